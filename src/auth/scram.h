@@ -1,0 +1,51 @@
+/* scram.h - SCRAM-SHA-256 in both roles, pure: bytes in, bytes out, a verdict. RFC 5802, RFC 7677; PostgreSQL's use of
+ * it: "SASL Authentication" in the Frontend/Backend Protocol chapter. No channel binding yet: gs2 header "n" or "y";
+ * "p" is refused. All lengths are bounded: a message over SCRAM_MSG_MAX is an error. */
+#ifndef SLUICE_AUTH_SCRAM_H
+#define SLUICE_AUTH_SCRAM_H
+
+#include "auth/secret.h"
+#include "core/fault.h"
+
+#define SCRAM_MSG_MAX   1024u
+#define SCRAM_NONCE_MAX 256u
+#define SCRAM_ITER_MAX  1000000u /* a server that asks for more is refused */
+
+/* --- We are the server: a client proves itself. */
+struct scram_server {
+	struct secret *secret; /* borrowed until the exchange ends; its door keys are used */
+	bool is_mock;          /* unknown user: goes through the motions, then fails */
+	uint8_t state;
+	char nonce[SCRAM_NONCE_MAX + 1];    /* client's + ours */
+	char first_bare[SCRAM_MSG_MAX + 1]; /* client-first-message-bare */
+	char server_first[SCRAM_MSG_MAX + 1];
+	char gs2[8];
+	struct scram_keys mock;
+};
+
+/* secret NULL, or one without usable keys: a mock exchange, with a salt that is always the same for this user name, so
+ * that nobody learns who exists. False: out of memory. */
+bool scram_server_init(struct scram_server *s, struct secret *secret, const char *user);
+/* client-first-message -> server-first-message (NUL-terminated, out of SCRAM_MSG_MAX + 1 bytes). FAULT_PROTO when
+ * malformed. */
+bool scram_server_first(struct scram_server *s, const void *in, size_t len, char *out, struct fault *f);
+/* client-final-message -> server-final-message. FAULT_PROTO when malformed, FAULT_AUTH when the proof is wrong (no more
+ * is said). On success the client key is recovered into the secret's door keys, and into its engine keys. */
+bool scram_server_final(struct scram_server *s, const void *in, size_t len, char *out, struct fault *f);
+
+/* --- We are the client: we prove ourselves to a server. */
+struct scram_client {
+	struct secret *secret; /* borrowed; its engine keys are derived and kept */
+	uint8_t state;
+	char nonce[64];
+	char first_bare[128];
+	uint8_t server_signature[SCRAM_KEY_LEN];
+};
+
+bool scram_client_first(struct scram_client *c, struct secret *secret, char *out, struct fault *f);
+/* server-first-message -> client-final-message. FAULT_PROTO; FAULT_AUTH when the secret cannot do it. */
+bool scram_client_final(struct scram_client *c, const void *in, size_t len, char *out, struct fault *f);
+/* server-final-message: is it the server that knows our verifier? FAULT_AUTH when not. */
+bool scram_client_verify(struct scram_client *c, const void *in, size_t len, struct fault *f);
+
+#endif

@@ -1,0 +1,58 @@
+/* secret.h - a user's stored secret, parsed, with the keys that were derived from it so far.
+ * Keys are derived once for a user, never once for a login (PBKDF2 costs milliseconds). */
+#ifndef SLUICE_AUTH_SECRET_H
+#define SLUICE_AUTH_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCRAM_KEY_LEN  32u
+#define SCRAM_SALT_MAX 64u
+
+enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM };
+
+/* RFC 5802: SaltedPassword's children. client_key is known from a plain password, or recovered from a client's proof.
+ */
+struct scram_keys {
+	uint32_t iterations; /* 0: none derived */
+	uint8_t salt[SCRAM_SALT_MAX];
+	uint8_t salt_len;
+	bool has_client_key;
+	uint8_t client_key[SCRAM_KEY_LEN];
+	uint8_t stored_key[SCRAM_KEY_LEN];
+	uint8_t server_key[SCRAM_KEY_LEN];
+};
+
+struct secret {
+	enum secret_kind kind;
+	char *text;             /* owned: the plain password, or "md5" + 32 hex digits; NULL for SCRAM and none */
+	struct scram_keys door; /* against which clients prove themselves */
+	struct scram_keys
+		engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once recovered */
+};
+
+/* Parses a stored secret. An empty text is SECRET_NONE... a user without a password, whom trust lets in and nothing
+ * else. False when out of memory, or when it begins as a SCRAM verifier and is none
+ * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). */
+bool secret_parse(struct secret *s, const char *text);
+/* Wipes and frees. */
+void secret_clear(struct secret *s);
+/* Same stored text? For reload: what did not change keeps its derived keys. */
+bool secret_same(const struct secret *s, const char *text);
+
+/* Makes door keys from a plain password, with a random salt, if there are none yet. */
+bool secret_derive_door(struct secret *s);
+/* Makes engine keys for a server's salt and iterations from a plain password, or finds that the recovered ones fit.
+ * False when the secret cannot: the caller says so to the operator. */
+bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len, uint32_t iterations);
+
+/* PostgreSQL's md5 scheme. out: "md5" + 32 hex digits + NUL (36 bytes).
+ * secret_md5_response(): what a client sends for this 4-byte salt; false for a SCRAM secret. */
+bool secret_md5_response(const struct secret *s, const char *user, const uint8_t salt[4], char out[36]);
+/* Does this clear-text password fit the secret (of any kind)? Equal time for equal kinds. */
+bool secret_check_plain(struct secret *s, const char *user, const char *password);
+/* Does this md5 response fit? False for SCRAM secrets. */
+bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);
+
+#endif

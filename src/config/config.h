@@ -1,0 +1,94 @@
+/* config.h - a whole configuration, read from files and environment: global settings, databases, users, secrets.
+ * A struct config is built aside, checked whole, and only then becomes the current one; a bad file leaves the old one
+ * running. Everything in it is read-only once built. It is counted: what came from it stays valid while one holds it.
+ */
+#ifndef SLUICE_CONFIG_CONFIG_H
+#define SLUICE_CONFIG_CONFIG_H
+
+#include "config/settings.h"
+#include "core/list.h"
+#include "core/map.h"
+
+/* Settings that a [databases] or [users] entry overrides; sparse. */
+struct override {
+	enum setting_id id;
+	struct setting_value value;
+};
+struct overrides {
+	struct override *at; /* owned */
+	size_t count;
+};
+
+enum db_kind { DB_POSTGRES, DB_MYSQL, DB_ORACLE, DB_CONSOLE };
+
+/* One [databases] entry. Texts are "" when not given. */
+struct db_conf {
+	struct map_node node; /* config->db_by_name */
+	struct list in_all;   /* config->databases, in the file's order */
+	char *name;           /* "*" is the fallback entry */
+	enum db_kind kind; /* `kind=`, default postgres; only postgres is served yet, others are refused by --check */
+	char *host; /* as given: comma-separated names, addresses or socket directories; "" is the default socket dir */
+	char *dbname;          /* "" : the name that the client asked for */
+	uint16_t port;         /* default 5432 */
+	char *user, *password; /* forced; "" : the client's own */
+	char *auth_user;
+	char *connect_query;                                             /* run on each new server connection */
+	char *client_encoding, *datestyle, *timezone, *application_name; /* startup parameters forced on servers */
+	struct overrides set; /* pool_size etc. under their settings' names (pool_size is SET_default_pool_size here) */
+	int line;
+};
+
+/* One user: from [users], from auth_file, or both. */
+struct user_conf {
+	struct map_node node; /* config->user_by_name */
+	struct list in_all;   /* config->users */
+	char *name;
+	char *secret;    /* auth_file's text: plain, "md5...", "SCRAM-SHA-256$..."; "" when it has an empty one */
+	bool has_secret; /* is in auth_file */
+	bool is_admin, is_stats; /* named in admin_users / stats_users */
+	struct overrides set;
+};
+
+struct config {
+	uint32_t refs;
+	char *path; /* absolute */
+	struct settings set;
+	struct list databases, users;
+	struct map db_by_name, user_by_name;
+	const struct db_conf *fallback; /* the "*" entry, or NULL */
+};
+
+/* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */
+typedef void config_report(void *arg, bool is_error, const char *file, int line, const char *text);
+
+/* Reads path with its %includes, the auth_file it names, and SLUICE_* of the environment. Reports every fault and
+ * warning. strict (--check): an unknown key is an error, else a warning. NULL when anything was an error. */
+struct config *config_load(const char *path, bool strict, config_report *report, void *arg);
+struct config *config_ref(struct config *c);
+void config_put(struct config *c); /* NULL is fine */
+
+/* The running one. config_set() takes over the caller's reference and drops the old one's. */
+struct config *config_now(void);
+void config_set(struct config *c);
+
+const struct db_conf *config_find_db(const struct config *c, const char *name); /* exact; not the fallback */
+const struct user_conf *config_find_user(const struct config *c, const char *name);
+
+/* A setting as it holds for a user in a database: the user's override, else the database's, else the global one. db and
+ * u may be NULL. */
+int64_t config_num(const struct config *c, enum setting_id id, const struct db_conf *db, const struct user_conf *u);
+const char *config_text(const struct config *c, enum setting_id id, const struct db_conf *db,
+			const struct user_conf *u);
+/* Is this override given there at all? NULL if not. */
+const struct setting_value *overrides_find(const struct overrides *o, enum setting_id id);
+/* Does a comma-separated list setting hold this word? */
+bool config_list_has(const struct config *c, enum setting_id id, const char *word);
+/* SET key = value at the console: a changed copy of the current configuration, checked, which then becomes current.
+ * FAULT_CONFIG for an unknown key, a bad value, a RESTART row. */
+bool config_set_value(const char *key, const char *value, struct fault *f);
+
+/* Same server-side target? (host, port, dbname, user, password, startup parameters: when these change on a reload, the
+ * old servers of that database are closed as they come free.) */
+bool db_conf_same_target(const struct db_conf *a, const struct db_conf *b);
+
+#endif

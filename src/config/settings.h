@@ -1,0 +1,76 @@
+/* settings.h - the one table of settings (settings.def) and what walks it.
+ * A row has a kind (which fixes its unit), a default, a range, a scope (global, database, user), when it takes effect
+ * and one line of text; INI reader, SLUICE_* environment, SHOW CONFIG, SET, reload, --check and the man page all read
+ * it. */
+#ifndef SLUICE_CONFIG_SETTINGS_H
+#define SLUICE_CONFIG_SETTINGS_H
+
+#include "core/fault.h"
+#include "core/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum setting_id {
+#define SETTING(name, kind, def, min, max, scope, when, text) SET_##name,
+#include "config/settings.def"
+#undef SETTING
+	SET_COUNT
+};
+
+/* Kinds, and how a value is held. */
+enum setting_kind {
+	KIND_bool,  /* num: 0 or 1 */
+	KIND_uint,  /* num: a plain number */
+	KIND_bytes, /* num: bytes; accepts k, M, G and kB, MB, GB */
+	KIND_sec,  /* num: MILLISECONDS; PgBouncer's unit is seconds, fractions and us, ms, s, min, h, d accepted; shown
+		      in seconds */
+	KIND_msec, /* num: milliseconds; the same suffixes; a bare number is milliseconds */
+	KIND_mode, /* num: octal file mode */
+	KIND_enum, /* num: index in the row's word list */
+	KIND_text, /* text */
+	KIND_list  /* text: comma-separated words */
+};
+
+enum { SCOPE_GLOBAL = 1, SCOPE_DATABASE = 2, SCOPE_USER = 4 };
+enum { WHEN_LIVE = 1, WHEN_RESTART = 2, WHEN_SECRET = 4 /* a flag: shown as *** */ };
+
+struct setting {
+	const char *name;
+	enum setting_kind kind;
+	const char *def;
+	int64_t min, max; /* numbers, in the unit of `num`; texts: bytes */
+	unsigned scope, when;
+	const char *words; /* KIND_enum: "session,transaction,statement"; else NULL */
+	const char *text;
+};
+
+extern const struct setting settings_table[SET_COUNT];
+
+struct setting_value {
+	int64_t num;
+	char *text; /* owned; KIND_text and KIND_list only, never NULL for those */
+};
+
+/* The values of one scope, all rows. */
+struct settings {
+	struct setting_value v[SET_COUNT];
+};
+
+bool settings_init(struct settings *s); /* to the defaults; false when out of memory */
+void settings_free(struct settings *s);
+
+/* Index of a row by its name (case does not matter), or -1. */
+int setting_find(const char *name);
+/* The known name nearest to this one, or NULL when none is near. */
+const char *setting_nearest(const char *name);
+/* Parses a value for a row. FAULT_CONFIG says what is wrong with it, the range and the unit. out->text is owned by the
+ * caller then. */
+bool setting_parse(enum setting_id id, const char *value, struct setting_value *out, struct fault *f);
+/* Writes a value as SHOW CONFIG shows it ("***" for secrets). */
+void setting_show(enum setting_id id, const struct setting_value *v, struct sb *out);
+/* sluice.ini(5)'s settings section, in roff. */
+void settings_man(FILE *out);
+
+#endif

@@ -1,0 +1,29 @@
+/* dns.h - names to addresses without blocking: c-ares on the worker's loop, with a small cache.
+ * Uses settings through dns_configure(), so that this file needs no configuration. */
+#ifndef SLUICE_NET_DNS_H
+#define SLUICE_NET_DNS_H
+
+#include "core/fault.h"
+#include "net/addr.h"
+
+#define DNS_MAX_ADDRS 16
+
+struct dns_query; /* in flight */
+
+/* addrs: all addresses found, in the resolver's order (port as asked), borrowed for the call; n == 0: f says why.
+ * Never fires inside dns_resolve(). */
+typedef void dns_cb(void *arg, const struct addr *addrs, size_t n, const struct fault *f);
+
+bool dns_init(struct fault *f);
+void dns_free(void);
+void dns_configure(uint64_t max_ttl_ms, uint64_t nxdomain_ttl_ms);
+
+/* Resolves a host name (numeric addresses and /etc/hosts included). NULL when out of memory. Answers from the cache
+ * come at the end of the turn. */
+struct dns_query *dns_resolve(const char *name, uint16_t port, dns_cb *cb, void *arg);
+/* The callback will not fire. NULL is fine. */
+void dns_cancel(struct dns_query *q);
+/* Entries in the cache and queries in flight, for SHOW LISTS. */
+void dns_usage(size_t *names, size_t *pending);
+
+#endif
