@@ -1,0 +1,92 @@
+/* stream.h - one socket: reading into the worker's buffer, a queue of pieces to write, and who is told.
+ * Reading: the owner gets all bytes that one read gave (and what it left before) as a cursor, consumes what it can, and
+ * what it leaves is kept and shown again with more behind it. Bytes under the cursor are borrowed: valid until the
+ * callback returns.
+ * Writing: pieces are queued (borrowed spans, copies) and leave in one system call when the callback has returned, or
+ * at the end of the turn; what the kernel does not take is copied and kept, and the owner hears that the stream stalls.
+ * All on the loop's thread. Callbacks fire from the loop, never inside a call of this module but stream_redeliver(). */
+#ifndef SLUICE_NET_STREAM_H
+#define SLUICE_NET_STREAM_H
+
+#include "core/buf.h"
+#include "core/fault.h"
+#include "core/list.h"
+#include "core/rd.h"
+#include "net/addr.h"
+
+#include <ev.h>
+
+#define STREAM_READ_SIZE (64u << 10) /* bytes that one read asks for */
+#define STREAM_KEEP_MAX                                                                                                \
+	(64u << 10) /* reading stops when the owner leaves this many or more; no message that must be                  \
+		       held whole may be longer */
+
+struct stream;
+
+struct stream_ops {
+	/* Bytes came. May close the stream. */
+	void (*on_bytes)(struct stream *st, struct rd *in);
+	/* The other end closed (why == NULL), or the socket failed. The owner closes the stream. */
+	void (*on_end)(struct stream *st, const struct fault *why);
+	/* stream_connect() got through. */
+	void (*on_connect)(struct stream *st);
+	/* Output is held up (true), or all of it has left again (false). */
+	void (*on_stall)(struct stream *st, bool stalled);
+};
+
+/* Why reading is held; bits. */
+enum { HOLD_PEER = 1 /* whom we write to is stalled */, HOLD_FULL = 2 /* ours: too much is kept */, HOLD_OWNER = 4 };
+
+struct outq;
+
+struct stream {
+	struct ev_io io; /* io.fd is -1 when closed */
+	const struct stream_ops *ops;
+	struct buf *in;      /* owned: what the owner left; NULL mostly */
+	struct outq *out;    /* owned: pieces of this callback; NULL mostly */
+	struct buf *backlog; /* owned, a chain: what the kernel did not take; NULL mostly */
+	struct list in_dirty;
+	uint8_t holds;
+	bool connecting, failed;
+};
+
+/* Takes over fd (non-blocking) and begins to read. */
+void stream_open(struct stream *st, int fd, const struct stream_ops *ops);
+/* Begins a connect to an address, or to the socket file `path` when that is not NULL; on_connect or on_end follows.
+ * FAULT_CONNECT, with errno's words, when the kernel refuses at once; FAULT_BUSY when out of descriptors, which says
+ * nothing about the other end. st is closed then. */
+bool stream_connect(struct stream *st, const struct addr *a, const char *path, const struct stream_ops *ops,
+		    struct fault *f);
+static inline bool stream_is_open(const struct stream *st)
+{
+	return st->io.fd >= 0;
+}
+static inline bool stream_is_stalled(const struct stream *st)
+{
+	return st->backlog != NULL;
+}
+/* Queues n bytes that stay valid until the callback that is running returns. */
+void stream_put_span(struct stream *st, const void *p, size_t n);
+/* Queues a copy. */
+void stream_put_copy(struct stream *st, const void *p, size_t n);
+/* Queues n bytes to be filled in by the caller at once; NULL when out of memory: the stream is failed then, and its
+ * owner hears on_end. */
+void *stream_put_room(struct stream *st, size_t n);
+/* Reads now, without waiting for the loop to say that there is something (after a deferred accept). */
+void stream_read_now(struct stream *st);
+/* Shows what is kept to the owner again; nothing happens when nothing is kept. Not from within any
+ * on_bytes: put it off to the turn's end. */
+void stream_redeliver(struct stream *st);
+void stream_hold(struct stream *st, unsigned why);
+void stream_unhold(struct stream *st, unsigned why);
+/* Bytes kept unread by the owner. */
+static inline size_t stream_kept(const struct stream *st)
+{
+	return st->in ? st->in->len : 0;
+}
+/* Tries to write what is queued, then closes and forgets the rest. No callback fires any more. A second time is
+ * harmless. drain: what the peer has sent is read away first, so that the kernel's reset does not overtake our last
+ * words. */
+void stream_close(struct stream *st, bool drain);
+
+#endif

@@ -1,0 +1,79 @@
+/* database.h - databases, their hosts, and users as they live: what a configuration entry turns into, with its state.
+ * They outlive a reload; what the new configuration dropped goes when its last client and server have gone. */
+#ifndef SLUICE_POOL_DATABASE_H
+#define SLUICE_POOL_DATABASE_H
+
+#include "auth/secret.h"
+#include "config/config.h"
+#include "core/deadline.h"
+#include "core/intern.h"
+#include "net/addr.h"
+#include "pool/stats.h"
+
+struct engine_ops;
+struct exchange_ops;
+
+/* One address (name, socket directory) of a database. */
+struct host {
+	struct database *db;
+	char *name; /* owned; "" or a path beginning with '/' or '@': a unix socket directory */
+	uint16_t port;
+	uint32_t servers; /* open or being opened */
+};
+
+struct database {
+	struct map_node node; /* by name */
+	struct list in_all;
+	const struct istr *name; /* as clients say it */
+	enum db_kind kind;
+	struct config *config;               /* counted: conf lives in it; NULL for the console */
+	const struct db_conf *conf;          /* the "*" entry for an automatic one */
+	const struct engine_ops *engine;     /* relays to servers; or */
+	const struct exchange_ops *exchange; /* answers itself: the console */
+	struct host *hosts;                  /* owned */
+	uint32_t nhosts, next_host;
+	struct user *forced; /* owned: the user= of its entry, or NULL */
+	struct list pools;
+	struct stats gone_stats; /* of pools that were dropped */
+	uint32_t servers, clients;
+	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
+	bool is_auto;        /* made for a name that only "*" matched */
+	bool paused, disabled;
+	bool dropped;          /* no longer configured */
+	uint64_t unused_since; /* ms, for autodb_idle_timeout; 0: in use */
+};
+
+struct user {
+	struct map_node node; /* by name; not for forced ones */
+	struct list in_all;
+	const struct istr *name;
+	struct config *config;        /* counted, as conf is in it */
+	const struct user_conf *conf; /* NULL: let in by auth_type any user (trust), not in any file */
+	struct secret secret;
+	uint32_t servers, clients;
+	bool is_admin, is_stats;
+	bool is_forced;
+};
+
+/* Called once, before any other. */
+void databases_init(void);
+void databases_free(void);
+
+/* Brings databases and users in line with config_now(): new ones appear when asked for, changed ones get their new
+ * limits, dropped ones are marked and their idle servers closed. */
+void databases_reload(void);
+
+/* The database of that name, or one made from the fallback entry; FAULT_NO_DB. */
+struct database *database_find(const char *name, struct fault *f);
+/* Only if it is there already. */
+struct database *database_peek(const char *name);
+/* The pseudo-database, which main() registers with its engine under each of its names. */
+struct database *database_add_console(const char *name, const struct exchange_ops *ops);
+struct list *databases_all(void);
+
+/* The user of that name from the configuration, or, when `unknown_ok` (auth_type trust), a new one. NULL: no such user,
+ * or out of memory. */
+struct user *user_find(const char *name, bool unknown_ok);
+struct list *users_all(void);
+
+#endif

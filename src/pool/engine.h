@@ -1,0 +1,40 @@
+/* engine.h - what a protocol's engine offers to the pool: how servers of its kind are opened, kept and closed.
+ * The pool never looks into bytes; an engine never chooses a server. */
+#ifndef SLUICE_POOL_ENGINE_H
+#define SLUICE_POOL_ENGINE_H
+
+#include "core/rd.h"
+#include "core/fault.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct server;
+struct session;
+struct varset;
+
+#define ENGINE_BYTES_MAX 512 /* room for a goodbye or a cancel request */
+
+struct engine_ops {
+	const char *name;        /* "postgres" */
+	const char *socket_file; /* printf format of the socket's name in its directory, with the port: ".s.PGSQL.%u" */
+	struct server *(*make)(void); /* zeroed; NULL when out of memory */
+	void (*free)(struct server *sv);
+	/* The socket is connected: say hello. Then server_logged_in() or server_fail(). */
+	void (*start)(struct server *sv);
+	void (*on_bytes)(struct server *sv, struct rd *in);
+	/* Brings the server's settings to `want`; then server_synced(). */
+	void (*sync)(struct server *sv, const struct varset *want);
+	/* Runs a statement of the house's own (reset, check, connect query); then server_done_own(). Answers are
+	 * swallowed. */
+	void (*run)(struct server *sv, const char *sql);
+	/* Nothing is expected from it, no transaction is open, no byte is half read. */
+	bool (*at_rest)(const struct server *sv);
+	/* The last words before closing it, and what asks its host to cancel what it runs, on a fresh connection;
+	 * lengths; 0: none. */
+	size_t (*goodbye)(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX]);
+	size_t (*cancel)(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX]);
+};
+
+#endif

@@ -1,0 +1,88 @@
+/* pool.h - server connections of one (database, user) pair, lent to sessions one at a time.
+ * Times are milliseconds of loop_now(). All on the loop's thread. A session that finds no idle server waits in one
+ * line, first come first served; a released server goes to the first in line at the end of the turn. */
+#ifndef SLUICE_POOL_POOL_H
+#define SLUICE_POOL_POOL_H
+
+#include "pool/database.h"
+#include "pool/server.h"
+
+enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT }; /* in the order of the pool_mode setting's words */
+
+/* Settings as they hold for this pool. */
+struct pool_limits {
+	uint32_t size, min_size, reserve_size;
+	uint64_t reserve_ms;
+	uint32_t max_db, max_user; /* 0: no limit */
+	enum pool_mode mode;
+	bool round_robin;
+	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms, wait_ms; /* 0: no limit; check_ms 0: always */
+	const char *check_query, *reset_query;                                  /* of pool->config */
+	bool reset_always;
+};
+
+struct pool {
+	struct list in_all, in_db;
+	struct database *db;
+	struct user *user;     /* whose servers they are: the client's, or the database's forced one */
+	struct config *config; /* counted: the limits' texts are in it */
+	struct pool_limits lim;
+	struct list by_state[SERVER_NSTATES];
+	uint32_t count[SERVER_NSTATES];
+	struct list waiting;          /* pool_wait, the first in line first */
+	uint32_t nwaiting, nclients;  /* sessions that belong here */
+	const struct varset *welcome; /* counted: all that a server reported at login; NULL before the first */
+	const struct varset *vars;    /* counted: the tracked part of it */
+	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
+	struct task serve_task;
+	uint64_t failed_ms; /* when the last attempt to open a server failed; 0: the last one succeeded */
+	struct fault failure;
+	uint64_t unused_since;                       /* ms; 0: in use */
+	struct stats stats, stats_before, stats_avg; /* before: at the last period's end */
+};
+
+/* A place in the line: the caller's memory, untouched until a callback or pool_leave(). */
+struct pool_wait {
+	struct list in_line;
+	uint64_t since_us;
+	void (*granted)(struct pool_wait *w, struct server *sv); /* sv is ACTIVE and yours */
+	void (*refused)(struct pool_wait *w, const struct fault *f);
+};
+
+/* The pool of a database for a user, made when there is none. NULL when out of memory. */
+struct pool *pool_find(struct database *db, struct user *u);
+struct list *pools_all(void);
+/* Re-reads its limits from config_now(). */
+void pool_configure(struct pool *p);
+
+/* An idle server at once (ACTIVE, yours), or NULL: w stands in line, and exactly one of its callbacks fires later,
+ * never inside this call. */
+struct server *pool_take(struct pool *p, struct pool_wait *w);
+void pool_leave(struct pool *p, struct pool_wait *w);
+/* Gives a server back. It is no longer yours. */
+void pool_give(struct server *sv);
+
+/* Ask for a server to be opened, idle ones lent, and min_pool_size filled, at the end of the turn. */
+void pool_serve(struct pool *p);
+/* From server.c: it became idle; it could not be opened or has gone. */
+void pool_server_ready(struct server *sv);
+void pool_server_failed(struct pool *p, const struct fault *f);
+void pool_server_gone(struct pool *p);
+uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
+
+/* --- For the console. NULL db: all. */
+void pool_pause(struct database *db);
+void pool_resume(struct database *db);
+bool pool_is_quiet(const struct database *db); /* no server is active or being cleaned */
+/* RECONNECT: every server is closed as it comes free. */
+void pool_reconnect(struct database *db);
+/* KILL: every server is closed now. Clients are the caller's concern. */
+void pool_kill(struct database *db);
+/* Called at the end of a turn in which a server came free or went; the console waits with it. NULL: nobody. */
+void pool_on_change(void (*changed)(void));
+/* Rolls the averages: called by the owner of the stats period. */
+void pool_stats_tick(uint64_t period_us);
+/* Everything off, for exit. */
+void pools_free(void);
+
+#endif

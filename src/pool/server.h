@@ -1,0 +1,102 @@
+/* server.h - one connection to a database server, from connect to close. Owner: its pool; ended only by server_close(),
+ * which unlinks at once and frees at the end of the turn.
+ *
+ *   CONNECT -> LOGIN -> (SETUP: connect_query) -> IDLE <-> ACTIVE        lent to a session
+ *                                                  IDLE -> CHECK -> IDLE  long idle, asked before it is lent
+ *                            ACTIVE -> RESET -> IDLE                      after a session pooling client
+ *                            ACTIVE -> CANCEL -> RESET or IDLE            a cancel request for it is still under way
+ *   any -> DEAD */
+#ifndef SLUICE_POOL_SERVER_H
+#define SLUICE_POOL_SERVER_H
+
+#include "core/deadline.h"
+#include "core/list.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "net/stream.h"
+#include "pool/engine.h"
+
+#define SERVER_STATES(X)                                                                                               \
+	X(CONNECT, "new", TO(LOGIN) | TO(DEAD))                                                                        \
+	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(DEAD))                                                             \
+	X(SETUP, "setup", TO(IDLE) | TO(DEAD))                                                                         \
+	X(IDLE, "idle", TO(ACTIVE) | TO(CHECK) | TO(DEAD))                                                             \
+	X(CHECK, "tested", TO(IDLE) | TO(DEAD))                                                                        \
+	X(ACTIVE, "active", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DEAD))                                              \
+	X(CANCEL, "being_canceled", TO(IDLE) | TO(RESET) | TO(DEAD))                                                   \
+	X(RESET, "reset", TO(IDLE) | TO(DEAD))                                                                         \
+	X(DEAD, "dead", 0)
+#define X(s, shown, next) SERVER_##s,
+enum server_state { SERVER_STATES(X) SERVER_NSTATES };
+#undef X
+
+struct pool;
+struct host;
+struct session;
+struct dns_query;
+
+struct server {
+	struct log_ctx log;
+	struct stream stream;
+	struct list in_state; /* pool->by_state[state]; IDLE: the one released last comes first */
+	struct pool *pool;
+	struct host *host;
+	const struct engine_ops *ops;
+	struct session *session;   /* linked; session->server points back; both cleared together */
+	const struct varset *vars; /* counted: its tracked settings; NULL before login */
+	struct dns_query *dns;     /* while its name is looked up */
+	struct deadline deadline;
+	struct task free_task;
+	struct addr addr; /* of the other end; ADDR_UNIX for sockets */
+	struct addr local;
+	uint64_t id;
+	uint64_t connect_ms, released_ms, request_ms;
+	uint64_t expires_ms; /* by server_lifetime, with a little jitter; UINT64_MAX: never */
+	uint32_t generation; /* of its database, when it was opened */
+	uint32_t cancels;    /* cancel requests for it on their way */
+	uint32_t pid;        /* the server's own process id, 0: not known */
+	uint8_t state;
+	bool close_needed; /* RECONNECT, reload: closed as it comes free */
+	bool used;         /* has served a session since its reset */
+	bool synced_login; /* login is complete */
+};
+
+/* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
+ * when out of memory. */
+struct server *server_open(struct pool *p);
+/* why: for the log and, when a session is linked, for its client (NULL: it is not told). */
+void server_close(struct server *sv, const char *why, const struct fault *f);
+/* The only writer of sv->state. */
+void server_move(struct server *sv, enum server_state to);
+const char *server_state_name(const struct server *sv);
+/* Idle for longer than server_check_delay: must be asked before it is lent. */
+bool server_is_used(const struct server *sv, uint64_t check_delay_ms);
+/* Begins a check with server_check_query. */
+void server_check(struct server *sv);
+/* It comes back from a session: cleans it, or makes it idle, or closes it. */
+void server_release(struct server *sv);
+/* Sends a cancel request for what it runs, on a connection of its own. */
+void server_cancel(struct server *sv);
+
+/* --- For whoever borrows servers (session/), which the pool does not know. */
+struct borrower_ops {
+	/* The server is gone; sv->session is cleared already. told: its client has had the server's own last error. */
+	void (*lost)(struct session *s, struct server *sv, const struct fault *f);
+	/* What sync asked for is done; f: it failed, and the server is still linked. */
+	void (*synced)(struct session *s, const struct fault *f);
+};
+void server_set_borrower(const struct borrower_ops *ops);
+/* Calls ops->sync, then synced(). */
+void server_sync(struct server *sv, const struct varset *want);
+
+/* --- For engines */
+/* Login is through; vars (a reference, taken over) are its tracked settings, welcome (likewise) all it reported. */
+void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome);
+/* What sync() asked for has been answered; f: with an error. sv->vars is up to date either way. */
+void server_synced(struct server *sv, const struct fault *f);
+/* What run() asked for has been answered; f: it failed. */
+void server_done_own(struct server *sv, const struct fault *f);
+/* It broke, or cannot be used: closed, and whoever depends on it hears f. */
+void server_fail(struct server *sv, const struct fault *f);
+
+#endif

@@ -1,0 +1,26 @@
+/* door.h - what a protocol's door offers to the session: the client's side of a protocol. */
+#ifndef SLUICE_SESSION_DOOR_H
+#define SLUICE_SESSION_DOOR_H
+
+#include "core/fault.h"
+#include "core/rd.h"
+
+#include <stdbool.h>
+
+struct session;
+
+struct door_ops {
+	const char *name;                /* "postgres" */
+	struct session *(*make)(void);   /* zeroed; NULL when out of memory */
+	void (*free)(struct session *s); /* also whatever the door keeps for it */
+	/* The client said something. Consumes what it can; what has to wait (for a server) is left in `in`. */
+	void (*on_bytes)(struct session *s, struct rd *in);
+	/* Login is complete, and s->vars is set: tell the client that it is in. */
+	void (*on_welcome)(struct session *s);
+	/* Tell the client; after a fatal one the session is closed by the caller. */
+	void (*tell)(struct session *s, const struct fault *f, bool is_fatal);
+	/* The client's stream has room again; the exchange goes on. */
+	void (*on_drained)(struct session *s);
+};
+
+#endif

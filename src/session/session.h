@@ -1,0 +1,94 @@
+/* session.h - one client, from accept() to close: its identity, its tracked settings, and the server it is linked to.
+ *
+ *   LOGIN -> (WELCOME: a first server must tell what it reports at login) -> IDLE
+ *   IDLE -> WAITING (in the pool's line) -> SYNC (its settings are replayed on the server) -> ACTIVE -> IDLE
+ *   IDLE -> ACTIVE at once when an idle server has the right settings, or on the console
+ *   any -> DEAD
+ *
+ * Follow one query: stream on_bytes -> door on_bytes -> session_want_server() -> pool_take() -> the door forwards to
+ * the server's stream -> the engine forwards the answer -> session_boundary() -> pool_give(). */
+#ifndef SLUICE_SESSION_SESSION_H
+#define SLUICE_SESSION_SESSION_H
+
+#include "pool/pool.h"
+#include "session/door.h"
+#include "session/exchange.h"
+#include "session/varset.h"
+
+#define SESSION_STATES(X)                                                                                              \
+	X(LOGIN, "login", TO(WELCOME) | TO(IDLE) | TO(DEAD))                                                           \
+	X(WELCOME, "waiting", TO(IDLE) | TO(DEAD))                                                                     \
+	X(IDLE, "idle", TO(WAITING) | TO(SYNC) | TO(ACTIVE) | TO(DEAD))                                                \
+	X(WAITING, "waiting", TO(SYNC) | TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                             \
+	X(SYNC, "active", TO(ACTIVE) | TO(DEAD))                                                                       \
+	X(ACTIVE, "active", TO(IDLE) | TO(DEAD))                                                                       \
+	X(DEAD, "dead", 0)
+#define X(s, shown, next) SESSION_##s,
+enum session_state { SESSION_STATES(X) SESSION_NSTATES };
+#undef X
+
+/* Owner: the worker's list. Ended only by session_close(), which unlinks at once and frees at the end of the turn, so
+ * code further up the stack may still hold it but should only return. */
+struct session {
+	struct log_ctx log;
+	struct stream stream;
+	struct list in_all;  /* sessions_all(), in the order of ids; the graveyard when DEAD */
+	struct list in_pool; /* of the clients that resume at the turn's end; alone mostly */
+	const struct door_ops *door;
+	struct database *db;       /* NULL before the start-up packet */
+	struct user *user;         /* the client's own; NULL before login */
+	struct pool *pool;         /* NULL before login, and on the console */
+	struct server *server;     /* lent by the pool; server->session points back */
+	void *talk;                /* the exchange engine's own, on the console */
+	const struct varset *vars; /* counted: its tracked settings */
+	struct pool_wait wait;
+	struct deadline deadline; /* login, or the wait for a server */
+	struct addr addr;
+	uint64_t id;
+	uint64_t connect_ms;
+	uint64_t request_us; /* start of the statement that runs, or the last one's; 0: none yet */
+	uint64_t xact_us;    /* start of the transaction */
+	uint8_t state;
+	uint8_t mode;     /* enum pool_mode */
+	bool is_own_user; /* came by a unix socket as the user that Sluice runs as */
+	bool is_counted;  /* in db->clients and pool->nclients */
+};
+
+/* --- For main */
+void sessions_init(void);
+/* A client has connected. Refuses it, in the door's words, when max_client_conn is reached or Sluice is shutting down.
+ */
+void session_accept(const struct door_ops *door, int fd, const struct addr *a, bool has_data);
+struct list *sessions_all(void);
+uint32_t sessions_count(void);
+void session_move(struct session *s, enum session_state to);
+const char *session_state_name(const struct session *s);
+/* New clients are turned away from now on; those of the console are let in. */
+void sessions_refuse(bool shutting_down);
+bool sessions_is_refusing(void);
+/* Called at the end of a turn in which a client left. NULL: nobody. */
+void sessions_on_change(void (*changed)(void));
+void sessions_free(void); /* closes all, for exit */
+
+/* --- For doors */
+/* The start-up packet named them; the client is who it says. Places it in a pool; it is welcomed (door->on_welcome)
+ * within this call, or later, or fails. s->vars has what the client itself asked for. */
+void session_login_done(struct session *s, struct database *db, struct user *u);
+/* Before anything is forwarded. True: linked, and its settings are in place. False: the door leaves its bytes where
+ * they are; they are shown again when a server is there. */
+bool session_want_server(struct session *s);
+/* The server is at rest, between transactions (in_transaction: in one). Gives it back as the pool mode says; true if
+ * so. */
+bool session_boundary(struct session *s, bool in_transaction);
+/* One client tells the door what it runs: starts the clocks. */
+void session_request_begins(struct session *s);
+/* Tells the client, logs, and closes. */
+void session_fail(struct session *s, const struct fault *f);
+/* Closes without a word. why is for the log: "client close". */
+void session_close(struct session *s, const char *why);
+/* Cancels what it does: forwards to its server, or takes it out of the line. */
+void session_cancel(struct session *s);
+/* Kept input is shown to the door again at the end of the turn. */
+void session_resume_input(struct session *s);
+
+#endif
