@@ -59,12 +59,17 @@ struct result_sink {
 
 /* An engine on the exchange. One request of a session at a time. */
 struct exchange_ops {
+	/* A session that is authenticated wants in: sets s->talk (its own) and s->vars (what the door reports at login; a
+	 * reference). FAULT_DENIED. */
+	bool (*open)(struct session *s, struct fault *f);
+	/* It has gone: frees s->talk. Nothing may be put into its sink any more. */
+	void (*close)(struct session *s);
 	/* Begins; the answer may come within the call or later. The request's text is copied if it is needed longer. */
 	void (*ask)(struct session *s, const struct request *r, struct result_sink *k);
 	/* The sink has room again. */
 	void (*resume)(struct session *s);
-	/* The client asked to cancel what runs, or has gone: nothing more may be put into the sink after `gone`. */
-	void (*cancel)(struct session *s, bool gone);
+	/* The client asked to cancel what runs: it ends with a fault soon. */
+	void (*cancel)(struct session *s);
 };
 
 #endif
