@@ -48,6 +48,12 @@ struct setting {
 
 extern const struct setting settings_table[SET_COUNT];
 
+/* What `num` means in the enum rows: the words of settings.def, in their order. (pool_mode's are in pool/pool.h.) */
+enum { AUTH_TYPE_TRUST, AUTH_TYPE_PLAIN, AUTH_TYPE_MD5, AUTH_TYPE_SCRAM };
+enum { LOAD_BALANCE_ROUND_ROBIN, LOAD_BALANCE_DISABLE };
+/* The n-th word of an enum row, in a buffer of that size; "" when there is none. For syslog_facility, and to log. */
+void setting_word(enum setting_id id, int64_t n, char *out, size_t cap);
+
 struct setting_value {
 	int64_t num;
 	char *text; /* owned; KIND_text and KIND_list only, never NULL for those */
@@ -60,6 +66,11 @@ struct settings {
 
 bool settings_init(struct settings *s); /* to the defaults; false when out of memory */
 void settings_free(struct settings *s);
+/* A copy of its own in *to, which holds nothing yet; false, and nothing to free, when out of memory. */
+bool settings_copy(struct settings *to, const struct settings *from);
+bool setting_value_copy(enum setting_id id, struct setting_value *to, const struct setting_value *from);
+bool setting_value_same(enum setting_id id, const struct setting_value *a, const struct setting_value *b);
+void setting_value_free(enum setting_id id, struct setting_value *v);
 
 /* Index of a row by its name (case does not matter), or -1. */
 int setting_find(const char *name);
@@ -72,5 +83,24 @@ bool setting_parse(enum setting_id id, const char *value, struct setting_value *
 void setting_show(enum setting_id id, const struct setting_value *v, struct sb *out);
 /* sluice.ini(5)'s settings section, in roff. */
 void settings_man(FILE *out);
+/* Text for roff: nothing in it is taken for a request or an escape. */
+void settings_man_text(FILE *out, const char *text);
+
+/* Names that PgBouncer's reference has and this version does not serve (later.def). */
+struct later {
+	const char *name;
+	const char *def; /* PgBouncer's default */
+	const char *off; /* the value with which nothing is missing */
+	unsigned scope;
+};
+enum later_is {
+	LATER_UNKNOWN, /* no such name in that scope */
+	LATER_OFF,     /* asks for nothing: fine */
+	LATER_DEFAULT, /* PgBouncer's default, which does something there: worth a warning */
+	LATER_WANTED   /* asks for what is not there: a fault for --check */
+};
+enum later_is setting_later(const char *name, const char *value, unsigned scope);
+/* The table, for the man page; ends with a NULL name. */
+extern const struct later settings_later[];
 
 #endif
