@@ -13,12 +13,15 @@
 struct engine_ops;
 struct exchange_ops;
 
-/* One address (name, socket directory) of a database. */
+/* One address (name, socket directory) of a database. Freed when the configuration has dropped it and its last server
+ * is gone. */
 struct host {
 	struct database *db;
-	char *name; /* owned; "" or a path beginning with '/' or '@': a unix socket directory */
+	char *name; /* owned; beginning with '/' or '@': a unix socket directory */
 	uint16_t port;
-	uint32_t servers; /* open or being opened */
+	bool dropped;
+	uint32_t servers;   /* open or being opened */
+	uint64_t failed_ms; /* when connecting to it failed last; 0: it did not */
 };
 
 struct database {
@@ -30,20 +33,22 @@ struct database {
 	const struct db_conf *conf;          /* the "*" entry for an automatic one */
 	const struct engine_ops *engine;     /* relays to servers; or */
 	const struct exchange_ops *exchange; /* answers itself: the console */
-	struct host *hosts;                  /* owned */
+	struct host **hosts;                 /* owned */
 	uint32_t nhosts, next_host;
 	struct user *forced; /* owned: the user= of its entry, or NULL */
 	struct list pools;
 	struct stats gone_stats; /* of pools that were dropped */
 	uint32_t servers, clients;
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
-	bool is_auto;        /* made for a name that only "*" matched */
+	bool is_console;
+	bool is_auto; /* made for a name that only "*" matched */
 	bool paused, disabled;
 	bool dropped;          /* no longer configured */
 	uint64_t unused_since; /* ms, for autodb_idle_timeout; 0: in use */
 };
 
 struct user {
+	uint32_t refs;        /* sessions, pools, and one while it is configured */
 	struct map_node node; /* by name; not for forced ones */
 	struct list in_all;
 	const struct istr *name;
@@ -53,11 +58,15 @@ struct user {
 	uint32_t servers, clients;
 	bool is_admin, is_stats;
 	bool is_forced;
+	bool dropped; /* no longer configured: nobody new may be it */
 };
 
 /* Called once, before any other. */
 void databases_init(void);
 void databases_free(void);
+
+/* Which engine serves databases of a kind; floor 4 says, before the first configuration. */
+void database_set_engine(enum db_kind kind, const struct engine_ops *ops);
 
 /* Brings databases and users in line with config_now(): new ones appear when asked for, changed ones get their new
  * limits, dropped ones are marked and their idle servers closed. */
@@ -70,10 +79,20 @@ struct database *database_peek(const char *name);
 /* The pseudo-database, which main() registers with its engine under each of its names. */
 struct database *database_add_console(const char *name, const struct exchange_ops *ops);
 struct list *databases_all(void);
+/* Frees it when it is dropped and nothing is left of it. */
+void database_check_unused(struct database *db);
+/* The host for its next server connection, by load_balance_hosts. */
+struct host *database_next_host(struct database *db);
+/* Of a server that has gone. */
+void host_put(struct host *h);
+/* The name of the database on the server. */
+const char *database_remote_name(const struct database *db);
 
 /* The user of that name from the configuration, or, when `unknown_ok` (auth_type trust), a new one. NULL: no such user,
  * or out of memory. */
 struct user *user_find(const char *name, bool unknown_ok);
+struct user *user_ref(struct user *u);
+void user_put(struct user *u); /* NULL is fine */
 struct list *users_all(void);
 
 #endif

@@ -22,6 +22,7 @@ struct pool_limits {
 };
 
 struct pool {
+	struct map_node node; /* by database and user */
 	struct list in_all, in_db;
 	struct database *db;
 	struct user *user;     /* whose servers they are: the client's, or the database's forced one */
@@ -73,7 +74,8 @@ uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
 /* --- For the console. NULL db: all. */
 void pool_pause(struct database *db);
 void pool_resume(struct database *db);
-bool pool_is_quiet(const struct database *db); /* no server is active or being cleaned */
+bool pool_is_all_paused(void);
+bool pool_is_quiet(const struct database *db); /* no server of it is open */
 /* RECONNECT: every server is closed as it comes free. */
 void pool_reconnect(struct database *db);
 /* KILL: every server is closed now. Clients are the caller's concern. */

@@ -45,10 +45,11 @@ struct server {
 	struct session *session;   /* linked; session->server points back; both cleared together */
 	const struct varset *vars; /* counted: its tracked settings; NULL before login */
 	struct dns_query *dns;     /* while its name is looked up */
+	struct addr *addrs;        /* owned: those that are still to be tried while connecting */
+	uint32_t naddrs, next_addr;
 	struct deadline deadline;
 	struct task free_task;
 	struct addr addr; /* of the other end; ADDR_UNIX for sockets */
-	struct addr local;
 	uint64_t id;
 	uint64_t connect_ms, released_ms, request_ms;
 	uint64_t expires_ms; /* by server_lifetime, with a little jitter; UINT64_MAX: never */
@@ -58,7 +59,6 @@ struct server {
 	uint8_t state;
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */
-	bool synced_login; /* login is complete */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
@@ -82,6 +82,8 @@ void server_cancel(struct server *sv);
 struct borrower_ops {
 	/* The server is gone; sv->session is cleared already. told: its client has had the server's own last error. */
 	void (*lost)(struct session *s, struct server *sv, const struct fault *f);
+	/* The server takes no more bytes for now (true), or does again. */
+	void (*stalled)(struct session *s, bool stalled);
 	/* What sync asked for is done; f: it failed, and the server is still linked. */
 	void (*synced)(struct session *s, const struct fault *f);
 };

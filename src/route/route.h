@@ -1,4 +1,4 @@
-/* route.h - which pool serves a client, and which host of a database gets the next server connection. */
+/* route.h - which pool serves a client. Primary, replicas and rules will stand here. */
 #ifndef SLUICE_ROUTE_ROUTE_H
 #define SLUICE_ROUTE_ROUTE_H
 
@@ -6,7 +6,5 @@
 
 /* The pool for a user in a database: the forced user's where the database has one. NULL when out of memory. */
 struct pool *route_pool(struct database *db, struct user *u);
-/* The next host in turn. */
-struct host *route_host(struct database *db);
 
 #endif

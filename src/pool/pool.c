@@ -1,0 +1,484 @@
+/* pool.c - who gets which server connection, and when another is opened. */
+#include "pool/pool.h"
+
+#include "core/assert.h"
+#include "core/loop.h"
+#include "session/varset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct list pools = { &pools, &pools };
+static struct map by_key;
+static bool all_paused;
+static void (*on_change)(void);
+
+struct pool_key {
+	const struct database *db;
+	const struct user *user;
+};
+
+static bool same_key(const struct map_node *n, const void *key, size_t len)
+{
+	const struct pool *p = list_owner(n, struct pool, node);
+	const struct pool_key *k = key;
+	(void)len;
+	return p->db == k->db && p->user == k->user;
+}
+
+struct list *pools_all(void)
+{
+	return &pools;
+}
+
+static struct server *server_at(struct list *m)
+{
+	return list_owner(m, struct server, in_state);
+}
+
+uint32_t pool_servers(const struct pool *p)
+{
+	uint32_t n = 0;
+	for (int i = 0; i < SERVER_DEAD; i++)
+		n += p->count[i];
+	return n;
+}
+
+static bool is_paused(const struct pool *p)
+{
+	return all_paused || p->db->paused;
+}
+
+/* --- Making and configuring */
+
+static uint64_t limit_ms(const struct pool *p, enum setting_id id)
+{
+	return (uint64_t)config_num(p->config, id, p->db->conf, p->user->conf);
+}
+
+void pool_configure(struct pool *p)
+{
+	struct config *was = p->config;
+	struct config *c = p->config = config_ref(config_now());
+	const struct db_conf *dc = p->db->conf;
+	/* A forced user's own limits are those of [users], as for any other. */
+	const struct user_conf *uc = p->user->is_forced ? config_find_user(c, p->user->name->s) : p->user->conf;
+
+	p->lim = (struct pool_limits){
+		.size = (uint32_t)config_num(c, SET_default_pool_size, dc, uc),
+		.min_size = (uint32_t)config_num(c, SET_min_pool_size, dc, uc),
+		.reserve_size = (uint32_t)config_num(c, SET_reserve_pool_size, dc, uc),
+		.reserve_ms = limit_ms(p, SET_reserve_pool_timeout),
+		.max_db = (uint32_t)config_num(c, SET_max_db_connections, dc, NULL),
+		.max_user = (uint32_t)config_num(c, SET_max_user_connections, NULL, uc),
+		.mode = (enum pool_mode)config_num(c, SET_pool_mode, dc, uc),
+		.round_robin = config_num(c, SET_server_round_robin, dc, uc) != 0,
+		.lifetime_ms = limit_ms(p, SET_server_lifetime),
+		.idle_ms = limit_ms(p, SET_server_idle_timeout),
+		.connect_ms = limit_ms(p, SET_server_connect_timeout),
+		.retry_ms = limit_ms(p, SET_server_login_retry),
+		.check_ms = limit_ms(p, SET_server_check_delay),
+		.wait_ms = limit_ms(p, SET_query_wait_timeout),
+		.check_query = config_text(c, SET_server_check_query, dc, uc),
+		.reset_query = config_text(c, SET_server_reset_query, dc, uc),
+		.reset_always = config_num(c, SET_server_reset_query_always, dc, uc) != 0,
+	};
+	if (p->lim.size && p->lim.min_size > p->lim.size)
+		p->lim.min_size = p->lim.size;
+	config_put(was);
+	if (p->db->generation) /* servers of an older target go now if they are idle */
+		LIST_EACH (&p->by_state[SERVER_IDLE], it)
+			if (server_at(it)->generation != p->db->generation)
+				server_close(server_at(it), "configuration changed", NULL);
+	pool_serve(p);
+}
+
+static void serve(struct task *t);
+
+static void due(struct deadline *d)
+{
+	pool_serve(list_owner(d, struct pool, deadline));
+}
+
+/* At or before ms. */
+static void wake_at(struct pool *p, uint64_t ms)
+{
+	if (!deadline_is_set(&p->deadline) || ms < p->deadline.due_ms)
+		(void)deadline_set(&p->deadline, ms); /* no memory: the next event serves */
+}
+
+struct pool *pool_find(struct database *db, struct user *u)
+{
+	struct pool_key key = { db, u };
+	struct map_node *n = map_find(&by_key, &key, sizeof key, same_key);
+	if (n)
+		return list_owner(n, struct pool, node);
+	struct pool *p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->db = db;
+	p->user = u;
+	if (!map_add(&by_key, &p->node, &key, sizeof key)) {
+		free(p);
+		return NULL;
+	}
+	user_ref(u);
+	for (int i = 0; i < SERVER_NSTATES; i++)
+		list_init(&p->by_state[i]);
+	list_init(&p->waiting);
+	list_add(&pools, &p->in_all);
+	list_add(&db->pools, &p->in_db);
+	deadline_init(&p->deadline, due);
+	p->serve_task.run = serve;
+	pool_configure(p);
+	return p;
+}
+
+static void pool_free(struct pool *p)
+{
+	struct database *db = p->db;
+	ASSERT(p->nclients == 0 && p->nwaiting == 0 && pool_servers(p) == 0);
+	stats_add(&db->gone_stats, &p->stats);
+	loop_undefer(&p->serve_task);
+	deadline_clear(&p->deadline);
+	map_del(&by_key, &p->node);
+	list_del(&p->in_all);
+	list_del(&p->in_db);
+	varset_put(p->welcome);
+	varset_put(p->vars);
+	user_put(p->user);
+	config_put(p->config);
+	free(p);
+	database_check_unused(db);
+}
+
+/* --- Lending */
+
+static struct server *pick_idle(struct pool *p)
+{
+	struct list *idle = &p->by_state[SERVER_IDLE];
+	if (list_empty(idle))
+		return NULL;
+	return server_at(p->lim.round_robin ? idle->prev : idle->next);
+}
+
+static bool needs_check(const struct pool *p, const struct server *sv)
+{
+	return p->lim.check_query[0] && server_is_used(sv, p->lim.check_ms);
+}
+
+static void lend(struct pool *p, struct server *sv)
+{
+	server_move(sv, SERVER_ACTIVE);
+	sv->used = true;
+	sv->request_ms = loop_now();
+	p->stats.v[STAT_server_assignment_count]++;
+}
+
+struct server *pool_take(struct pool *p, struct pool_wait *w)
+{
+	if (list_empty(&p->waiting) && !is_paused(p)) {
+		struct server *sv = pick_idle(p);
+		if (sv && !needs_check(p, sv)) {
+			lend(p, sv);
+			return sv;
+		}
+	}
+	w->since_us = loop_now_us();
+	list_add(&p->waiting, &w->in_line);
+	p->nwaiting++;
+	pool_serve(p);
+	return NULL;
+}
+
+static void left_line(struct pool *p, struct pool_wait *w)
+{
+	list_del(&w->in_line);
+	p->nwaiting--;
+	p->stats.v[STAT_wait_time] += loop_now_us() - w->since_us;
+}
+
+void pool_leave(struct pool *p, struct pool_wait *w)
+{
+	left_line(p, w);
+	pool_serve(p);
+}
+
+void pool_give(struct server *sv)
+{
+	ASSERT(sv->state == SERVER_ACTIVE);
+	sv->session = NULL;
+	server_release(sv);
+}
+
+static void refuse_all(struct pool *p, const struct fault *f)
+{
+	while (!list_empty(&p->waiting)) {
+		struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
+		left_line(p, w);
+		w->refused(w, f);
+	}
+}
+
+/* --- Opening more */
+
+/* A server of another pool of this database that nobody needs, closed to make room. */
+static bool make_room(struct pool *p, bool same_user)
+{
+	struct server *oldest = NULL;
+	LIST_EACH (&pools, it) {
+		struct pool *o = list_owner(it, struct pool, in_all);
+		if (o == p || o->nwaiting || (same_user ? o->user != p->user : o->db != p->db))
+			continue;
+		struct list *idle = &o->by_state[SERVER_IDLE];
+		if (!list_empty(idle) && (!oldest || server_at(idle->prev)->released_ms < oldest->released_ms))
+			oldest = server_at(idle->prev);
+	}
+	if (oldest)
+		server_close(oldest, "evicted: its database or user is at its limit of connections", NULL);
+	return oldest != NULL;
+}
+
+static uint32_t opening(const struct pool *p)
+{
+	return p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] + p->count[SERVER_CHECK] +
+	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL];
+}
+
+static uint32_t live(const struct pool *p)
+{
+	return p->count[SERVER_IDLE] + p->count[SERVER_ACTIVE] + p->count[SERVER_CHECK] + p->count[SERVER_RESET] +
+	       p->count[SERVER_CANCEL];
+}
+
+/* May the pool have one more? Wakes itself later where time will tell. */
+static bool may_open(struct pool *p)
+{
+	uint64_t now = loop_now();
+	uint32_t total = pool_servers(p);
+
+	if (p->failed_ms) { /* after a failure: one at a time, and not before the retry is due */
+		if (now < p->failed_ms + p->lim.retry_ms) {
+			wake_at(p, p->failed_ms + p->lim.retry_ms);
+			return false;
+		}
+		if (p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > 0)
+			return false;
+	}
+	if (p->lim.size && total >= p->lim.size) {
+		if (!p->lim.reserve_size || !p->lim.reserve_ms || total >= p->lim.size + p->lim.reserve_size ||
+		    list_empty(&p->waiting))
+			return false;
+		uint64_t since = list_owner(p->waiting.next, struct pool_wait, in_line)->since_us / 1000;
+		if (now < since + p->lim.reserve_ms) {
+			wake_at(p, since + p->lim.reserve_ms);
+			return false;
+		}
+	}
+	if (p->lim.max_db && p->db->servers >= p->lim.max_db && !make_room(p, false))
+		return false;
+	if (p->lim.max_user && p->user->servers >= p->lim.max_user && !make_room(p, true))
+		return false;
+	return true;
+}
+
+static void grow(struct pool *p)
+{
+	uint32_t under_way = opening(p), total = pool_servers(p);
+	uint32_t want = p->nwaiting > under_way ? p->nwaiting - under_way : 0;
+
+	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
+	    want < p->lim.min_size - total)
+		want = p->lim.min_size - total;
+	while (want-- > 0 && !p->db->disabled && may_open(p))
+		if (!server_open(p))
+			break;
+}
+
+static void check_unused(struct pool *p)
+{
+	uint64_t keep = (uint64_t)config_num(p->config, SET_pool_idle_timeout, NULL, NULL);
+	if (p->nclients || p->nwaiting || pool_servers(p)) {
+		p->unused_since = 0;
+		return;
+	}
+	if (!p->unused_since)
+		p->unused_since = loop_now();
+	if (p->db->dropped || (keep && loop_now() >= p->unused_since + keep))
+		pool_free(p);
+	else if (keep)
+		wake_at(p, p->unused_since + keep);
+}
+
+/* The end of a turn in which something changed: idle servers to those who wait, then more servers. */
+static void serve(struct task *t)
+{
+	struct pool *p = list_owner(t, struct pool, serve_task);
+
+	if (is_paused(p)) {
+		while (!list_empty(&p->by_state[SERVER_IDLE]))
+			server_close(server_at(p->by_state[SERVER_IDLE].next), "paused", NULL);
+	} else {
+		while (!list_empty(&p->waiting)) {
+			struct server *sv = pick_idle(p);
+			if (!sv)
+				break;
+			if (needs_check(p, sv)) {
+				server_check(sv);
+				continue;
+			}
+			struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
+			left_line(p, w);
+			lend(p, sv);
+			w->granted(w, sv);
+		}
+		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
+		if (p->nwaiting && p->failed_ms && !live(p) && opening(p) == 0 &&
+		    loop_now() < p->failed_ms + p->lim.retry_ms) {
+			struct fault f = p->failure;
+			refuse_all(p, &f);
+		}
+		grow(p);
+	}
+	if (on_change)
+		on_change();
+	check_unused(p);
+}
+
+void pool_serve(struct pool *p)
+{
+	loop_defer(&p->serve_task);
+}
+
+/* Others that wait only because their database or user is at its limit. */
+static void serve_others(struct pool *p)
+{
+	if (!p->lim.max_db && !p->lim.max_user)
+		return;
+	LIST_EACH (&pools, it) {
+		struct pool *o = list_owner(it, struct pool, in_all);
+		if (o != p && o->nwaiting && (o->db == p->db || o->user == p->user))
+			pool_serve(o);
+	}
+}
+
+void pool_server_ready(struct server *sv)
+{
+	struct pool *p = sv->pool;
+	if (p->nwaiting || is_paused(p) || on_change)
+		pool_serve(p);
+	else
+		serve_others(p);
+}
+
+void pool_server_failed(struct pool *p, const struct fault *f)
+{
+	if (f->kind != FAULT_BUSY) { /* out of descriptors says nothing about the server */
+		p->failed_ms = loop_now() ? loop_now() : 1;
+		p->failure = *f;
+	} else {
+		wake_at(p, loop_now() + 1000);
+	}
+	pool_serve(p); /* which refuses those who wait when no server is left */
+}
+
+void pool_server_gone(struct pool *p)
+{
+	pool_serve(p);
+	serve_others(p);
+}
+
+/* --- The console */
+
+/* Each pool of db, or of all. */
+#define POOLS_OF(database, p)                                                                                          \
+	LIST_EACH (&pools, p##_at)                                                                                     \
+		for (struct pool *p = list_owner(p##_at, struct pool, in_all);                                         \
+		     p && (!(database) || p->db == (database)); p = NULL)
+
+void pool_pause(struct database *db)
+{
+	if (db)
+		db->paused = true;
+	else
+		all_paused = true;
+	POOLS_OF(db, p)
+	pool_serve(p);
+}
+
+void pool_resume(struct database *db)
+{
+	if (db)
+		db->paused = false;
+	else
+		all_paused = false;
+	POOLS_OF(db, p)
+	pool_serve(p);
+}
+
+bool pool_is_all_paused(void)
+{
+	return all_paused;
+}
+
+bool pool_is_quiet(const struct database *db)
+{
+	POOLS_OF(db, p)
+	if (pool_servers(p) > 0)
+		return false;
+	return true;
+}
+
+void pool_reconnect(struct database *db)
+{
+	POOLS_OF(db, p)
+	{
+		for (int st = 0; st < SERVER_DEAD; st++)
+			LIST_EACH (&p->by_state[st], it)
+				server_at(it)->close_needed = true;
+		while (!list_empty(&p->by_state[SERVER_IDLE]))
+			server_close(server_at(p->by_state[SERVER_IDLE].next), "reconnect", NULL);
+	}
+}
+
+void pool_kill(struct database *db)
+{
+	struct fault f;
+	fault_set(&f, FAULT_SHUTDOWN, "connection closed by the administrator");
+	POOLS_OF(db, p)
+	for (int st = 0; st < SERVER_DEAD; st++)
+		while (!list_empty(&p->by_state[st]))
+			server_close(server_at(p->by_state[st].next), "killed", &f);
+}
+
+void pool_on_change(void (*changed)(void))
+{
+	on_change = changed;
+}
+
+void pool_stats_tick(uint64_t period_us)
+{
+	if (!period_us)
+		return;
+	LIST_EACH (&pools, it) {
+		struct pool *p = list_owner(it, struct pool, in_all);
+		struct stats *now = &p->stats, *was = &p->stats_before, *avg = &p->stats_avg;
+		uint64_t d[STAT_COUNT];
+		for (int i = 0; i < STAT_COUNT; i++) {
+			d[i] = now->v[i] - was->v[i];
+			avg->v[i] = (uint64_t)((double)d[i] * 1e6 / (double)period_us);
+		}
+		/* Times are means of one transaction, query and wait, not of a second. */
+		avg->v[STAT_xact_time] = d[STAT_xact_count] ? d[STAT_xact_time] / d[STAT_xact_count] : 0;
+		avg->v[STAT_query_time] = d[STAT_query_count] ? d[STAT_query_time] / d[STAT_query_count] : 0;
+		*was = *now;
+	}
+}
+
+void pools_free(void)
+{
+	pool_kill(NULL);
+	LIST_EACH (&pools, it)
+		pool_free(list_owner(it, struct pool, in_all));
+	map_free(&by_key);
+}

@@ -1,0 +1,594 @@
+/* server.c - one server connection: opening it, its states, cleaning it, closing it, cancelling what it runs. */
+#include "pool/server.h"
+
+#include "core/assert.h"
+#include "core/str.h"
+#include "net/dns.h"
+#include "pool/pool.h"
+#include "session/varset.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TO(s)             (1u << SERVER_##s)
+#define X(s, shown, next) [SERVER_##s] = { shown, next },
+static const struct {
+	const char *shown;
+	unsigned next;
+} states[] = { SERVER_STATES(X) };
+#undef X
+
+static uint64_t last_id;
+static const struct borrower_ops *borrower;
+
+static void connect_next(struct server *sv);
+
+const char *server_state_name(const struct server *sv)
+{
+	return states[sv->state].shown;
+}
+
+void server_set_borrower(const struct borrower_ops *ops)
+{
+	borrower = ops;
+}
+
+void server_move(struct server *sv, enum server_state to)
+{
+	ASSERT(states[sv->state].next & 1u << to);
+	log_debug(&sv->log, "server %s -> %s", states[sv->state].shown, states[to].shown);
+	sv->pool->count[sv->state]--;
+	sv->pool->count[to]++;
+	sv->state = (uint8_t)to;
+	list_del(&sv->in_state);
+	list_push(&sv->pool->by_state[to], &sv->in_state);
+}
+
+static void describe(const struct log_ctx *ctx, char *out, size_t cap)
+{
+	const struct server *sv = (const void *)((const char *)ctx - offsetof(struct server, log));
+	char at[ADDR_TEXT_MAX];
+	if (sv->addr.family == ADDR_NONE)
+		str_fmt(at, sizeof at, "%.60s:%u", sv->host->name, sv->host->port);
+	else
+		addr_text(&sv->addr, at);
+	str_fmt(out, cap, "S-0x%" PRIx64 ": %s/%s@%s", sv->id, sv->pool->db->name->s, sv->pool->user->name->s, at);
+}
+
+/* --- The end */
+
+static bool state_is_login(const struct server *sv)
+{
+	return sv->state == SERVER_CONNECT || sv->state == SERVER_LOGIN || sv->state == SERVER_SETUP;
+}
+
+static void run_free(struct task *t)
+{
+	struct server *sv = list_owner(t, struct server, free_task);
+	varset_put(sv->vars);
+	sv->ops->free(sv);
+}
+
+static void forget_cancels(struct server *sv);
+
+void server_close(struct server *sv, const char *why, const struct fault *f)
+{
+	struct pool *p = sv->pool;
+	if (sv->state == SERVER_DEAD)
+		return;
+	if (why && state_is_login(sv)) {
+		log_warn(&sv->log, "cannot use this server: %s", why);
+	} else if (why) {
+		uint64_t age = sv->connect_ms ? (loop_now() - sv->connect_ms) / 1000 : 0;
+		if (config_num(p->config, SET_log_disconnections, NULL, NULL))
+			log_info(&sv->log, "closing because: %s (age=%" PRIu64 "s)", why, age);
+	}
+	if (sv->state > SERVER_LOGIN && stream_is_open(&sv->stream) && !sv->stream.failed) {
+		uint8_t bye[ENGINE_BYTES_MAX];
+		size_t n = sv->ops->goodbye(sv, bye);
+		if (n)
+			stream_put_copy(&sv->stream, bye, n);
+	}
+	stream_close(&sv->stream, false);
+	dns_cancel(sv->dns);
+	sv->dns = NULL;
+	free(sv->addrs);
+	sv->addrs = NULL;
+	deadline_clear(&sv->deadline);
+	forget_cancels(sv);
+	struct session *s = sv->session;
+	sv->session = NULL;
+	server_move(sv, SERVER_DEAD);
+	list_del(&sv->in_state);
+	p->count[SERVER_DEAD]--;
+	p->db->servers--;
+	p->user->servers--;
+	host_put(sv->host);
+	loop_defer(&sv->free_task);
+	pool_server_gone(p);
+	if (s) {
+		struct fault none;
+		if (!f) {
+			fault_set(&none, FAULT_IO, "server connection closed: %s", why ? why : "no reason known");
+			f = &none;
+		}
+		borrower->lost(s, sv, f);
+	}
+}
+
+void server_fail(struct server *sv, const struct fault *f)
+{
+	struct pool *p = sv->pool;
+	struct fault told = *f;
+	bool at_login = state_is_login(sv);
+
+	if (sv->state == SERVER_DEAD)
+		return;
+	if (sv->state == SERVER_CONNECT) {
+		sv->host->failed_ms = loop_now();
+		if (sv->next_addr < sv->naddrs) {
+			log_debug(&sv->log, "%s; trying the next address", f->text);
+			stream_close(&sv->stream, false);
+			connect_next(sv);
+			return;
+		}
+	}
+	server_close(sv, told.text, &told);
+	if (at_login)
+		pool_server_failed(p, &told);
+}
+
+/* --- Opening */
+
+static void on_stream_bytes(struct stream *st, struct rd *in)
+{
+	struct server *sv = list_owner(st, struct server, stream);
+	sv->ops->on_bytes(sv, in);
+}
+
+static void on_stream_end(struct stream *st, const struct fault *why)
+{
+	struct server *sv = list_owner(st, struct server, stream);
+	struct fault f;
+	if (why && sv->state == SERVER_CONNECT) {
+		fault_set(&f, FAULT_CONNECT, "connect failed: %s", why->text);
+	} else if (sv->state == SERVER_LOGIN) {
+		fault_set(&f, FAULT_CONNECT, "server closed the connection during login%s%s", why ? ": " : "",
+			  why ? why->text : "");
+	} else {
+		fault_set(&f, FAULT_IO, "server closed the connection unexpectedly%s%s", why ? ": " : "",
+			  why ? why->text : "");
+	}
+	server_fail(sv, &f);
+}
+
+static void on_stream_connect(struct stream *st)
+{
+	struct server *sv = list_owner(st, struct server, stream);
+	sv->connect_ms = loop_now();
+	sv->host->failed_ms = 0;
+	if (config_num(sv->pool->config, SET_log_connections, NULL, NULL))
+		log_info(&sv->log, "new connection to server");
+	server_move(sv, SERVER_LOGIN);
+	sv->ops->start(sv);
+}
+
+/* Whoever feeds a stalled server waits; the engine's relay holds the client's stream. */
+static void on_stream_stall(struct stream *st, bool stalled)
+{
+	struct server *sv = list_owner(st, struct server, stream);
+	if (sv->session)
+		borrower->stalled(sv->session, stalled);
+}
+
+static const struct stream_ops stream_ops = { on_stream_bytes, on_stream_end, on_stream_connect, on_stream_stall };
+
+static void connect_to(struct server *sv, const struct addr *a, const char *path)
+{
+	struct fault f;
+	sv->addr = a ? *a : (struct addr){ .family = ADDR_UNIX, .port = sv->host->port };
+	if (!stream_connect(&sv->stream, a, path, &stream_ops, &f)) {
+		if (f.kind == FAULT_CONNECT) {
+			struct fault told;
+			fault_set(&told, FAULT_CONNECT, "connect failed: %s", f.text);
+			f = told;
+		}
+		server_fail(sv, &f);
+	}
+}
+
+static void connect_next(struct server *sv)
+{
+	connect_to(sv, &sv->addrs[sv->next_addr++], NULL);
+}
+
+static void on_dns(void *arg, const struct addr *addrs, size_t n, const struct fault *f)
+{
+	struct server *sv = arg;
+	struct fault told;
+	sv->dns = NULL;
+	if (n == 0) {
+		fault_set(&told, FAULT_CONNECT, "cannot look up host \"%s\": %s", sv->host->name, f->text);
+		server_fail(sv, &told);
+		return;
+	}
+	sv->addrs = calloc(n, sizeof *addrs);
+	if (!sv->addrs) {
+		fault_set(&told, FAULT_NOMEM, "no memory for the addresses of \"%s\"", sv->host->name);
+		server_fail(sv, &told);
+		return;
+	}
+	/* Each connection begins at another address, and tries all. */
+	for (size_t i = 0; i < n; i++)
+		sv->addrs[i] = addrs[(i + sv->id) % n];
+	sv->naddrs = (uint32_t)n;
+	connect_next(sv);
+}
+
+/* The socket file of a host that is a directory, or begins with '@'. False when its name is too long. */
+static bool socket_path(const struct server *sv, char *out, size_t cap)
+{
+	char file[64];
+	(void)snprintf(file, sizeof file, sv->ops->socket_file, (unsigned)sv->host->port);
+	int n = snprintf(out, cap, "%s/%s", sv->host->name, file);
+	return n > 0 && (size_t)n < cap;
+}
+
+static bool host_is_unix(const struct host *h)
+{
+	return h->name[0] == '/' || h->name[0] == '@';
+}
+
+static void begin_connect(struct task *t)
+{
+	struct server *sv = list_owner(t, struct server, free_task);
+	struct fault f;
+	struct addr a;
+
+	sv->free_task.run = run_free;
+	if (sv->state == SERVER_DEAD) { /* closed before it began */
+		run_free(t);
+		return;
+	}
+	if (host_is_unix(sv->host)) {
+		char path[256];
+		if (socket_path(sv, path, sizeof path)) {
+			connect_to(sv, NULL, path);
+		} else {
+			fault_set(&f, FAULT_CONNECT, "socket directory \"%.100s...\" is too long", sv->host->name);
+			server_fail(sv, &f);
+		}
+	} else if (addr_parse(&a, sv->host->name, sv->host->port)) {
+		connect_to(sv, &a, NULL);
+	} else {
+		sv->dns = dns_resolve(sv->host->name, sv->host->port, on_dns, sv);
+		if (!sv->dns) {
+			fault_set(&f, FAULT_NOMEM, "no memory to look up \"%s\"", sv->host->name);
+			server_fail(sv, &f);
+		}
+	}
+}
+
+/* How long it may be idle, and live. */
+static void arm_idle(struct server *sv)
+{
+	uint64_t due = sv->expires_ms;
+	if (sv->pool->lim.idle_ms && sv->released_ms + sv->pool->lim.idle_ms < due)
+		due = sv->released_ms + sv->pool->lim.idle_ms;
+	/* A deadline that is armed for earlier looks again when it fires: no work here for each query. */
+	if (due != UINT64_MAX && !(deadline_is_set(&sv->deadline) && sv->deadline.due_ms <= due))
+		(void)deadline_set(&sv->deadline, due);
+}
+
+static void on_deadline(struct deadline *d)
+{
+	struct server *sv = list_owner(d, struct server, deadline);
+	uint64_t now = loop_now();
+	struct fault f;
+
+	switch ((enum server_state)sv->state) {
+	case SERVER_CONNECT:
+	case SERVER_LOGIN:
+	case SERVER_SETUP:
+		sv->next_addr = sv->naddrs; /* the time is that of all addresses together */
+		fault_set(&f, FAULT_CONNECT, "connect timeout: the server did not %s within server_connect_timeout",
+			  sv->state == SERVER_CONNECT ? "answer" : "complete the login");
+		server_fail(sv, &f);
+		break;
+	case SERVER_CHECK:
+	case SERVER_RESET:
+	case SERVER_CANCEL:
+		server_close(sv, "no answer to the house's own query", NULL);
+		break;
+	case SERVER_IDLE:
+		if (now >= sv->expires_ms)
+			server_close(sv, "server lifetime over", NULL);
+		else if (sv->pool->lim.idle_ms && now >= sv->released_ms + sv->pool->lim.idle_ms &&
+			 pool_servers(sv->pool) > sv->pool->lim.min_size)
+			server_close(sv, "server idle timeout", NULL);
+		else if (sv->pool->lim.idle_ms && now >= sv->released_ms + sv->pool->lim.idle_ms)
+			(void)deadline_set(&sv->deadline, now + sv->pool->lim.idle_ms);
+		else
+			arm_idle(sv);
+		break;
+	case SERVER_ACTIVE: /* looked at when it is released */
+	case SERVER_DEAD:
+		break;
+	case SERVER_NSTATES:
+		ASSERT(false);
+	}
+}
+
+struct server *server_open(struct pool *p)
+{
+	struct host *h = database_next_host(p->db);
+	struct server *sv = p->db->engine->make();
+	if (!sv)
+		return NULL;
+	const struct varset *none = varset_empty();
+	if (!none) {
+		p->db->engine->free(sv);
+		return NULL;
+	}
+	sv->log.describe = describe;
+	sv->ops = p->db->engine;
+	sv->pool = p;
+	sv->host = h;
+	sv->vars = none;
+	sv->id = ++last_id;
+	sv->generation = p->db->generation;
+	sv->stream.io.fd = -1;
+	sv->expires_ms = UINT64_MAX;
+	list_init(&sv->stream.in_dirty);
+	list_init(&sv->in_state);
+	list_push(&p->by_state[SERVER_CONNECT], &sv->in_state);
+	p->count[SERVER_CONNECT]++;
+	p->db->servers++;
+	p->user->servers++;
+	h->servers++;
+	deadline_init(&sv->deadline, on_deadline);
+	if (p->lim.connect_ms)
+		(void)deadline_set(&sv->deadline, loop_now() + p->lim.connect_ms);
+	sv->free_task.run = begin_connect; /* its failure must not call back into the pool that is asking */
+	loop_defer(&sv->free_task);
+	return sv;
+}
+
+static void become_idle(struct server *sv)
+{
+	deadline_clear(&sv->deadline);
+	sv->released_ms = loop_now();
+	server_move(sv, SERVER_IDLE);
+	arm_idle(sv);
+	pool_server_ready(sv);
+}
+
+void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome)
+{
+	struct pool *p = sv->pool;
+	varset_put(sv->vars);
+	sv->vars = vars;
+	varset_put(p->welcome);
+	p->welcome = welcome;
+	varset_put(p->vars);
+	p->vars = varset_ref(vars);
+	p->failed_ms = 0;
+	free(sv->addrs);
+	sv->addrs = NULL;
+	sv->naddrs = 0;
+	/* Some spread, so that servers opened together do not all expire together. */
+	uint64_t life = p->lim.lifetime_ms;
+	sv->expires_ms = loop_now() + life - (life / 10 ? (sv->id * 2654435761u) % (life / 10) : 0);
+	if (p->db->conf->connect_query[0]) {
+		server_move(sv, SERVER_SETUP);
+		sv->ops->run(sv, p->db->conf->connect_query);
+		return;
+	}
+	become_idle(sv);
+}
+
+void server_done_own(struct server *sv, const struct fault *f)
+{
+	if (f) {
+		if (sv->state == SERVER_SETUP) {
+			struct fault told = *f;
+			fault_add(&told, "connect_query");
+			server_fail(sv, &told);
+		} else {
+			log_warn(&sv->log, "the server failed the house's own query: %s", f->text);
+			server_close(sv, sv->state == SERVER_CHECK ? "server check failed" : "reset query failed",
+				     NULL);
+		}
+		return;
+	}
+	switch ((enum server_state)sv->state) {
+	case SERVER_SETUP:
+	case SERVER_CHECK:
+		become_idle(sv);
+		break;
+	case SERVER_RESET:
+		sv->used = false;
+		become_idle(sv);
+		break;
+	case SERVER_CONNECT:
+	case SERVER_LOGIN:
+	case SERVER_IDLE:
+	case SERVER_ACTIVE:
+	case SERVER_CANCEL:
+	case SERVER_DEAD:
+	case SERVER_NSTATES:
+		ASSERT(false);
+	}
+}
+
+/* --- Between sessions */
+
+bool server_is_used(const struct server *sv, uint64_t check_delay_ms)
+{
+	return loop_now() - sv->released_ms >= check_delay_ms && sv->state == SERVER_IDLE &&
+	       (check_delay_ms > 0 || sv->used);
+}
+
+/* A statement of the house's own has as long as a connect. */
+static void run_own(struct server *sv, const char *sql)
+{
+	if (sv->pool->lim.connect_ms)
+		(void)deadline_set(&sv->deadline, loop_now() + sv->pool->lim.connect_ms);
+	sv->ops->run(sv, sql);
+}
+
+void server_check(struct server *sv)
+{
+	server_move(sv, SERVER_CHECK);
+	sv->used = false;
+	run_own(sv, sv->pool->lim.check_query);
+}
+
+void server_release(struct server *sv)
+{
+	struct pool *p = sv->pool;
+
+	if (!sv->ops->at_rest(sv)) {
+		server_close(sv, "client disconnect while server was not ready", NULL);
+		return;
+	}
+	if (sv->close_needed || sv->generation != p->db->generation) {
+		server_close(sv, "configuration changed, or RECONNECT", NULL);
+		return;
+	}
+	if (sv->cancels) {
+		server_move(sv, SERVER_CANCEL);
+		return;
+	}
+	if (loop_now() >= sv->expires_ms) {
+		server_close(sv, "server lifetime over", NULL);
+		return;
+	}
+	if (p->lim.reset_query[0] && sv->used && (p->lim.mode == POOL_SESSION || p->lim.reset_always)) {
+		server_move(sv, SERVER_RESET);
+		run_own(sv, p->lim.reset_query);
+		return;
+	}
+	/* As become_idle(), but for the deadline, which looks for itself when it fires: this is every transaction's
+	 * end. */
+	sv->released_ms = loop_now();
+	server_move(sv, SERVER_IDLE);
+	arm_idle(sv);
+	pool_server_ready(sv);
+}
+
+void server_sync(struct server *sv, const struct varset *want)
+{
+	sv->ops->sync(sv, want);
+}
+
+void server_synced(struct server *sv, const struct fault *f)
+{
+	if (sv->session)
+		borrower->synced(sv->session, f);
+}
+
+/* --- Cancel requests */
+
+/* One cancel request on its way. The server it is for is not lent again before it has arrived: it must never hit the
+ * next client's statement. */
+struct cancel {
+	struct stream stream;
+	struct list in_all;
+	struct server *server; /* NULL: it has gone meanwhile */
+	struct deadline deadline;
+	struct task free_task;
+	size_t len;
+	uint8_t bytes[ENGINE_BYTES_MAX];
+};
+
+static struct list cancels = { &cancels, &cancels };
+
+static void free_cancel(struct task *t)
+{
+	free(list_owner(t, struct cancel, free_task));
+}
+
+static void cancel_done(struct cancel *c)
+{
+	struct server *sv = c->server;
+	stream_close(&c->stream, false);
+	deadline_clear(&c->deadline);
+	list_del(&c->in_all);
+	c->server = NULL;
+	loop_defer(&c->free_task);
+	if (sv && --sv->cancels == 0 && sv->state == SERVER_CANCEL)
+		server_release(sv);
+}
+
+static void forget_cancels(struct server *sv)
+{
+	if (!sv->cancels)
+		return;
+	LIST_EACH (&cancels, it) {
+		struct cancel *c = list_owner(it, struct cancel, in_all);
+		if (c->server == sv)
+			c->server = NULL;
+	}
+	sv->cancels = 0;
+}
+
+static void cancel_bytes(struct stream *st, struct rd *in)
+{
+	(void)st;
+	(void)rd_take(in, rd_left(in)); /* servers answer nothing */
+}
+
+static void cancel_end(struct stream *st, const struct fault *why)
+{
+	struct cancel *c = list_owner(st, struct cancel, stream);
+	if (why && c->server)
+		log_warn(&c->server->log, "cancel request did not get through: %s", why->text);
+	cancel_done(c);
+}
+
+static void cancel_connected(struct stream *st)
+{
+	struct cancel *c = list_owner(st, struct cancel, stream);
+	stream_put_copy(st, c->bytes, c->len);
+}
+
+static void cancel_deadline(struct deadline *d)
+{
+	cancel_done(list_owner(d, struct cancel, deadline));
+}
+
+static const struct stream_ops cancel_ops = { cancel_bytes, cancel_end, cancel_connected, NULL };
+
+void server_cancel(struct server *sv)
+{
+	uint8_t bytes[ENGINE_BYTES_MAX];
+	char path[256];
+	struct fault f;
+	size_t n = sv->ops->cancel(sv, bytes);
+	bool is_unix = sv->addr.family == ADDR_UNIX;
+
+	/* More for the same statement say nothing new: a storm of them costs the server one connection. */
+	if (n == 0 || sv->cancels || (is_unix && !socket_path(sv, path, sizeof path)))
+		return;
+	struct cancel *c = calloc(1, sizeof *c);
+	if (!c)
+		return;
+	c->free_task.run = free_cancel;
+	c->len = n;
+	memcpy(c->bytes, bytes, n);
+	if (!stream_connect(&c->stream, is_unix ? NULL : &sv->addr, is_unix ? path : NULL, &cancel_ops, &f)) {
+		log_warn(&sv->log, "cancel request did not get through: %s", f.text);
+		free(c);
+		return;
+	}
+	c->server = sv;
+	sv->cancels++;
+	list_add(&cancels, &c->in_all);
+	deadline_init(&c->deadline, cancel_deadline);
+	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
+	if (wait)
+		(void)deadline_set(&c->deadline, loop_now() + wait);
+}

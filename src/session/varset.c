@@ -1,0 +1,167 @@
+/* varset.c - interned sets of tracked settings. */
+#include "session/varset.h"
+
+#include "core/assert.h"
+#include "core/list.h"
+#include "core/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define VARS_MAX 64u /* a set never holds more: a peer may name as many as it likes */
+
+static struct map all;
+
+
+static bool same_vars(const struct map_node *n, const void *key, size_t len)
+{
+	const struct varset *v = list_owner(n, struct varset, node);
+	return len == v->count * sizeof(struct var) && memcmp(v->at, key, len) == 0;
+}
+
+/* The one set with these variables, whose references are consumed. */
+static const struct varset *intern_set(const struct var *at, size_t count)
+{
+	size_t len = count * sizeof *at;
+	struct map_node *n = map_find(&all, at, len, same_vars);
+	struct varset *v;
+	if (n) {
+		v = list_owner(n, struct varset, node);
+		for (size_t i = 0; i < count; i++) { /* ours are surplus */
+			istr_put(at[i].name);
+			istr_put(at[i].value);
+		}
+	} else {
+		v = malloc(sizeof *v + len);
+		if (v) {
+			v->refs = 0;
+			v->count = (uint32_t)count;
+			if (count)
+				memcpy(v->at, at, len);
+		}
+		if (!v || !map_add(&all, &v->node, at, len)) {
+			free(v);
+			for (size_t i = 0; i < count; i++) {
+				istr_put(at[i].name);
+				istr_put(at[i].value);
+			}
+			return NULL;
+		}
+	}
+	v->refs++;
+	return v;
+}
+
+const struct varset *varset_empty(void)
+{
+	return intern_set(NULL, 0);
+}
+
+const struct varset *varset_ref(const struct varset *v)
+{
+	((struct varset *)(uintptr_t)v)->refs++;
+	return v;
+}
+
+void varset_put(const struct varset *cv)
+{
+	struct varset *v = (struct varset *)(uintptr_t)cv;
+	if (!v)
+		return;
+	ASSERT(v->refs > 0);
+	if (--v->refs)
+		return;
+	map_del(&all, &v->node);
+	for (uint32_t i = 0; i < v->count; i++) {
+		istr_put(v->at[i].name);
+		istr_put(v->at[i].value);
+	}
+	free(v);
+}
+
+const struct varset *varset_with(const struct varset *base, const char *name, const char *value, size_t value_len)
+{
+	struct var at[VARS_MAX];
+	size_t n = 0;
+	bool placed = false;
+
+	const struct istr *val = istr_get(value, value_len);
+	if (!val)
+		return NULL;
+	for (uint32_t i = 0; i < base->count; i++) {
+		int order = strcasecmp(base->at[i].name->s, name);
+		if (order == 0) {
+			if (base->at[i].value == val) { /* nothing changes */
+				istr_put(val);
+				for (size_t k = 0; k < n; k++) {
+					istr_put(at[k].name);
+					istr_put(at[k].value);
+				}
+				return varset_ref(base);
+			}
+			at[n++] = (struct var){ istr_ref(base->at[i].name), val };
+			placed = true;
+			continue;
+		}
+		if (order > 0 && !placed) {
+			if (base->count >= VARS_MAX)
+				goto fail;
+			const struct istr *nm = istr_get(name, strlen(name));
+			if (!nm)
+				goto fail;
+			at[n++] = (struct var){ nm, val };
+			placed = true;
+		}
+		at[n++] = (struct var){ istr_ref(base->at[i].name), istr_ref(base->at[i].value) };
+	}
+	if (!placed) {
+		const struct istr *nm = n < VARS_MAX ? istr_get(name, strlen(name)) : NULL;
+		if (!nm)
+			goto fail;
+		at[n++] = (struct var){ nm, val };
+	}
+	return intern_set(at, n);
+fail:
+	istr_put(val);
+	for (size_t k = 0; k < n; k++) {
+		istr_put(at[k].name);
+		istr_put(at[k].value);
+	}
+	return NULL;
+}
+
+const struct istr *varset_find(const struct varset *v, const char *name)
+{
+	for (uint32_t i = 0; v && i < v->count; i++)
+		if (strcasecmp(v->at[i].name->s, name) == 0)
+			return v->at[i].value;
+	return NULL;
+}
+
+bool varset_set(const struct varset **v, const char *name, const char *value, size_t value_len)
+{
+	const struct varset *with = varset_with(*v, name, value, value_len);
+	if (!with)
+		return false;
+	varset_put(*v);
+	*v = with;
+	return true;
+}
+
+const struct varset *varset_over(const struct varset *base, const struct varset *over)
+{
+	const struct varset *v = varset_ref(base);
+	for (uint32_t i = 0; i < over->count; i++) {
+		if (!varset_set(&v, over->at[i].name->s, over->at[i].value->s, over->at[i].value->len)) {
+			varset_put(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+size_t varset_count(void)
+{
+	return all.count;
+}
