@@ -1,7 +1,10 @@
 /* log.h - the log: lines to stderr, a file, or syslog; levels; and the id of whom a line is about.
  *    2026-03-04 12:03:44.120 UTC [4711] LOG C-0x72a: shop/anna@10.0.0.7:51234 closing: client close (age=12s)
  * error: a human must act; warn: refused or lost; info ("LOG"): connect, disconnect with reason, reload; debug: states.
- * Never a password or a bind value; query text only at debug. Nothing here allocates. */
+ * Never a password or a bind value; query text only at debug. Nothing here allocates. A line that cannot be written at
+ * once (disk full, a pipe that nobody reads) is counted and the next that can be is preceded by "N log lines were
+ * lost"; only syslog(3) may wait, for its daemon. SIGPIPE is main's to ignore. A line has at most 4,096 bytes; a longer
+ * one is cut and ends in "...". */
 #ifndef SLUICE_CORE_LOG_H
 #define SLUICE_CORE_LOG_H
 
@@ -34,6 +37,8 @@ void log_write(enum log_level lv, const struct log_ctx *ctx, const char *fmt, ..
 /* Where lines go. file: "" for none, opened to append; syslog_ident: "" for none; on_stderr besides. Called again after
  * a reload or SIGHUP: reopens the file, and keeps the old one, with a fault, when the new one cannot be opened. */
 bool log_open(const char *file, const char *syslog_ident, const char *syslog_facility, bool on_stderr, struct fault *f);
+/* Back to how it began: stderr alone. */
 void log_close(void);
+bool log_on_stderr(void);
 
 #endif

@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUITE(name) void suite_##name(void);
-#include "suites.def"
-#undef SUITE
-
 static const struct {
 	const char *name;
 	void (*add)(void);

@@ -11,6 +11,10 @@
 #define BYTES(s) (s), sizeof(s) - 1
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define SUITE(name) void suite_##name(void);
+#include "suites.def"
+#undef SUITE
+
 /* Adds a suite; tests end with a row whose name is NULL. */
 struct unit_test {
 	const char *name;
