@@ -78,8 +78,7 @@ static void open_include(struct reading *r, const char *path)
 	char text[4400];
 
 	if (r->depth == INI_DEPTH || r->opened == INI_FILES) {
-		fault(r, "too many %includes: at most " STR(INI_DEPTH) " files inside each other, " STR(
-				 INI_FILES) " in all");
+		fault(r, "too many %includes: " STR(INI_DEPTH) " deep and " STR(INI_FILES) " files at most");
 		return;
 	}
 	if (!lines_open(&file->lines, path, &f)) {

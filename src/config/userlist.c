@@ -1,0 +1,103 @@
+/* userlist.c - auth_file: users and their secrets. */
+#include "config/userlist.h"
+
+#include "config/connstr.h"
+#include "config/lines.h"
+#include "core/str.h"
+
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Cuts a quoted field off *at, in place. NULL when there is none. */
+static char *field(char **at)
+{
+	char *start = *at;
+	while (is_blank(*start))
+		start++;
+	char *end = *start == '"' ? connstr_unquote(start) : NULL;
+	if (end)
+		*at = end;
+	return end ? start : NULL;
+}
+
+/* What is wrong with the line, or NULL. */
+static const char *parse(char *line, char **name, char **secret)
+{
+	*name = field(&line);
+	if (!*name)
+		return "a user's name in double quotes is expected";
+	*secret = is_blank(*line) ? field(&line) : NULL;
+	if (!*secret)
+		return "the name is not followed by a secret in double quotes (\"\" for none)";
+	if (*line && !is_blank(*line))
+		return "a blank is expected behind the secret (a quote inside is written twice)";
+	if (!**name || strlen(*name) > USER_NAME_BYTES)
+		return "the name is empty or longer than 255 bytes";
+	if (strlen(*secret) > USER_SECRET_BYTES)
+		return "the secret is longer than 65535 bytes";
+	return NULL;
+}
+
+bool userlist_read(const char *path, const struct userlist_sink *sink, struct fault *f)
+{
+	struct lines lines;
+	char *line, *name, *secret;
+	size_t len;
+	bool more = true;
+
+	if (!lines_open(&lines, path, f))
+		return false;
+	while (more && (line = lines_next(&lines, &len))) {
+		if (strlen(line) < len) {
+			more = sink->fault(sink->arg, lines.line, "the line holds a NUL byte");
+			continue;
+		}
+		while (is_blank(*line))
+			line++;
+		if (*line == '\0' || *line == ';' || *line == '#')
+			continue;
+		const char *wrong = parse(line, &name, &secret);
+		more = wrong ? sink->fault(sink->arg, lines.line, wrong)
+			     : sink->user(sink->arg, lines.line, name, secret);
+	}
+	lines_close(&lines);
+	return true;
+}
+
+/* How many bytes at p are of these characters; at least one, followed by `end`. 0: not so. */
+static size_t part(const char *p, const char *chars, char end)
+{
+	size_t n = strspn(p, chars);
+	return n && p[n] == end ? n + 1 : 0;
+}
+
+bool userlist_is_bad_verifier(const char *secret)
+{
+#define DIGITS "0123456789"
+#define BASE64 DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/="
+	static const char begin[] = "SCRAM-SHA-256$";
+	static const struct {
+		const char *chars;
+		char end;
+		size_t len; /* with its end; 0: any */
+	} parts[] = {
+		{ DIGITS, ':', 0 },
+		{ BASE64, '$', 0 },
+		{ BASE64, ':', 44 + 1 }, /* 32 bytes */
+		{ BASE64, '\0', 44 + 1 },
+	};
+	if (strncmp(secret, begin, sizeof begin - 1) != 0)
+		return false;
+	const char *p = secret + sizeof begin - 1;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		size_t n = part(p, parts[i].chars, parts[i].end);
+		if (n == 0 || (parts[i].len && n != parts[i].len))
+			return true;
+		p += n;
+	}
+	return false;
+}

@@ -1,0 +1,29 @@
+/* userlist.h - reads an auth_file: a line for each user, "name" "secret", both in double quotes, in which two of them
+ * are one. What follows on the line is ignored; so are empty lines and those that begin with ; or #. Neither name nor
+ * secret ever stands in a fault. */
+#ifndef SLUICE_CONFIG_USERLIST_H
+#define SLUICE_CONFIG_USERLIST_H
+
+#include "core/fault.h"
+
+#include <stdbool.h>
+
+#define USER_NAME_BYTES   255
+#define USER_SECRET_BYTES 65535 /* as long as libpq sends them */
+
+struct userlist_sink {
+	/* A user; the texts are borrowed for the call. False ends the reading. */
+	bool (*user)(void *arg, int line, const char *name, const char *secret);
+	/* A fault of a line; reading goes on with the next. False ends the reading. */
+	bool (*fault)(void *arg, int line, const char *text);
+	void *arg;
+};
+
+/* Reads it to its end or to the first false. False, with a fault, when the file cannot be read (FAULT_CONFIG) or memory
+ * is out (FAULT_NOMEM); faults of lines go to the sink. */
+bool userlist_read(const char *path, const struct userlist_sink *sink, struct fault *f);
+
+/* Begins as a SCRAM verifier, but is none ("SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>")? */
+bool userlist_is_bad_verifier(const char *secret);
+
+#endif
