@@ -1,6 +1,8 @@
 /* deadline.h - every deadline of the worker in one binary heap under one libev timer.
  * Times are milliseconds of loop_now(). Setting is O(log n) and makes no system call. A deadline fires once, on the
- * loop's thread, never inside deadline_set(), and is not armed any more when its callback runs. */
+ * loop's thread, never inside deadline_set(), and is not armed any more when its callback runs. Deadlines come last in
+ * a turn, so what arrived in time is seen first. A callback may set and clear any deadline; what it sets to a time that
+ * has come fires a millisecond later. */
 #ifndef SLUICE_CORE_DEADLINE_H
 #define SLUICE_CORE_DEADLINE_H
 
@@ -15,7 +17,7 @@ struct deadline {
 };
 
 void deadlines_init(void); /* after loop_init() */
-void deadlines_free(void);
+void deadlines_free(void); /* before loop_free(); what is armed yet is cleared */
 
 static inline void deadline_init(struct deadline *d, void (*fire)(struct deadline *d))
 {

@@ -12,12 +12,12 @@ struct ev_loop;
 
 /* Makes the loop (epoll where there is one). FAULT_IO when the kernel gives none. */
 bool loop_init(struct fault *f);
-void loop_free(void);
+void loop_free(void); /* tasks still queued are forgotten */
 /* libev's own handle, for net/ and the libraries that are driven by it. */
 struct ev_loop *loop_ev(void);
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(), which may have come before; the turn in which it comes is finished. */
 void loop_run(void);
-/* One turn: waits for events only if `block`, runs what is due. For tests and harnesses. */
+/* One turn: waits for events only if `block`, runs what is due and what that put off. For tests and harnesses. */
 void loop_turn(bool block);
 void loop_stop(void);
 
