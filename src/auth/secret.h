@@ -1,5 +1,6 @@
 /* secret.h - a user's stored secret, parsed, with the keys that were derived from it so far.
- * Keys are derived once for a user, never once for a login (PBKDF2 costs milliseconds). */
+ * Keys are derived once for a user, never once for a login (PBKDF2 costs milliseconds). Passwords that keys are derived
+ * from are prepared first (auth/saslprep.h). Nothing here logs; what held a key or a password is wiped. */
 #ifndef SLUICE_AUTH_SECRET_H
 #define SLUICE_AUTH_SECRET_H
 
@@ -7,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCRAM_KEY_LEN  32u
-#define SCRAM_SALT_MAX 64u
+#define SCRAM_KEY_LEN      32u
+#define SCRAM_SALT_MAX     64u
+#define SCRAM_ITER_DEFAULT 4096u
+#define SCRAM_ITER_MAX     1000000u /* no PBKDF2 beyond this, whoever asks: it would hold up the loop */
 
 enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM };
 
@@ -26,33 +29,44 @@ struct scram_keys {
 
 struct secret {
 	enum secret_kind kind;
-	char *text;             /* owned: the plain password, or "md5" + 32 hex digits; NULL for SCRAM and none */
-	struct scram_keys door; /* against which clients prove themselves */
-	struct scram_keys
-		engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once recovered */
+	char *text;               /* owned: the plain password, or "md5" + 32 hex digits; NULL for SCRAM and none */
+	struct scram_keys door;   /* against which clients prove themselves */
+	struct scram_keys engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once
+				     recovered */
+	bool has_check;
+	uint8_t check[32]; /* SCRAM: a keyed digest of the password that fitted once, which spares the next PBKDF2 */
 };
 
-/* Parses a stored secret. An empty text is SECRET_NONE... a user without a password, whom trust lets in and nothing
- * else. False when out of memory, or when it begins as a SCRAM verifier and is none
- * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). */
+/* Draws the process's own random keys, from which the salts of derived and of mock keys come. Call it before workers
+ * fork: then all of them show a client the same salt for a name, known or not. It is done at first use otherwise.
+ * False when there is no randomness to be had. */
+bool secret_init(void);
+
+/* Parses a stored secret. An empty text is SECRET_NONE: a user without a password, whom trust lets in and nothing else.
+ * False, and *s is SECRET_NONE, when out of memory, or when it begins as a SCRAM verifier and is none
+ * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). What looks like an md5 hash but is none (PostgreSQL writes 32
+ * lower-case digits) is a plain password. */
 bool secret_parse(struct secret *s, const char *text);
-/* Wipes and frees. */
+/* Wipes and frees; *s is SECRET_NONE. */
 void secret_clear(struct secret *s);
 /* Same stored text? For reload: what did not change keeps its derived keys. */
 bool secret_same(const struct secret *s, const char *text);
 
-/* Makes door keys from a plain password, with a random salt, if there are none yet. */
-bool secret_derive_door(struct secret *s);
+/* Makes door keys from a plain password, if there are none yet; the salt is the one that a mock exchange shows for this
+ * user name. True when there are door keys now. */
+bool secret_derive_door(struct secret *s, const char *user);
 /* Makes engine keys for a server's salt and iterations from a plain password, or finds that the recovered ones fit.
  * False when the secret cannot: the caller says so to the operator. */
 bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len, uint32_t iterations);
 
 /* PostgreSQL's md5 scheme. out: "md5" + 32 hex digits + NUL (36 bytes).
- * secret_md5_response(): what a client sends for this 4-byte salt; false for a SCRAM secret. */
+ * secret_md5_response(): what a client sends for this 4-byte salt; false for a SCRAM secret, and for none. */
 bool secret_md5_response(const struct secret *s, const char *user, const uint8_t salt[4], char out[36]);
-/* Does this clear-text password fit the secret (of any kind)? Equal time for equal kinds. */
+/* Does this clear-text password fit the secret (of any kind)? Equal time for equal kinds; s NULL is an unknown user,
+ * and costs what a plain secret does. An empty password fits nothing. With a SCRAM secret each try costs a PBKDF2 until
+ * one was right, and a right one yields the client key as a proof does. */
 bool secret_check_plain(struct secret *s, const char *user, const char *password);
-/* Does this md5 response fit? False for SCRAM secrets. */
+/* Does this md5 response fit? False for SCRAM secrets. s may be NULL as above. */
 bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);
 
 #endif
