@@ -133,6 +133,8 @@ void stream_hold(struct stream *st, unsigned why)
 
 void stream_unhold(struct stream *st, unsigned why)
 {
+	if (!(st->holds & why))
+		return;
 	st->holds &= (uint8_t)~why;
 	if (stream_is_open(st))
 		watch(st);

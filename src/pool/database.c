@@ -225,6 +225,7 @@ struct user *user_find(const char *name, bool unknown_ok)
 static void database_free(struct database *db)
 {
 	ASSERT(list_empty(&db->pools));
+	deadline_clear(&db->deadline);
 	list_del(&db->in_all);
 	map_del(&db_by_name, &db->node);
 	drop_hosts(db);
@@ -240,10 +241,27 @@ void database_check_unused(struct database *db)
 		db->unused_since = 0;
 		return;
 	}
-	if (db->dropped)
+	if (db->dropped) {
 		database_free(db);
-	else if (!db->unused_since)
+		return;
+	}
+	if (!db->unused_since)
 		db->unused_since = loop_now();
+	if (db->is_auto) {
+		uint64_t keep = (uint64_t)config_num(db->config, SET_autodb_idle_timeout, db->conf, NULL);
+		(void)deadline_set(&db->deadline, db->unused_since + keep);
+	}
+}
+
+static void unused_for_long(struct deadline *d)
+{
+	struct database *db = list_owner(d, struct database, deadline);
+	if (db->clients || !list_empty(&db->pools))
+		return;
+	log_info(NULL, "database \"%s\", made from the * entry, was unused for autodb_idle_timeout: dropped",
+		 db->name->s);
+	db->dropped = true;
+	database_free(db);
 }
 
 static struct database *database_make(const char *name)
@@ -252,6 +270,7 @@ static struct database *database_make(const char *name)
 	if (!db)
 		return NULL;
 	list_init(&db->pools);
+	deadline_init(&db->deadline, unused_for_long);
 	db->name = istr_get(name, strlen(name));
 	if (!db->name || !map_add(&db_by_name, &db->node, db->name->s, db->name->len)) {
 		istr_put(db->name);

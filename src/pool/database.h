@@ -43,8 +43,9 @@ struct database {
 	bool is_console;
 	bool is_auto; /* made for a name that only "*" matched */
 	bool paused, disabled;
-	bool dropped;          /* no longer configured */
-	uint64_t unused_since; /* ms, for autodb_idle_timeout; 0: in use */
+	bool dropped;             /* no longer configured */
+	uint64_t unused_since;    /* ms, for autodb_idle_timeout; 0: in use */
+	struct deadline deadline; /* of an automatic one that is unused */
 };
 
 struct user {

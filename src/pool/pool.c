@@ -297,7 +297,7 @@ static void grow(struct pool *p)
 
 static void check_unused(struct pool *p)
 {
-	uint64_t keep = (uint64_t)config_num(p->config, SET_pool_idle_timeout, NULL, NULL);
+	uint64_t keep = limit_ms(p, p->db->is_auto ? SET_autodb_idle_timeout : SET_pool_idle_timeout);
 	if (p->nclients || p->nwaiting || pool_servers(p)) {
 		p->unused_since = 0;
 		return;

@@ -443,7 +443,8 @@ void server_check(struct server *sv)
 {
 	server_move(sv, SERVER_CHECK);
 	sv->used = false;
-	run_own(sv, sv->pool->lim.check_query);
+	/* The word <empty> stands for an empty query: nothing at all would switch checks off. */
+	run_own(sv, strcmp(sv->pool->lim.check_query, "<empty>") == 0 ? "" : sv->pool->lim.check_query);
 }
 
 void server_release(struct server *sv)

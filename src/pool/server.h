@@ -59,6 +59,7 @@ struct server {
 	uint8_t state;
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */
+	bool told;         /* its session has been sent the last error of the server itself */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct session;
+struct varset;
 
 struct door_ops {
 	const char *name;                /* "postgres" */
@@ -19,6 +20,10 @@ struct door_ops {
 	void (*on_welcome)(struct session *s);
 	/* Tell the client; after a fatal one the session is closed by the caller. */
 	void (*tell)(struct session *s, const struct fault *f, bool is_fatal);
+	/* The statement that waits in the kept input is answered with this error; the client stays, in step. */
+	void (*refuse)(struct session *s, const struct fault *f);
+	/* s->vars is what a server made of the client's settings; `was`: what the client believes. */
+	void (*on_vars)(struct session *s, const struct varset *was);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
 };

@@ -59,8 +59,8 @@ struct result_sink {
 
 /* An engine on the exchange. One request of a session at a time. */
 struct exchange_ops {
-	/* A session that is authenticated wants in: sets s->talk (its own) and s->vars (what the door reports at login; a
-	 * reference). FAULT_DENIED. */
+	/* A session that is authenticated wants in: sets s->talk (its own) and s->vars (what the door reports at login;
+	 * a reference). FAULT_DENIED. */
 	bool (*open)(struct session *s, struct fault *f);
 	/* It has gone: frees s->talk. Nothing may be put into its sink any more. */
 	void (*close)(struct session *s);

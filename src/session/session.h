@@ -32,8 +32,8 @@ enum session_state { SESSION_STATES(X) SESSION_NSTATES };
 struct session {
 	struct log_ctx log;
 	struct stream stream;
-	struct list in_all;  /* sessions_all(), in the order of ids; the graveyard when DEAD */
-	struct list in_pool; /* of the clients that resume at the turn's end; alone mostly */
+	struct list in_all;    /* sessions_all(), in the order of ids; the graveyard when DEAD */
+	struct list in_resume; /* of those whose kept input is shown at the turn's end; alone mostly */
 	const struct door_ops *door;
 	struct database *db;       /* NULL before the start-up packet */
 	struct user *user;         /* the client's own; NULL before login */
@@ -51,7 +51,7 @@ struct session {
 	uint8_t state;
 	uint8_t mode;     /* enum pool_mode */
 	bool is_own_user; /* came by a unix socket as the user that Sluice runs as */
-	bool is_counted;  /* in db->clients and pool->nclients */
+	bool is_in;       /* logged in: counted in user->clients and pool->nclients */
 };
 
 /* --- For main */
@@ -71,17 +71,21 @@ void sessions_on_change(void (*changed)(void));
 void sessions_free(void); /* closes all, for exit */
 
 /* --- For doors */
-/* The start-up packet named them; the client is who it says. Places it in a pool; it is welcomed (door->on_welcome)
- * within this call, or later, or fails. s->vars has what the client itself asked for. */
-void session_login_done(struct session *s, struct database *db, struct user *u);
+/* The start-up packet named them; nothing is proven yet. Either may be NULL: there is none of
+ * that name. */
+void session_identify(struct session *s, struct database *db, struct user *u);
+/* The client is who it says. Places it in a pool; it is welcomed (door->on_welcome) within this call, or later, or
+ * fails. s->vars has what the client itself asked for. */
+void session_login_done(struct session *s);
 /* Before anything is forwarded. True: linked, and its settings are in place. False: the door leaves its bytes where
  * they are; they are shown again when a server is there. */
 bool session_want_server(struct session *s);
 /* The server is at rest, between transactions (in_transaction: in one). Gives it back as the pool mode says; true if
  * so. */
 bool session_boundary(struct session *s, bool in_transaction);
-/* One client tells the door what it runs: starts the clocks. */
+/* The clocks of statistics: a statement goes to the server; an answer is complete (in_transaction: a block is open). */
 void session_request_begins(struct session *s);
+void session_request_ends(struct session *s, bool in_transaction);
 /* Tells the client, logs, and closes. */
 void session_fail(struct session *s, const struct fault *f);
 /* Closes without a word. why is for the log: "client close". */

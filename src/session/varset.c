@@ -13,7 +13,6 @@
 
 static struct map all;
 
-
 static bool same_vars(const struct map_node *n, const void *key, size_t len)
 {
 	const struct varset *v = list_owner(n, struct varset, node);

@@ -1,0 +1,396 @@
+/* main.c - start, stop, signals. */
+#include "admin/console.h"
+#include "config/config.h"
+#include "core/assert.h"
+#include "core/daemon.h"
+#include "core/deadline.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/str.h"
+#include "net/dns.h"
+#include "net/listen.h"
+#include "pg/pg.h"
+#include "pool/pool.h"
+#include "session/session.h"
+
+#include <ev.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0"
+#endif
+
+static struct options {
+	const char *config, *user;
+	int verbose, quiet;
+	bool detach, check;
+} opt;
+
+static struct list listeners = { &listeners, &listeners };
+static bool stopping;
+static enum shutdown_mode stop_mode;
+
+static const char usage[] =
+	"Usage: sluice [OPTION]... CONFIG.ini\n"
+	"A connection pooler for databases that cannot be changed.\n\n"
+	"  -d, --daemon         run in the background (needs pidfile in the configuration)\n"
+	"  -u, --user=USER      become USER once the sockets are open\n"
+	"  -v, --verbose        say more; may be given twice\n"
+	"  -q, --quiet          no log on stderr\n"
+	"      --check          validate the configuration, say each fault with file and line, and exit\n"
+	"  -V, --version        print the version, and exit\n"
+	"  -h, --help           print this, and exit\n\n"
+	"Signals: HUP reloads; INT waits for running transactions, then ends; TERM waits for the clients to leave;\n"
+	"a second INT or TERM, and QUIT, end at once; USR1 pauses, USR2 resumes.\n";
+
+/* --- The configuration */
+
+/* What a reload answers to whoever asked for it: the first error. */
+struct told {
+	bool any;
+	int errors;
+	struct fault first;
+	bool on_stdout;
+};
+
+static void report(void *arg, bool is_error, const char *file, int line, const char *text)
+{
+	struct told *t = arg;
+	char at[600] = "";
+	if (line > 0)
+		str_fmt(at, sizeof at, "%s:%d: ", file, line);
+	else if (file && *file)
+		str_fmt(at, sizeof at, "%s: ", file);
+	if (t->on_stdout)
+		printf("%s%s%s\n", at, is_error ? "error: " : "warning: ", text);
+	else if (is_error)
+		log_error(NULL, "%s%s", at, text);
+	else
+		log_warn(NULL, "%s%s", at, text);
+	if (is_error) {
+		if (t->errors++ == 0)
+			fault_set(&t->first, FAULT_CONFIG, "%s%s", at, text);
+	}
+}
+
+static int check_config(void)
+{
+	struct told t = { .on_stdout = true };
+	struct config *c = config_load(opt.config, true, report, &t);
+	if (c) {
+		printf("%s: configuration is valid\n", opt.config);
+		config_put(c);
+		return 0;
+	}
+	fprintf(stderr, "sluice: %s: %d error%s\n", opt.config, t.errors, t.errors == 1 ? "" : "s");
+	return 1;
+}
+
+static int64_t number(enum setting_id id)
+{
+	return config_num(config_now(), id, NULL, NULL);
+}
+
+static const char *text(enum setting_id id)
+{
+	return config_text(config_now(), id, NULL, NULL);
+}
+
+static void open_log(void)
+{
+	struct fault f;
+	int64_t verbose = number(SET_verbose) + opt.verbose;
+	log_level = verbose >= 2 ? LOG_LV_NOISE : verbose == 1 ? LOG_LV_DEBUG : LOG_LV_INFO;
+	if (!log_open(text(SET_logfile), number(SET_syslog) ? text(SET_syslog_ident) : "", text(SET_syslog_facility),
+		      !opt.quiet, &f))
+		log_error(NULL, "%s", f.text);
+}
+
+/* What is read from settings once and not each time. */
+static void apply_settings(void)
+{
+	open_log();
+	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
+}
+
+static void warn_restart_rows(const struct config *was, const struct config *now)
+{
+	for (int id = 0; id < SET_COUNT; id++) {
+		const struct setting *row = &settings_table[id];
+		const struct setting_value *a = &was->set.v[id], *b = &now->set.v[id];
+		bool is_text = row->kind == KIND_text || row->kind == KIND_list;
+		if ((row->when & WHEN_RESTART) && (is_text ? strcmp(a->text, b->text) != 0 : a->num != b->num))
+			log_warn(NULL, "%s was changed: it takes effect at the next start", row->name);
+	}
+}
+
+static bool reload(struct fault *f)
+{
+	struct told t = { .errors = 0 };
+	log_info(NULL, "reloading %s", opt.config);
+	struct config *c = config_load(opt.config, false, report, &t);
+	if (!c) {
+		log_error(NULL, "the configuration was not reloaded: the one before goes on");
+		if (t.errors == 0)
+			return fault_set(f, FAULT_CONFIG, "the configuration could not be read");
+		*f = t.first;
+		return false;
+	}
+	warn_restart_rows(config_now(), c);
+	config_set(c);
+	apply_settings();
+	databases_reload();
+	return true;
+}
+
+/* --- Stopping */
+
+static void check_stop(void)
+{
+	if (!stopping)
+		return;
+	if (stop_mode == SHUTDOWN_WAIT_SERVERS ? pool_is_quiet(NULL) : sessions_count() == 0)
+		loop_stop();
+}
+
+static void shut_down(enum shutdown_mode mode)
+{
+	if (stopping || mode == SHUTDOWN_IMMEDIATE) {
+		log_info(NULL, "shutting down at once");
+		loop_stop();
+		return;
+	}
+	stopping = true;
+	stop_mode = mode;
+	sessions_refuse(true);
+	if (mode == SHUTDOWN_WAIT_SERVERS) {
+		log_info(NULL, "shutting down: waiting for running transactions");
+		pool_pause(NULL);
+	} else {
+		log_info(NULL, "shutting down: waiting for clients to leave");
+		listen_close(&listeners);
+	}
+	check_stop();
+}
+
+static void changed(void)
+{
+	console_changed();
+	check_stop();
+}
+
+/* --- Signals */
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
+{
+	struct fault f;
+	(void)loop;
+	(void)revents;
+	switch (w->signum) {
+	case SIGHUP:
+		(void)reload(&f); /* its faults are in the log */
+		break;
+	case SIGINT:
+		log_info(NULL, "got SIGINT");
+		shut_down(SHUTDOWN_WAIT_SERVERS);
+		break;
+	case SIGTERM:
+		log_info(NULL, "got SIGTERM");
+		shut_down(SHUTDOWN_WAIT_CLIENTS);
+		break;
+	case SIGQUIT:
+		shut_down(SHUTDOWN_IMMEDIATE);
+		break;
+	case SIGUSR1:
+		log_info(NULL, "got SIGUSR1: pausing all");
+		pool_pause(NULL);
+		break;
+	case SIGUSR2:
+		log_info(NULL, "got SIGUSR2: going on");
+		pool_resume(NULL);
+		break;
+	default:
+		break;
+	}
+}
+
+static void watch_signals(bool on)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2 };
+	static struct ev_signal w[sizeof signals / sizeof signals[0]];
+
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+		if (on) {
+			ev_signal_init(&w[i], on_signal, signals[i]);
+			ev_signal_start(loop_ev(), &w[i]);
+		} else {
+			ev_signal_stop(loop_ev(), &w[i]);
+		}
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- Starting */
+
+static void on_connection(void *arg, int fd, const struct addr *a, bool has_data)
+{
+	(void)arg;
+	session_accept(pg_door_ops(), fd, a, has_data);
+}
+
+static bool open_listeners(struct fault *f)
+{
+	const struct listen_opts o = {
+		.backlog = (int)number(SET_listen_backlog),
+		.defer_accept = number(SET_tcp_defer_accept) != 0,
+		.reuseport = number(SET_so_reuseport) != 0,
+		.keepalive = number(SET_tcp_keepalive) != 0,
+		.keepcnt = (int)number(SET_tcp_keepcnt),
+		.keepidle_s = (int)number(SET_tcp_keepidle),
+		.keepintvl_s = (int)number(SET_tcp_keepintvl),
+		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
+		.unix_mode = (unsigned)number(SET_unix_socket_mode),
+		.unix_group = text(SET_unix_socket_group),
+	};
+	return listen_open(&listeners, text(SET_listen_addr), text(SET_unix_socket_dir),
+			   (uint16_t)number(SET_listen_port), &o, on_connection, NULL, f);
+}
+
+static bool start(struct fault *f)
+{
+	struct told t = { .errors = 0 };
+	const char *user;
+
+	struct config *c = config_load(opt.config, false, report, &t);
+	if (!c) {
+		if (t.errors == 0)
+			return fault_set(f, FAULT_CONFIG, "%s could not be read", opt.config);
+		return fault_set(f, FAULT_CONFIG, "%s has errors; not started", opt.config);
+	}
+	config_set(c);
+	if (opt.detach && !text(SET_pidfile)[0])
+		return fault_set(f, FAULT_CONFIG, "-d needs pidfile in the configuration");
+	if (opt.detach && !daemon_detach(f))
+		return false;
+	uint64_t files = daemon_raise_files(NULL);
+	if (!loop_init(f) || !dns_init(f))
+		return false;
+	deadlines_init();
+	databases_init();
+	sessions_init();
+	pg_init();
+	if (!open_listeners(f))
+		return false;
+	user = opt.user ? opt.user : text(SET_user);
+	if (!daemon_become(user, f) || !daemon_pidfile_open(text(SET_pidfile), f))
+		return false;
+	apply_settings();
+	if (!console_init(&(struct admin_hooks){ .reload = reload, .shutdown = shut_down }, f))
+		return false;
+	pool_on_change(changed);
+	sessions_on_change(changed);
+	databases_reload();
+	watch_signals(true);
+	log_info(NULL, "sluice %s: listening on %s port %d; open files: %llu, max_client_conn: %lld", PACKAGE_VERSION,
+		 text(SET_listen_addr)[0] ? text(SET_listen_addr) : "unix sockets only, as",
+		 (int)number(SET_listen_port), (unsigned long long)files, (long long)number(SET_max_client_conn));
+	if (files && files < (uint64_t)number(SET_max_client_conn))
+		log_warn(NULL, "the limit of open files is below max_client_conn: raise it (ulimit -n, LimitNOFILE=)");
+	return daemon_ready(f);
+}
+
+/* Everything is given back, so that a leak is seen by whoever looks for leaks. */
+static void finish(void)
+{
+	if (!loop_ev())
+		return;
+	pool_on_change(NULL);
+	listen_close(&listeners);
+	sessions_free();
+	console_free();
+	pools_free();
+	loop_turn(false);
+	databases_free();
+	watch_signals(false);
+	dns_free();
+	deadlines_free();
+	loop_free();
+	buf_trim();
+	config_set(NULL);
+}
+
+static bool parse_options(int argc, char **argv, int *status)
+{
+	static const struct option longs[] = {
+		{ "daemon", no_argument, NULL, 'd' },  { "user", required_argument, NULL, 'u' },
+		{ "verbose", no_argument, NULL, 'v' }, { "quiet", no_argument, NULL, 'q' },
+		{ "check", no_argument, NULL, 'c' },   { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },    { NULL, 0, NULL, 0 },
+	};
+	int o;
+	*status = 2;
+	while ((o = getopt_long(argc, argv, "du:vqVh", longs, NULL)) != -1) {
+		switch (o) {
+		case 'd':
+			opt.detach = true;
+			break;
+		case 'u':
+			opt.user = optarg;
+			break;
+		case 'v':
+			opt.verbose++;
+			break;
+		case 'q':
+			opt.quiet++;
+			break;
+		case 'c':
+			opt.check = true;
+			break;
+		case 'V':
+			printf("sluice %s\n", PACKAGE_VERSION);
+			*status = 0;
+			return false;
+		case 'h':
+			fputs(usage, stdout);
+			*status = 0;
+			return false;
+		default:
+			fputs("Try 'sluice --help'.\n", stderr);
+			return false;
+		}
+	}
+	if (optind != argc - 1) {
+		fputs(optind == argc ? "sluice: which configuration file? Try 'sluice --help'.\n"
+				     : "sluice: one configuration file only. Try 'sluice --help'.\n",
+		      stderr);
+		return false;
+	}
+	opt.config = argv[optind];
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct fault f;
+	int status;
+
+	if (!parse_options(argc, argv, &status))
+		return status;
+	if (opt.check)
+		return check_config();
+	if (!start(&f)) {
+		log_error(NULL, "%s", f.text);
+		fprintf(stderr, "sluice: %s\n", f.text);
+		return 1;
+	}
+	loop_run();
+	log_info(NULL, "ended");
+	finish();
+	daemon_pidfile_remove();
+	log_close();
+	return 0;
+}

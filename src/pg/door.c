@@ -1,0 +1,750 @@
+/* door.c - clients that speak PostgreSQL: their login, and passing on what they say. PostgreSQL docs, Frontend/Backend
+ * Protocol, Message Flow. */
+#include "pg/pg_int.h"
+
+#include "auth/crypto.h"
+#include "core/assert.h"
+#include "core/slab.h"
+#include "core/str.h"
+#include "net/listen.h"
+#include "pg/login.h"
+#include "pg/pg.h"
+#include "pg/startup.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define PASSWORD_MAX 8192u /* body of a PasswordMessage or SASL response */
+
+/* What a client needs until it is in, and no longer. */
+struct pg_login {
+	struct pg_door_login auth;
+	bool has_begun; /* the start-up packet was understood; an answer to our question is awaited */
+	bool ssl_refused, gss_refused;
+	bool no_such_db; /* told after authentication: names of databases are not for everybody */
+	char database[64], user[64];
+};
+
+static struct slab slab;
+static struct map by_key;
+
+static bool same_key(const struct map_node *n, const void *key, size_t len)
+{
+	const struct pg_client *c = list_owner((struct map_node *)(uintptr_t)n, struct pg_client, by_key);
+	return memcmp(&c->key, key, len) == 0;
+}
+
+/* --- Making and ending */
+
+static struct session *make(void)
+{
+	if (!slab.size)
+		slab_init(&slab, "pg_client", sizeof(struct pg_client));
+	struct pg_client *c = slab_get(&slab);
+	if (!c)
+		return NULL;
+	c->login = calloc(1, sizeof *c->login);
+	if (!c->login) {
+		slab_put(&slab, c);
+		return NULL;
+	}
+	return &c->s;
+}
+
+static void end_login(struct pg_client *c)
+{
+	if (!c->login)
+		return;
+	str_wipe(c->login, sizeof *c->login);
+	free(c->login);
+	c->login = NULL;
+}
+
+static void free_client(struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	if (c->key)
+		map_del(&by_key, &c->by_key);
+	end_login(c);
+	pg_sink_free(c->sink);
+	slab_put(&slab, c);
+}
+
+/* --- Telling */
+
+static void tell(struct session *s, const struct fault *f, bool is_fatal)
+{
+	struct pg_client *c = pg_client_of(s);
+	uint8_t bytes[PG_ERROR_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	if (c->out_left)
+		return; /* within a message: an error would be taken for a part of it */
+	pg_put_error(&o, is_fatal ? "FATAL" : "ERROR", f);
+	if (!o.bad)
+		stream_put_copy(&s->stream, o.p, o.len);
+}
+
+static void tell_ready(struct session *s)
+{
+	uint8_t bytes[6];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_put_ready(&o, 'I');
+	stream_put_copy(&s->stream, o.p, o.len);
+}
+
+static void protocol_fault(struct session *s, const char *what)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "%s", what);
+	session_fail(s, &f);
+}
+
+/* The kept input begins with the statement that is refused; how it ends is seen when it is shown again. */
+static void refuse(struct session *s, const struct fault *f)
+{
+	tell(s, f, false);
+	pg_client_of(s)->refusing = true;
+	session_resume_input(s);
+}
+
+static void on_vars(struct session *s, const struct varset *was)
+{
+	for (uint32_t i = 0; i < s->vars->count; i++) {
+		const struct var *v = &s->vars->at[i];
+		if (varset_find(was, v->name->s) == v->value)
+			continue;
+		size_t n = PG_HEADER + v->name->len + 1 + v->value->len + 1;
+		uint8_t *p = stream_put_room(&s->stream, n);
+		if (!p)
+			return;
+		struct pg_out o = pg_out(p, n);
+		pg_put_parameter(&o, v->name->s, v->value->s);
+	}
+}
+
+/* --- Login */
+
+static void welcome(struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	const struct varset *all = s->pool ? varset_over(s->pool->welcome, s->vars) : varset_ref(s->vars);
+	size_t n = 13 + 6;
+	uint8_t *p;
+
+	end_login(c);
+	/* A key that nobody guesses: the process id is as random as the secret. */
+	if (!all || !crypto_random(&c->key, sizeof c->key) || !(c->key &= UINT64_C(0x7fffffffffffffff)) ||
+	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
+		c->key = 0;
+		varset_put(all);
+		struct fault f;
+		fault_set(&f, FAULT_NOMEM, "no memory for the session");
+		session_fail(s, &f);
+		return;
+	}
+	for (uint32_t i = 0; i < all->count; i++)
+		n += PG_HEADER + all->at[i].name->len + 1 + all->at[i].value->len + 1;
+	p = stream_put_room(&s->stream, n);
+	if (p) {
+		struct pg_out o = pg_out(p, n);
+		for (uint32_t i = 0; i < all->count; i++)
+			pg_put_parameter(&o, all->at[i].name->s, all->at[i].value->s);
+		pg_begin(&o, PG_BACKEND_KEY_DATA);
+		pg_put_u32(&o, (uint32_t)(c->key >> 32));
+		pg_put_u32(&o, (uint32_t)c->key);
+		pg_end(&o);
+		pg_put_ready(&o, 'I');
+		ASSERT(!o.bad && o.len == n);
+	}
+	varset_put(all);
+	if (stream_kept(&s->stream))
+		session_resume_input(s);
+}
+
+static void authenticated(struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct fault f;
+
+	if (c->login->no_such_db) {
+		fault_set(&f, FAULT_NO_DB, "no such database: %s", c->login->database);
+		session_fail(s, &f);
+		return;
+	}
+	if (s->db->exchange) {
+		c->sink = pg_sink_new(c);
+		if (!c->sink) {
+			fault_set(&f, FAULT_NOMEM, "no memory for the session");
+			session_fail(s, &f);
+			return;
+		}
+	}
+	session_login_done(s);
+}
+
+static void cancel_request(struct session *s, struct rd body)
+{
+	uint64_t pid = rd_u32be(&body), key = pid << 32 | rd_u32be(&body);
+	struct map_node *n = NULL;
+	if (rd_done(&body))
+		n = map_find(&by_key, &key, sizeof key, same_key);
+	if (n) {
+		struct pg_client *c = list_owner(n, struct pg_client, by_key);
+		log_info(&c->s.log, "cancel request");
+		session_cancel(&c->s);
+	}
+	session_close(s, "cancel request");
+}
+
+static void refuse_encryption(struct session *s, bool *refused, struct rd body)
+{
+	if (*refused || rd_left(&body) > 0) {
+		protocol_fault(s, "encryption asked for twice, or with data behind it");
+		return;
+	}
+	*refused = true;
+	stream_put_copy(&s->stream, "N", 1);
+}
+
+static bool set_var(struct session *s, const char *name, const char *value)
+{
+	return varset_set(&s->vars, name, value, strlen(value));
+}
+
+static bool is_ignored(const char *name)
+{
+	return config_list_has(config_now(), SET_ignore_startup_parameters, name);
+}
+
+/* `options`: what is tracked in it is kept, what is configured so is ignored, the rest refuses the login. */
+static bool take_options(struct session *s, const char *options, struct fault *f)
+{
+	struct pg_option o;
+	for (;;) {
+		switch (pg_next_option(&options, &o)) {
+		case PG_OPTION_END:
+			return true;
+		case PG_OPTION_BAD:
+			if (is_ignored("options"))
+				return true;
+			return fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %.60s", options);
+		case PG_OPTION_OK:
+			break;
+		}
+		if (pg_is_tracked(o.name)) {
+			if (!set_var(s, o.name, o.value))
+				return fault_set(f, FAULT_NOMEM, "no memory for the session");
+		} else if (!is_ignored(o.name) && !is_ignored("options")) {
+			fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %s", o.name);
+			fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
+			return false;
+		}
+	}
+}
+
+struct asked {
+	const char *user, *database, *app;
+	uint32_t unknown; /* names beginning with _pq_. */
+};
+
+static bool take_param(struct session *s, const char *name, const char *value, struct asked *a, struct fault *f)
+{
+	if (strcmp(name, "user") == 0) {
+		a->user = value;
+	} else if (strcmp(name, "database") == 0) {
+		a->database = value;
+	} else if (strcmp(name, "options") == 0) {
+		return take_options(s, value, f);
+	} else if (strcmp(name, "application_name") == 0) {
+		a->app = value;
+	} else if (strcmp(name, "replication") == 0) {
+		if (strcasecmp(value, "false") && strcasecmp(value, "off") && strcasecmp(value, "no") &&
+		    strcmp(value, "0"))
+			return fault_set(f, FAULT_UNSUP, "replication connections are not supported yet");
+	} else if (strncmp(name, "_pq_.", 5) == 0) {
+		a->unknown++;
+	} else if (pg_is_tracked(name)) {
+		if (!set_var(s, name, value))
+			return fault_set(f, FAULT_NOMEM, "no memory for the session");
+	} else if (!is_ignored(name)) {
+		fault_set(f, FAULT_PROTO, "unsupported startup parameter: %.100s", name);
+		fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
+		return false;
+	}
+	return true;
+}
+
+static bool take_params(struct session *s, struct rd body, struct asked *a, struct fault *f)
+{
+	const char *name, *value;
+	bool ok;
+	while (pg_startup_next(&body, &name, &value, &ok))
+		if (!take_param(s, name, value, a, f))
+			return false;
+	if (!ok)
+		return fault_set(f, FAULT_PROTO,
+				 "invalid startup packet layout: expected a terminator as its last byte");
+	if (!a->user || !*a->user)
+		return fault_set(f, FAULT_PROTO, "no username supplied in the startup packet");
+	if (!a->database || !*a->database)
+		a->database = a->user;
+	return true;
+}
+
+static bool take_app_name(struct session *s, const char *app, struct fault *f)
+{
+	char named[128], at[ADDR_TEXT_MAX];
+	if (config_num(config_now(), SET_application_name_add_host, NULL, NULL)) {
+		addr_text(&s->addr, at);
+		str_fmt(named, sizeof named, "%s%s%s", app ? app : "", app && *app ? " - " : "app - ", at);
+		app = named;
+	}
+	if (app && !set_var(s, "application_name", app))
+		return fault_set(f, FAULT_NOMEM, "no memory for the session");
+	return true;
+}
+
+/* Minor versions above 3.0 and unknown protocol options: what we do know is said. PostgreSQL docs,
+ * NegotiateProtocolVersion. */
+static void negotiate(struct session *s, struct rd body, uint32_t unknown)
+{
+	size_t n = PG_HEADER + 8 + rd_left(&body);
+	const char *name, *value;
+	bool ok;
+	uint8_t *p = malloc(n);
+	if (!p)
+		return;
+	struct pg_out o = pg_out(p, n);
+	pg_begin(&o, PG_NEGOTIATE);
+	pg_put_u32(&o, 0); /* the newest minor version that is spoken */
+	pg_put_u32(&o, unknown);
+	while (pg_startup_next(&body, &name, &value, &ok))
+		if (strncmp(name, "_pq_.", 5) == 0)
+			pg_put_cstr(&o, name);
+	pg_end(&o);
+	if (!o.bad)
+		stream_put_copy(&s->stream, o.p, o.len);
+	free(p);
+}
+
+static void begin_auth(struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_login *l = c->login;
+	bool console = s->db && s->db->exchange != NULL;
+	uint8_t out[PG_LOGIN_OUT_MAX];
+	size_t n = 0;
+	struct fault f;
+	enum pg_auth method;
+
+	method = pg_auth_pick((enum pg_auth)config_num(config_now(), SET_auth_type, NULL, NULL),
+			      s->user ? &s->user->secret : NULL);
+	if (console && s->is_own_user)
+		method = PG_AUTH_TRUST; /* the kernel says who it is */
+	l->has_begun = true;
+	switch (pg_door_login_begin(&l->auth, method, l->user, s->user ? &s->user->secret : NULL, out, &n, &f)) {
+	case PG_LOGIN_MORE:
+		stream_put_copy(&s->stream, out, n);
+		break;
+	case PG_LOGIN_OK:
+		stream_put_copy(&s->stream, out, n);
+		authenticated(s);
+		break;
+	case PG_LOGIN_FAIL:
+		session_fail(s, &f);
+		break;
+	}
+}
+
+/* On the console's unix socket the kernel vouches for whoever runs as the user that Sluice runs as. */
+static bool is_own_user(const struct session *s, const char *user)
+{
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	return s->addr.family == ADDR_UNIX && (strcmp(user, "pgbouncer") == 0 || strcmp(user, "sluice") == 0) &&
+	       peer_identity(s->stream.io.fd, &uid, &gid, &pid) && uid == geteuid();
+}
+
+static void startup(struct session *s, uint32_t version, struct rd body)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_login *l = c->login;
+	struct asked a = { NULL, NULL, NULL, 0 };
+	struct fault f;
+	struct database *db;
+
+	if (version >> 16 != 3) {
+		fault_set(&f, FAULT_UNSUP, "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0",
+			  version >> 16, version & 0xffff);
+		session_fail(s, &f);
+		return;
+	}
+	if (!take_params(s, body, &a, &f) || !take_app_name(s, a.app, &f)) {
+		session_fail(s, &f);
+		return;
+	}
+	if (!str_copy(l->user, sizeof l->user, a.user) || !str_copy(l->database, sizeof l->database, a.database)) {
+		protocol_fault(s, "user name or database name is longer than 63 bytes");
+		return;
+	}
+	if ((version & 0xffff) > 0 || a.unknown)
+		negotiate(s, body, a.unknown);
+	db = database_find(l->database, &f);
+	l->no_such_db = db == NULL;
+	if (db && db->exchange)
+		s->is_own_user = is_own_user(s, l->user);
+	session_identify(s, db, user_find(l->user, s->is_own_user));
+	begin_auth(s);
+}
+
+/* The packets before the start-up packet is through have no type. */
+static void first_packet(struct session *s, struct rd *in)
+{
+	struct pg_client *c = pg_client_of(s);
+	uint32_t code;
+	struct rd body;
+
+	switch (pg_first_frame(in, &code, &body)) {
+	case FRAME_SHORT:
+		return;
+	case FRAME_BAD:
+		protocol_fault(s, "invalid length of startup packet");
+		return;
+	case FRAME_OK:
+		break;
+	}
+	switch (code) {
+	case PG_SSL_CODE:
+		refuse_encryption(s, &c->login->ssl_refused, body);
+		break;
+	case PG_GSS_CODE:
+		refuse_encryption(s, &c->login->gss_refused, body);
+		break;
+	case PG_CANCEL_CODE:
+		cancel_request(s, body);
+		break;
+	default:
+		startup(s, code, body);
+		break;
+	}
+}
+
+static void login_message(struct session *s, const struct pg_msg *m)
+{
+	struct pg_client *c = pg_client_of(s);
+	uint8_t out[PG_LOGIN_OUT_MAX];
+	size_t n = 0;
+	struct fault f;
+
+	if (m->type == PG_TERMINATE) {
+		session_close(s, "client close request");
+		return;
+	}
+	if (m->type != PG_PASSWORD) {
+		protocol_fault(s, "expected a password message");
+		return;
+	}
+	switch (pg_door_login_step(&c->login->auth, m->body, out, &n, &f)) {
+	case PG_LOGIN_MORE:
+		stream_put_copy(&s->stream, out, n);
+		break;
+	case PG_LOGIN_OK:
+		stream_put_copy(&s->stream, out, n);
+		authenticated(s);
+		break;
+	case PG_LOGIN_FAIL:
+		session_fail(s, &f);
+		break;
+	}
+}
+
+static void login_bytes(struct session *s, struct rd *in)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_msg m;
+
+	while (s->state == SESSION_LOGIN && c->login && rd_left(in) > 0) {
+		const uint8_t *before = in->p;
+		if (!c->login->has_begun) {
+			first_packet(s, in);
+			if (in->p == before)
+				return;
+			continue;
+		}
+		switch (pg_frame(in, PASSWORD_MAX, &m)) {
+		case FRAME_SHORT:
+			return;
+		case FRAME_BAD:
+			protocol_fault(s, "invalid length of password message");
+			return;
+		case FRAME_OK:
+			login_message(s, &m);
+			break;
+		}
+	}
+}
+
+/* --- The console */
+
+void pg_client_answered(struct pg_client *c)
+{
+	c->asking = false;
+	if (c->s.state == SESSION_DEAD)
+		return;
+	session_move(&c->s, SESSION_IDLE);
+	tell_ready(&c->s);
+	if (stream_kept(&c->s.stream))
+		session_resume_input(&c->s);
+}
+
+static void ask_console(struct session *s, struct rd body)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct request r = { .max_rows = 0 };
+	r.text.s = rd_cstr(&body, &r.text.len);
+	if (!rd_done(&body)) {
+		protocol_fault(s, "invalid string in Query");
+		return;
+	}
+	session_move(s, SESSION_ACTIVE);
+	c->asking = true;
+	s->request_us = loop_now_us();
+	s->db->exchange->ask(s, &r, pg_sink_of(c->sink));
+}
+
+/* --- The relay */
+
+static void refuse_batch(struct session *s, const char *what)
+{
+	struct fault f;
+	fault_set(&f, FAULT_UNSUP, "%s", what);
+	tell(s, &f, false);
+	pg_client_of(s)->refusing = true;
+}
+
+/* Begins to drop the message at the cursor. */
+static void skip(struct pg_client *c, uint32_t total)
+{
+	c->in_left = total;
+	c->in_skip = true;
+}
+
+/* Within what is refused: everything goes, up to a Sync or, when it was a simple query, its end. */
+static void skip_refused(struct pg_client *c, uint8_t type, uint32_t total)
+{
+	skip(c, total);
+	if (type == PG_SYNC || type == PG_QUERY || type == PG_FUNCTION_CALL) {
+		c->refusing = false;
+		tell_ready(&c->s);
+	}
+}
+
+static enum expect_kind expected_of(uint8_t type)
+{
+	switch (type) {
+	case PG_QUERY:
+	case PG_FUNCTION_CALL:
+		return EXPECT_QUERY;
+	case PG_SYNC:
+		return EXPECT_SYNC;
+	case PG_COPY_DONE:
+	case PG_COPY_FAIL:
+		return EXPECT_COPY_END;
+	default:
+		return EXPECT_BATCH;
+	}
+}
+
+static void count_message(struct session *s, uint8_t type)
+{
+	struct stats *st = &s->pool->stats;
+	if (type == PG_PARSE) {
+		st->v[STAT_client_parse_count]++;
+		st->v[STAT_server_parse_count]++;
+	} else if (type == PG_BIND) {
+		st->v[STAT_bind_count]++;
+	}
+}
+
+/* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */
+static bool begin_pass(struct session *s, uint8_t type, uint32_t total)
+{
+	struct pg_client *c = pg_client_of(s);
+
+	if (!session_want_server(s))
+		return false;
+	struct pg_server *p = pg_server_of(s->server);
+	if (expect_is_full(&p->expect)) {
+		c->full = true;
+		stream_hold(&s->stream, HOLD_OWNER);
+		return false;
+	}
+	if (expect_is_empty(&p->expect))
+		session_request_begins(s);
+	if (type != PG_COPY_DATA && !expect_sent(&p->expect, expected_of(type))) {
+		struct fault f;
+		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+		session_fail(s, &f);
+		return false;
+	}
+	count_message(s, type);
+	c->in_left = total;
+	c->in_skip = false;
+	return true;
+}
+
+/* The header of a message is at the cursor: what becomes of it. False: leave it there. */
+static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32_t total)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_msg m;
+
+	if (type == PG_TERMINATE) {
+		session_close(s, "client close request");
+		return false;
+	}
+	if (c->refusing) {
+		skip_refused(c, type, total);
+		return true;
+	}
+	if (c->sink && c->asking)
+		return false;
+	switch (type) {
+	case PG_QUERY:
+		if (c->sink) {
+			switch (pg_frame(in, STREAM_KEEP_MAX / 2, &m)) {
+			case FRAME_OK:
+				ask_console(s, m.body);
+				return true;
+			case FRAME_BAD:
+				protocol_fault(s, "query too long for the console");
+				return false;
+			case FRAME_SHORT:
+				return false;
+			}
+		}
+		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
+			protocol_fault(s, "PQexec disabled");
+			return false;
+		}
+		return begin_pass(s, type, total);
+	case PG_SYNC:
+		if (s->state == SESSION_IDLE) { /* nothing is under way: answered here */
+			skip(c, total);
+			tell_ready(s);
+			return true;
+		}
+		return begin_pass(s, type, total);
+	case PG_FLUSH:
+		if (s->state == SESSION_IDLE) {
+			skip(c, total);
+			return true;
+		}
+		return begin_pass(s, type, total);
+	case PG_PARSE:
+	case PG_BIND:
+	case PG_DESCRIBE:
+	case PG_EXECUTE:
+	case PG_CLOSE:
+	case PG_FUNCTION_CALL:
+		if (c->sink) {
+			refuse_batch(s, "the console answers the simple query protocol only");
+			return true;
+		}
+		return begin_pass(s, type, total);
+	case PG_COPY_DATA:
+	case PG_COPY_DONE:
+	case PG_COPY_FAIL:
+		if (s->state == SESSION_IDLE) { /* late, after an error: dropped, as a server does */
+			skip(c, total);
+			return true;
+		}
+		return begin_pass(s, type, total);
+	default:
+		protocol_fault(s, "unknown message type");
+		return false;
+	}
+}
+
+/* Passes, or drops, what is there of the message under way. */
+static void pass_rest(struct pg_client *c, struct rd *in)
+{
+	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
+	const uint8_t *at = rd_take(in, n);
+	c->in_left -= (uint32_t)n;
+	if (!c->in_skip && c->s.server)
+		stream_put_span(&c->s.server->stream, at, n);
+}
+
+static void relay_bytes(struct session *s, struct rd *in)
+{
+	struct pg_client *c = pg_client_of(s);
+	const uint8_t *from = in->p;
+	struct pool *pool = s->pool;
+	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
+
+	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
+		uint8_t type = 0;
+		uint32_t total = 0;
+		if (c->in_left) {
+			pass_rest(c, in);
+			continue;
+		}
+		enum frame is = pg_head(in, max, &type, &total);
+		if (is == FRAME_SHORT)
+			break;
+		if (is == FRAME_BAD) {
+			protocol_fault(s, "message with an impossible length, or over max_packet_size");
+			return;
+		}
+		if (!begin_message(s, in, type, total))
+			break;
+	}
+	if (s->state == SESSION_DEAD)
+		return;
+	if (pool)
+		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
+	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && pg_engine.at_rest(s->server))
+		session_boundary(s, false);
+}
+
+static void on_bytes(struct session *s, struct rd *in)
+{
+	if (s->state == SESSION_LOGIN)
+		login_bytes(s, in);
+	if (s->state == SESSION_IDLE || s->state == SESSION_ACTIVE)
+		relay_bytes(s, in);
+}
+
+void pg_client_unfull(struct pg_client *c)
+{
+	c->full = false;
+	stream_unhold(&c->s.stream, HOLD_OWNER);
+	session_resume_input(&c->s);
+}
+
+static void on_drained(struct session *s)
+{
+	if (s->talk && pg_client_of(s)->asking)
+		s->db->exchange->resume(s);
+}
+
+const struct door_ops pg_door = {
+	.name = "postgres",
+	.make = make,
+	.free = free_client,
+	.on_bytes = on_bytes,
+	.on_welcome = welcome,
+	.tell = tell,
+	.refuse = refuse,
+	.on_vars = on_vars,
+	.on_drained = on_drained,
+};
+
+const struct door_ops *pg_door_ops(void)
+{
+	return &pg_door;
+}

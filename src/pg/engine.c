@@ -1,0 +1,592 @@
+/* engine.c - servers that speak PostgreSQL: their login, what they answer, and passing it on. PostgreSQL docs,
+ * Frontend/Backend Protocol, Message Flow. */
+#include "pg/pg_int.h"
+
+#include "core/assert.h"
+#include "core/slab.h"
+#include "core/str.h"
+#include "pg/login.h"
+#include "pg/pg.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define HELD_MAX                                                                                                       \
+	30000u /* bytes of a message that must be understood whole; those of errors and parameters are far smaller */
+#define BODY_MAX 0x7ffffff0u
+
+struct pg_engine_state {
+	struct pg_engine_login auth;
+	bool auth_done;
+	const struct varset *welcome; /* counted */
+	const struct varset *vars;    /* counted */
+};
+
+static struct slab slab;
+
+/* --- Tracked settings */
+
+static const char *const always_tracked[] = { "client_encoding",  "DateStyle",
+					      "TimeZone",         "standard_conforming_strings",
+					      "application_name", "IntervalStyle" };
+
+bool pg_is_tracked(const char *name)
+{
+	for (size_t i = 0; i < sizeof always_tracked / sizeof always_tracked[0]; i++)
+		if (strcasecmp(name, always_tracked[i]) == 0)
+			return true;
+	return config_list_has(config_now(), SET_track_extra_parameters, name);
+}
+
+/* --- Making and ending */
+
+static struct server *make(void)
+{
+	struct pg_server *p = slab_get(&slab);
+	if (!p)
+		return NULL;
+	expect_init(&p->expect);
+	p->txn = 'I';
+	return &p->sv;
+}
+
+static void end_login(struct pg_server *p)
+{
+	if (!p->login)
+		return;
+	varset_put(p->login->welcome);
+	varset_put(p->login->vars);
+	str_wipe(p->login, sizeof *p->login);
+	free(p->login);
+	p->login = NULL;
+}
+
+static void free_server(struct server *sv)
+{
+	struct pg_server *p = pg_server_of(sv);
+	end_login(p);
+	expect_free(&p->expect);
+	varset_put(p->want);
+	free(p->own_fault);
+	slab_put(&slab, p);
+}
+
+static void no_memory(struct server *sv)
+{
+	struct fault f;
+	fault_set(&f, FAULT_NOMEM, "no memory for a server connection");
+	server_fail(sv, &f);
+}
+
+static void broken(struct server *sv, const char *what)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "server broke the protocol: %s", what);
+	server_fail(sv, &f);
+}
+
+/* --- Login */
+
+static void put_param(struct pg_out *o, const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	pg_put_cstr(o, name);
+	pg_put_cstr(o, value);
+}
+
+static void start(struct server *sv)
+{
+	struct pg_server *p = pg_server_of(sv);
+	const struct db_conf *c = sv->pool->db->conf;
+	uint8_t bytes[PG_STARTUP_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+
+	p->login = calloc(1, sizeof *p->login);
+	if (!p->login || !(p->login->welcome = varset_empty()) || !(p->login->vars = varset_empty())) {
+		no_memory(sv);
+		return;
+	}
+	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, &sv->pool->user->secret);
+	pg_begin(&o, 0);
+	pg_put_u32(&o, PG_VERSION_3_0);
+	put_param(&o, "user", sv->pool->user->name->s);
+	put_param(&o, "database", database_remote_name(sv->pool->db));
+	put_param(&o, "client_encoding", c->client_encoding);
+	put_param(&o, "datestyle", c->datestyle);
+	put_param(&o, "timezone", c->timezone);
+	put_param(&o, "application_name", c->application_name);
+	pg_put_u8(&o, 0);
+	pg_end(&o);
+	if (o.bad) {
+		broken(sv, "the start-up packet would be too long");
+		return;
+	}
+	stream_put_copy(&sv->stream, o.p, o.len);
+}
+
+static void server_said_no(struct server *sv, struct rd body)
+{
+	struct pg_error e;
+	struct fault f;
+	if (!pg_parse_error(body, &e)) {
+		broken(sv, "malformed error message");
+		return;
+	}
+	fault_set(&f, FAULT_CONNECT, "%s", e.message);
+	fault_sqlstate(&f, e.sqlstate);
+	server_fail(sv, &f);
+}
+
+static bool login_auth(struct server *sv, const struct pg_msg *m)
+{
+	struct pg_server *p = pg_server_of(sv);
+	uint8_t out[PG_LOGIN_OUT_MAX];
+	size_t n = 0;
+	struct fault f;
+
+	switch (pg_engine_login_step(&p->login->auth, m->type, m->body, out, &n, &f)) {
+	case PG_LOGIN_MORE:
+		stream_put_copy(&sv->stream, out, n);
+		str_wipe(out, sizeof out);
+		return true;
+	case PG_LOGIN_OK:
+		p->login->auth_done = true;
+		return true;
+	case PG_LOGIN_FAIL:
+		break;
+	}
+	fault_add(&f, "cannot log in to the server as \"%s\"", sv->pool->user->name->s);
+	server_fail(sv, &f);
+	return false;
+}
+
+static bool note_parameter(struct pg_server *p, struct rd body)
+{
+	size_t len;
+	const char *name = rd_cstr(&body, NULL);
+	const char *value = rd_cstr(&body, &len);
+	if (!rd_done(&body)) {
+		broken(&p->sv, "malformed ParameterStatus");
+		return false;
+	}
+	const struct varset **vars = p->login ? &p->login->vars : &p->sv.vars;
+	if (p->login && !varset_set(&p->login->welcome, name, value, len)) {
+		no_memory(&p->sv);
+		return false;
+	}
+	if (pg_is_tracked(name) && !varset_set(vars, name, value, len)) {
+		no_memory(&p->sv);
+		return false;
+	}
+	return true;
+}
+
+/* One message of the login; false when the server is closed, or has logged in. */
+static bool login_message(struct server *sv, const struct pg_msg *m)
+{
+	struct pg_server *p = pg_server_of(sv);
+	struct rd body = m->body;
+
+	if (!p->login->auth_done && m->type != PG_AUTHENTICATION && m->type != PG_ERROR && m->type != PG_NOTICE &&
+	    m->type != PG_NEGOTIATE) {
+		broken(sv, "data before authentication");
+		return false;
+	}
+	switch (m->type) {
+	case PG_AUTHENTICATION:
+		return login_auth(sv, m);
+	case PG_ERROR:
+		server_said_no(sv, body);
+		return false;
+	case PG_PARAMETER_STATUS:
+		return note_parameter(p, body);
+	case PG_BACKEND_KEY_DATA:
+		p->key_pid = rd_u32be(&body);
+		p->key_secret = rd_u32be(&body);
+		if (!rd_done(&body)) {
+			broken(sv, "malformed BackendKeyData");
+			return false;
+		}
+		p->has_key = true;
+		sv->pid = p->key_pid;
+		return true;
+	case PG_NOTICE:
+	case PG_NOTIFICATION:
+	case PG_NEGOTIATE:
+		return true;
+	case PG_READY: {
+		p->txn = rd_u8(&body);
+		if (!rd_done(&body) || p->txn != 'I') {
+			broken(sv, "malformed ReadyForQuery at login");
+			return false;
+		}
+		const struct varset *vars = varset_ref(p->login->vars), *welcome = varset_ref(p->login->welcome);
+		end_login(p);
+		server_logged_in(sv, vars, welcome);
+		return false;
+	}
+	default:
+		broken(sv, "unexpected message during login");
+		return false;
+	}
+}
+
+/* --- The house's own statements */
+
+static bool send_query(struct pg_server *p, const char *sql)
+{
+	size_t len = strlen(sql) + 1;
+	uint8_t *room = stream_put_room(&p->sv.stream, PG_HEADER + len);
+	if (!room)
+		return false; /* the stream tells of it */
+	struct pg_out o = pg_out(room, PG_HEADER + len);
+	pg_begin(&o, PG_QUERY);
+	pg_put_cstr(&o, sql);
+	pg_end(&o);
+	return expect_sent(&p->expect, EXPECT_QUERY);
+}
+
+static void begin_own(struct pg_server *p, enum own what, const char *sql)
+{
+	ASSERT(p->own == OWN_NOTHING);
+	p->own = (uint8_t)what;
+	if (!send_query(p, sql))
+		no_memory(&p->sv);
+}
+
+static void run(struct server *sv, const char *sql)
+{
+	begin_own(pg_server_of(sv), OWN_RUN, sql);
+}
+
+/* SET "name" TO E'value'; whatever standard_conforming_strings is there. */
+static void add_set(struct sb *b, const struct var *v)
+{
+	sb_add(b, "SET \"");
+	for (const char *c = v->name->s; *c; c++)
+		sb_add_n(b, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+	sb_add(b, "\" TO E'");
+	for (const char *c = v->value->s; *c; c++) {
+		if (*c == '\'' || *c == '\\')
+			sb_add_n(b, c, 1);
+		sb_add_n(b, c, 1);
+	}
+	sb_add(b, "';");
+}
+
+static void sync_vars(struct server *sv, const struct varset *want)
+{
+	struct pg_server *p = pg_server_of(sv);
+	struct sb sql = { .max = 1u << 20 };
+
+	for (uint32_t i = 0; i < want->count; i++)
+		if (varset_find(sv->vars, want->at[i].name->s) != want->at[i].value)
+			add_set(&sql, &want->at[i]);
+	p->want = varset_ref(want);
+	if (sql.bad)
+		no_memory(sv);
+	else
+		begin_own(p, OWN_SYNC, sb_str(&sql));
+	sb_free(&sql);
+}
+
+/* After a sync: what was set and not reported is as it was asked for. */
+static bool adopt_unreported(struct pg_server *p)
+{
+	for (uint32_t i = 0; i < p->want->count; i++) {
+		const struct var *v = &p->want->at[i];
+		if (!varset_find(p->sv.vars, v->name->s) &&
+		    !varset_set(&p->sv.vars, v->name->s, v->value->s, v->value->len))
+			return false;
+	}
+	return true;
+}
+
+static void own_done(struct pg_server *p)
+{
+	struct server *sv = &p->sv;
+	struct fault *failed = p->own_fault, f;
+	enum own what = (enum own)p->own;
+
+	p->own = OWN_NOTHING;
+	p->own_fault = NULL;
+	if (failed) {
+		f = *failed;
+		free(failed);
+	} else if (p->txn != 'I') {
+		failed = &f;
+		fault_set(&f, FAULT_INTERNAL, "the statement left a transaction open");
+	}
+	if (what == OWN_RUN) {
+		server_done_own(sv, failed ? &f : NULL);
+		return;
+	}
+	bool ok = failed || adopt_unreported(p);
+	varset_put(p->want);
+	p->want = NULL;
+	if (ok)
+		server_synced(sv, failed ? &f : NULL);
+	else
+		no_memory(sv);
+}
+
+static void own_error(struct pg_server *p, struct rd body)
+{
+	struct pg_error e;
+	if (p->own_fault)
+		return;
+	p->own_fault = calloc(1, sizeof *p->own_fault);
+	if (!p->own_fault || !pg_parse_error(body, &e))
+		return; /* a zeroed fault is a failure too */
+	fault_set(p->own_fault, FAULT_INTERNAL, "%s", e.message);
+	fault_sqlstate(p->own_fault, e.sqlstate);
+}
+
+/* --- Messages that must be understood */
+
+/* ReadyForQuery. False: the server is not there any more, or is nobody's. */
+static bool ready(struct pg_server *p, uint8_t txn)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	bool was_full = expect_is_full(&p->expect);
+
+	if (txn != 'I' && txn != 'T' && txn != 'E') {
+		broken(sv, "ReadyForQuery with an unknown status");
+		return false;
+	}
+	p->txn = txn;
+	bool ours = expect_ready(&p->expect);
+	if (p->own) {
+		if (expect_is_empty(&p->expect))
+			own_done(p);
+		return true;
+	}
+	if (!s) {
+		broken(sv, "ReadyForQuery that nobody asked for");
+		return false;
+	}
+	if (ours)
+		session_request_ends(s, txn != 'I');
+	if (s->mode == POOL_STATEMENT && txn != 'I') {
+		struct fault f;
+		fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
+		server_fail(sv, &f);
+		return false;
+	}
+	if ((was_full || pg_client_of(s)->full) && p->expect.count < EXPECT_MAX / 2)
+		pg_client_unfull(pg_client_of(s));
+	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0)
+		session_boundary(s, txn != 'I');
+	return true;
+}
+
+/* A message of the types that are looked at, whole. to: where it is passed on, or NULL. False: stop here. */
+static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct pg_error e;
+	struct rd body = m->body;
+
+	switch (m->type) {
+	case PG_READY: {
+		uint8_t txn = rd_u8(&body);
+		if (!rd_done(&body)) {
+			broken(sv, "malformed ReadyForQuery");
+			return false;
+		}
+		if (to)
+			stream_put_span(to, at, n);
+		return ready(p, txn);
+	}
+	case PG_PARAMETER_STATUS:
+		if (!note_parameter(p, body))
+			return false;
+		if (to) {
+			stream_put_span(to, at, n);
+			if (s->vars != sv->vars) {
+				varset_put(s->vars);
+				s->vars = varset_ref(sv->vars);
+			}
+		}
+		return true;
+	case PG_ERROR:
+		if (!pg_parse_error(body, &e)) {
+			broken(sv, "malformed error message");
+			return false;
+		}
+		if (p->own) {
+			own_error(p, body);
+		} else if (!s) {
+			struct fault f;
+			fault_set(&f, FAULT_IO, "server sent while idle: %s", e.message);
+			fault_sqlstate(&f, e.sqlstate);
+			server_fail(sv, &f);
+			return false;
+		}
+		expect_error(&p->expect);
+		if (to) {
+			stream_put_span(to, at, n);
+			s->pool->stats.v[STAT_error_count]++;
+			if (strcmp(e.severity, "FATAL") == 0 || strcmp(e.severity, "PANIC") == 0)
+				sv->told = true;
+		}
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool must_be_held(uint8_t type)
+{
+	return type == PG_READY || type == PG_PARAMETER_STATUS || type == PG_ERROR;
+}
+
+/* Passes n bytes that stand at the cursor. */
+static void pass(struct rd *in, struct stream *to, size_t n)
+{
+	const uint8_t *at = rd_take(in, n);
+	if (to)
+		stream_put_span(to, at, n);
+}
+
+static struct stream *client_of(const struct pg_server *p)
+{
+	return p->sv.session && !p->own ? &p->sv.session->stream : NULL;
+}
+
+/* The rest of a message whose header has passed; false when more of it has to come. */
+static bool pass_rest(struct pg_server *p, struct rd *in)
+{
+	size_t n = rd_left(in) < p->left ? rd_left(in) : p->left;
+	struct stream *to = p->skip ? NULL : client_of(p);
+	pass(in, to, n);
+	p->left -= (uint32_t)n;
+	if (to)
+		pg_client_of(p->sv.session)->out_left = p->left;
+	return p->left == 0;
+}
+
+/* One message, or the part of it that is there. False: read more, or the server is gone. */
+static bool relay_message(struct pg_server *p, struct rd *in)
+{
+	struct server *sv = &p->sv;
+	struct stream *to = client_of(p);
+	const uint8_t *at = in->p;
+	uint8_t type = 0;
+	uint32_t total = 0;
+
+	switch (pg_head(in, BODY_MAX, &type, &total)) {
+	case FRAME_SHORT:
+		return false;
+	case FRAME_BAD:
+		broken(sv, "message with an impossible length");
+		return false;
+	case FRAME_OK:
+		break;
+	}
+	if (must_be_held(type) && total <= HELD_MAX) {
+		struct pg_msg m;
+		if (pg_frame(in, HELD_MAX, &m) != FRAME_OK)
+			return false;
+		return understood(p, &m, to, at, total) && stream_is_open(&sv->stream);
+	}
+	if (must_be_held(type) && type != PG_ERROR) {
+		broken(sv, "message that is too long for its kind");
+		return false;
+	}
+	if (type == PG_ERROR)
+		expect_error(&p->expect);
+	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
+		expect_copy_in(&p->expect);
+	if (!to && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
+		broken(sv, "data that nobody asked for");
+		return false;
+	}
+	p->skip = to == NULL;
+	p->left = total;
+	return pass_rest(p, in);
+}
+
+static void on_bytes(struct server *sv, struct rd *in)
+{
+	struct pg_server *p = pg_server_of(sv);
+	const uint8_t *from = in->p;
+	struct pool *pool = sv->pool;
+	struct session *s = sv->session;
+
+	while (p->login) {
+		struct pg_msg m;
+		switch (pg_frame(in, HELD_MAX, &m)) {
+		case FRAME_SHORT:
+			return;
+		case FRAME_BAD:
+			broken(sv, "message with an impossible length during login");
+			return;
+		case FRAME_OK:
+			break;
+		}
+		if (!login_message(sv, &m))
+			break;
+	}
+	if (!stream_is_open(&sv->stream))
+		return;
+	if (p->left == 0 || pass_rest(p, in))
+		while (rd_left(in) > 0 && relay_message(p, in))
+			;
+	if (s)
+		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
+}
+
+static bool at_rest(const struct server *sv)
+{
+	const struct pg_server *p = list_owner((struct server *)(uintptr_t)sv, struct pg_server, sv);
+	return p->txn == 'I' && p->left == 0 && p->own == OWN_NOTHING && expect_is_empty(&p->expect) &&
+	       !stream_is_stalled(&sv->stream) && !sv->stream.failed;
+}
+
+static size_t goodbye(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
+{
+	struct pg_out o = pg_out(out, ENGINE_BYTES_MAX);
+	if (!at_rest(sv))
+		return 0; /* in the middle of something it would be taken for a part of that */
+	pg_begin(&o, PG_TERMINATE);
+	pg_end(&o);
+	return o.len;
+}
+
+static size_t cancel(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
+{
+	const struct pg_server *p = list_owner((struct server *)(uintptr_t)sv, struct pg_server, sv);
+	struct pg_out o = pg_out(out, ENGINE_BYTES_MAX);
+	if (!p->has_key || expect_is_empty(&p->expect))
+		return 0; /* it runs nothing */
+	pg_begin(&o, 0);
+	pg_put_u32(&o, PG_CANCEL_CODE);
+	pg_put_u32(&o, p->key_pid);
+	pg_put_u32(&o, p->key_secret);
+	pg_end(&o);
+	return o.len;
+}
+
+const struct engine_ops pg_engine = {
+	.name = "postgres",
+	.socket_file = ".s.PGSQL.%u",
+	.make = make,
+	.free = free_server,
+	.start = start,
+	.on_bytes = on_bytes,
+	.sync = sync_vars,
+	.run = run,
+	.at_rest = at_rest,
+	.goodbye = goodbye,
+	.cancel = cancel,
+};
+
+void pg_init(void)
+{
+	slab_init(&slab, "pg_server", sizeof(struct pg_server));
+	database_set_engine(DB_POSTGRES, &pg_engine);
+}

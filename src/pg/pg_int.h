@@ -1,0 +1,68 @@
+/* pg_int.h - what door and engine of this folder know of each other: they share the relay. */
+#ifndef SLUICE_PG_PG_INT_H
+#define SLUICE_PG_PG_INT_H
+
+#include "pg/expect.h"
+#include "pg/wire.h"
+#include "session/session.h"
+
+struct pg_login; /* of a client that is logging in: door.c */
+struct pg_sink;  /* of a client of the console: sink.c */
+
+/* A client that speaks PostgreSQL. */
+struct pg_client {
+	struct session s;
+	struct map_node by_key; /* in the directory of cancel keys */
+	uint64_t key;           /* process id and secret, as in BackendKeyData; 0: not given out */
+	struct pg_login *login; /* owned; NULL once it is in */
+	struct pg_sink *sink;   /* owned; the console's clients only */
+	uint32_t in_left;       /* bytes of the message that is passing from the client */
+	uint32_t out_left;      /* bytes of the message that is passing to it */
+	bool in_skip;           /* what passes is dropped */
+	bool refusing;          /* up to the next Sync everything is dropped */
+	bool asking;            /* the console has not yet answered */
+	bool full;              /* not read from: the server owes too many answers */
+};
+
+/* A server that speaks PostgreSQL. */
+struct pg_server {
+	struct server sv;
+	struct expect expect;
+	struct pg_engine_state *login; /* owned; while it logs in */
+	uint32_t left;                 /* bytes of the message that is passing from the server */
+	bool skip;                     /* what passes is dropped */
+	uint8_t txn;                   /* ReadyForQuery's: 'I', 'T', 'E' */
+	uint8_t own;                   /* enum own: what the house itself asked of it */
+	struct fault *own_fault;       /* owned; what that failed with */
+	const struct varset *want;     /* counted; what is being synced */
+	uint32_t key_pid, key_secret;  /* BackendKeyData */
+	bool has_key;
+};
+
+enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC };
+
+static inline struct pg_client *pg_client_of(struct session *s)
+{
+	return list_owner(s, struct pg_client, s);
+}
+static inline struct pg_server *pg_server_of(struct server *sv)
+{
+	return list_owner(sv, struct pg_server, sv);
+}
+
+extern const struct door_ops pg_door;
+extern const struct engine_ops pg_engine;
+
+/* Is this parameter followed for each client, and set again on the servers it is linked to? */
+bool pg_is_tracked(const char *name);
+
+/* door.c: the client may be read from again; its request to the console is answered. */
+void pg_client_unfull(struct pg_client *c);
+void pg_client_answered(struct pg_client *c);
+
+/* sink.c: the exchange's answers in this protocol. */
+struct pg_sink *pg_sink_new(struct pg_client *c);
+void pg_sink_free(struct pg_sink *k);
+struct result_sink *pg_sink_of(struct pg_sink *k);
+
+#endif
