@@ -112,16 +112,24 @@ int setting_find(const char *name)
 
 const char *setting_nearest(const char *name)
 {
+	char lower[64];
+	if (!str_copy(lower, sizeof lower, name))
+		return NULL;
+	for (char *p = lower; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
 	/* A third of the name may be wrong; of a short name, one letter. */
-	size_t len = strlen(name);
-	unsigned best = len > 64 ? 0 : len < 6 ? 1 : len / 3 > 4 ? 4 : (unsigned)(len / 3);
+	size_t len = strlen(lower);
+	unsigned best = len < 6 ? 1 : len / 3 > 4 ? 4 : (unsigned)(len / 3);
 	const char *near = NULL;
-	for (int i = 0; i < SET_COUNT && best; i++) {
-		unsigned d = str_distance(name, settings_table[i].name, best);
-		if (d <= best) {
-			near = settings_table[i].name;
-			best = d ? d - 1 : 0; /* the next one must be nearer */
-		}
+	for (int i = 0; i < SET_COUNT; i++) {
+		unsigned d = str_distance(lower, settings_table[i].name, best);
+		if (d > best)
+			continue;
+		near = settings_table[i].name;
+		if (d == 0)
+			break;
+		best = d - 1; /* the next one must be nearer */
 	}
 	return near;
 }
