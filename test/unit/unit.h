@@ -32,6 +32,9 @@ bool unit_check_eq(const char *file, int line, const char *what, long long got, 
 bool unit_check_str(const char *file, int line, const char *what, const char *got, const char *want);
 bool unit_check_mem(const char *file, int line, const char *what, const void *got, const void *want, size_t n);
 
+/* Is it named on the command line, or is nothing? */
+bool unit_is_wanted(const char *name, int argc, char **argv);
+
 /* A heap copy of exactly n bytes, so that a sanitizer sees one byte too far. free() it. */
 uint8_t *copy_exact(const void *p, size_t n);
 
