@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned countdown;
-static bool for_good;
-static bool hit;
+/* Volatile, as compilers know that malloc() changes no variable of a program's. */
+static volatile unsigned countdown;
+static volatile bool for_good;
+static volatile bool hit;
 
 static bool fails(void)
 {
-	if (countdown == 0 || --countdown > 0)
+	if (countdown == 0)
+		return false;
+	countdown = countdown - 1;
+	if (countdown > 0)
 		return false;
 	if (for_good)
 		countdown = 1;
