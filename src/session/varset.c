@@ -16,7 +16,7 @@ static struct map all;
 static bool same_vars(const struct map_node *n, const void *key, size_t len)
 {
 	const struct varset *v = list_owner(n, struct varset, node);
-	return len == v->count * sizeof(struct var) && memcmp(v->at, key, len) == 0;
+	return len == v->count * sizeof(struct var) && (len == 0 || memcmp(v->at, key, len) == 0);
 }
 
 /* The one set with these variables, whose references are consumed. */
