@@ -533,9 +533,28 @@ static void test_engine_later(void)
 		check_eq(what, n, 0);
 	}
 	struct pg_engine_login l;
+	struct scram_server sv;
 	struct fault f;
 	uint8_t out[PG_LOGIN_OUT_MAX];
+	char text[4 + SCRAM_MSG_MAX + 1];
 	size_t n;
+	/* The right words under the wrong title. */
+	for (int wrong = 0; wrong < 3; wrong++) {
+		bool ready = scram_server_init(&sv, &theirs, "anna");
+		pg_engine_login_begin(&l, "anna", &ours);
+		ready = ready && engine_step(&l, BYTES("\0\0\0\12SCRAM-SHA-256\0\0"), out, &n, &f) == PG_LOGIN_MORE &&
+			scram_server_first(&sv, out + 5 + 14 + 4, n - 5 - 14 - 4, text + 4, &f);
+		if (!check("ready", ready))
+			continue;
+		memcpy(text, wrong == 1 ? "\0\0\0\14" : "\0\0\0\13", 4);
+		check_eq("SASLContinue", engine_step(&l, text, 4 + strlen(text + 4), out, &n, &f),
+			 wrong == 1 ? PG_LOGIN_FAIL : PG_LOGIN_MORE);
+		if (wrong == 1 || !check("final", scram_server_final(&sv, out + 5, n - 5, text + 4, &f)))
+			continue;
+		memcpy(text, wrong == 2 ? "\0\0\0\13" : "\0\0\0\14", 4);
+		check_eq("SASLFinal", engine_step(&l, text, 4 + strlen(text + 4), out, &n, &f),
+			 wrong == 2 ? PG_LOGIN_FAIL : PG_LOGIN_MORE);
+	}
 	pg_engine_login_begin(&l, "anna", &ours);
 	check_eq("another type", pg_engine_login_step(&l, 'Z', rd_of("\0\0\0\0", 4), out, &n, &f), PG_LOGIN_FAIL);
 	check_eq("kind", f.kind, FAULT_PROTO);

@@ -200,13 +200,15 @@ static void test_server_first(void)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const char *what = cases[i].what;
 		struct scram_server s;
-		struct fault f = { .kind = FAULT_NONE };
+		struct fault f = { .kind = FAULT_NONE, .text = "" };
 		char out[SCRAM_MSG_MAX + 1] = "";
 		check(what, scram_server_init(&s, &secret, "user"));
 		check_eq(what, server_first(&s, cases[i].in, cases[i].len, out, &f), cases[i].ok);
 		check_eq(what, f.kind, cases[i].ok ? FAULT_NONE : FAULT_PROTO);
 		check_str(what, f.sqlstate, cases[i].ok ? "" : "08P01");
 		check_eq(what, strncmp(out, "r=a", 3) == 0, cases[i].ok);
+		check_eq("channel binding is refused by name", strstr(f.text, "channel binding, which") != NULL,
+			 cases[i].len > 0 && cases[i].in[0] == 'p');
 		if (cases[i].ok) {
 			const char *tail = ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
 			check_str(what, out + strlen(out) - strlen(tail), tail);

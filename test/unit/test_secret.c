@@ -263,6 +263,10 @@ static void test_md5(void)
 	}
 	static const uint8_t salt[4] = { 1, 2, 3, 4 };
 	struct secret s;
+	char got[36];
+	if (check("the stand-in", secret_parse(&s, "nobody's") && secret_md5_response(&s, "anna", salt, got)))
+		check("fits no unknown user", !secret_check_md5(NULL, "anna", salt, got));
+	secret_clear(&s);
 	if (check("long", secret_parse(&s, "secret")))
 		check("longer than any", !secret_check_md5(&s, "anna", salt, "md57a40e687695f2126a3421c7f4bc9861e0"));
 	secret_clear(&s);
@@ -296,6 +300,11 @@ static void test_check_plain(void)
 	}
 	check("an unknown user", !secret_check_plain(NULL, "anna", "secret"));
 	check("an unknown user, the stand-in's text", !secret_check_plain(NULL, "anna", "nobody's"));
+	/* The md5 hash of an empty password, by the openssl command. */
+	struct secret s;
+	if (check("parses", secret_parse(&s, "md5a70f9e38ff015afaa9ab0aacabee2e13")))
+		check("an empty password fits nothing", !secret_check_plain(&s, "anna", ""));
+	secret_clear(&s);
 }
 
 static void test_check_plain_scram(void)
