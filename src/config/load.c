@@ -25,7 +25,6 @@ struct loading {
 	bool seen[SET_COUNT];
 	char odd_section[INI_SECTION_BYTES + 1]; /* told already */
 	char *auth_path;                         /* owned */
-	size_t md5_secrets;
 };
 
 /* Telling. */
@@ -109,8 +108,12 @@ static bool is_global(int id)
 static void on_setting(struct loading *l, const struct ini_place *at, const char *key, const char *value)
 {
 	int id = setting_find(key);
-	if (!is_global(id)) {
+	if (id < 0) {
 		tell_unknown(l, at, "", key, value, SCOPE_GLOBAL);
+		return;
+	}
+	if (!is_global(id)) {
+		doubt(l, at, "%s is a setting of single databases, for [databases]", settings_table[id].name);
 		return;
 	}
 	if (l->seen[id])
@@ -172,7 +175,11 @@ static void put_override(struct loading *l, const struct ini_place *at, const ch
 	if (overrides_find(o, id))
 		warning(l, at, "%s%s is given again; this value counts", whose, key);
 	if (!setting_parse(id, value, &v, &f)) {
-		tell_fault(l, at, whose, &f);
+		/* Such faults begin with the row's name, for which an entry may have another word. */
+		if (f.kind == FAULT_NOMEM)
+			out_of_memory(l);
+		else
+			error(l, at, "%s%s%s", whose, key, f.text + strlen(settings_table[id].name));
 	} else if (!overrides_put(o, id, &v)) {
 		setting_value_free(id, &v);
 		out_of_memory(l);
@@ -401,8 +408,6 @@ static bool on_secret(void *arg, int line, const char *name, const char *secret)
 		      "the secret begins as a SCRAM verifier, but is none "
 		      "(SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>)");
 	u->has_secret = true;
-	if (strncmp(secret, "md5", 3) == 0 && strlen(secret) == 35)
-		l->md5_secrets++;
 	return true;
 }
 
@@ -438,10 +443,14 @@ static void read_auth_file(struct loading *l)
 		else
 			tell(l, l->strict || type != AUTH_TYPE_TRUST, &at, "auth_file %s", f.text);
 	}
-	if (!l->nomem && type == AUTH_TYPE_SCRAM && l->md5_secrets)
+	size_t md5 = 0;
+	LIST_EACH (&l->c->users, it) {
+		const char *secret = list_owner(it, struct user_conf, in_all)->secret;
+		md5 += strncmp(secret, "md5", 3) == 0 && strlen(secret) == 35;
+	}
+	if (!l->nomem && type == AUTH_TYPE_SCRAM && md5)
 		warning(l, &whole,
-			"%zu users of auth_file have md5 secrets, with which nobody can log in by scram-sha-256",
-			l->md5_secrets);
+			"%zu users of auth_file have md5 secrets, with which nobody can log in by scram-sha-256", md5);
 }
 
 /* What must hold between settings. */
