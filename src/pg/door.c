@@ -167,6 +167,11 @@ static void authenticated(struct session *s)
 	struct pg_client *c = pg_client_of(s);
 	struct fault f;
 
+	if (!s->user) { /* trust asks for nothing, but lets in only whom it knows */
+		fault_set(&f, FAULT_AUTH, "no such user: %s", c->login->user);
+		session_fail(s, &f);
+		return;
+	}
 	if (c->login->no_such_db) {
 		fault_set(&f, FAULT_NO_DB, "no such database: %s", c->login->database);
 		session_fail(s, &f);

@@ -1,0 +1,126 @@
+/* test_expect.c - what a server still owes: a script of what was sent and said, and when it is at rest. */
+#include "unit.h"
+
+#include "pg/expect.h"
+
+#include <stdio.h>
+
+/* What happens, a letter each. Sent: p batch message, q Query, s Sync, c CopyDone. Said: Z ReadyForQuery, E
+ * ErrorResponse, G CopyInResponse. Then the expectation: . at rest, + not at rest; ! the ReadyForQuery before it was
+ * not ours. */
+static const struct {
+	const char *what, *script;
+} cases[] = {
+	{ "a simple query", "q+Z." },
+	{ "two pipelined queries", "qq+Z+Z." },
+	{ "a batch and its Sync", "ppps+Z." },
+	{ "a batch without Sync is not at rest", "pp+" },
+	{ "several Syncs in flight", "pspsps+Z+Z+Z." },
+	{ "an empty Sync", "s+Z." },
+	{ "an error in a simple query", "q+E+Z." },
+	{ "an error in a batch whose Sync is under way", "ps+E+Z." },
+	{ "an error in a batch before its Sync is sent", "pp+E+pp+s+Z." },
+	{ "queries within a failed batch are skipped", "pq+E+qp+s+Z." },
+	{ "queries sent within a failed batch, Sync already there", "pqs+E+Z." },
+	{ "a query in the middle of a batch answers for itself", "pqps+Z+Z." },
+	{ "an error in the second batch only", "pspsps+Z+E+Z+Z." },
+	{ "an error of a query behind a batch", "ps+Z.q+E+Z." },
+	{ "copy in by a simple query", "q+G+c+Z." },
+	{ "copy in that fails: CopyDone comes late", "q+G+E+Z.c." },
+	{ "copy in that fails with CopyDone under way", "q+Gc+E+Z." },
+	{ "copy in by a batch whose Sync was sent before: it is swallowed", "ps+G+c+s+Z." },
+	{ "copy in by a batch, Sync only behind it", "p+G+c+s+Z." },
+	{ "copy in by a batch: all sent before the server said so", "pcs+G+Z." },
+	{ "Sync while copying is swallowed", "p+G+s+c+s+Z." },
+	{ "copy in by a batch that fails", "p+G+E+c+s+Z." },
+	{ "the next query after a failed copy", "q+G+E+Z.c.q+Z." },
+	{ "late CopyDone behind the next query", "qc+Z." },
+	{ "ReadyForQuery that nobody asked for", "Z!" },
+	{ "ReadyForQuery within a batch without Sync", "pZ!" },
+};
+
+static void run(const char *what, const char *script)
+{
+	struct expect e;
+	bool ours = true;
+	char at[128];
+
+	expect_init(&e);
+	for (const char *s = script; *s; s++) {
+		(void)snprintf(at, sizeof at, "%s: %s at %d", what, script, (int)(s - script));
+		switch (*s) {
+		case 'p':
+			check(at, expect_sent(&e, EXPECT_BATCH));
+			break;
+		case 'q':
+			check(at, expect_sent(&e, EXPECT_QUERY));
+			break;
+		case 's':
+			check(at, expect_sent(&e, EXPECT_SYNC));
+			break;
+		case 'c':
+			check(at, expect_sent(&e, EXPECT_COPY_END));
+			break;
+		case 'Z':
+			ours = expect_ready(&e);
+			break;
+		case 'E':
+			expect_error(&e);
+			break;
+		case 'G':
+			expect_copy_in(&e);
+			break;
+		case '.':
+			check(at, expect_is_empty(&e) && ours);
+			break;
+		case '+':
+			check(at, !expect_is_empty(&e) && ours);
+			break;
+		case '!':
+			check(at, !ours);
+			break;
+		default:
+			check(at, false);
+		}
+	}
+	expect_free(&e);
+}
+
+static void test_scripts(void)
+{
+	for (size_t i = 0; i < COUNT(cases); i++)
+		run(cases[i].what, cases[i].script);
+}
+
+/* A long queue wraps around, grows, and keeps its order. */
+static void test_growth(void)
+{
+	struct expect e;
+	expect_init(&e);
+	for (int round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < EXPECT_MAX; i++) {
+			check("not yet full", !expect_is_full(&e));
+			check("sent", expect_sent(&e, i % 3 ? EXPECT_QUERY : EXPECT_SYNC));
+		}
+		check("full", expect_is_full(&e));
+		for (unsigned i = 0; i < EXPECT_MAX; i++)
+			check("answered", expect_ready(&e));
+		check("at rest", expect_is_empty(&e));
+		check("nothing more is owed", !expect_ready(&e));
+		for (unsigned i = 0; i < 5; i++) { /* so that the next round begins elsewhere in the ring */
+			check("sent", expect_sent(&e, EXPECT_QUERY));
+			check("answered", expect_ready(&e));
+		}
+	}
+	expect_free(&e);
+}
+
+void suite_expect(void)
+{
+	static const struct unit_test tests[] = {
+		{ "what is sent and said", test_scripts },
+		{ "a long queue", test_growth },
+		{ NULL, NULL },
+	};
+	unit_add("pg/expect", tests);
+}

@@ -1,0 +1,68 @@
+/* test_varset.c - equal sets are one set, and nothing is left when all have gone. */
+#include "unit.h"
+
+#include "session/varset.h"
+
+#include <stdio.h>
+
+static const struct varset *with(const struct varset *base, const char *name, const char *value)
+{
+	return varset_with(base, name, value, __builtin_strlen(value));
+}
+
+static void test_equal_is_same(void)
+{
+	const struct varset *none = varset_empty();
+	const struct varset *a = with(none, "TimeZone", "UTC"), *ab = with(a, "DateStyle", "ISO");
+	const struct varset *b = with(none, "DateStyle", "ISO"), *ba = with(b, "TimeZone", "UTC");
+
+	check("the order of setting does not matter", ab == ba);
+	check("another value is another set", a != b && ab != a);
+	const struct varset *again = with(ab, "timezone", "UTC");
+	check("names compare without case", again == ab);
+	const struct varset *changed = with(ab, "TIMEZONE", "CET");
+	check("a changed value", changed != ab && changed->count == 2);
+	check_str("it is found", varset_find(changed, "TimeZone")->s, "CET");
+	check_str("the spelling is the first one's", changed->at[1].name->s, "TimeZone");
+	const struct varset *back = with(changed, "TimeZone", "UTC");
+	check("changed back it is the same again", back == ab);
+	check("what is not there is not found", varset_find(ab, "search_path") == NULL);
+	check("in no set at all neither", varset_find(NULL, "x") == NULL);
+
+	const struct varset *over = varset_over(ab, changed);
+	check("one over another", over == changed);
+
+	const struct varset *all[] = { none, a, ab, b, ba, again, changed, back, over };
+	for (size_t i = 0; i < COUNT(all); i++)
+		varset_put(all[i]);
+	check_eq("no set is left", varset_count(), 0);
+	check_eq("no string is left", istr_count(), 0);
+}
+
+static void test_bound(void)
+{
+	const struct varset *v = varset_empty();
+	char name[32];
+	int set = 0;
+	for (; set < 1000; set++) {
+		(void)snprintf(name, sizeof name, "x%d", set * 7919 % 1000);
+		if (!varset_set(&v, name, "1", 1))
+			break;
+	}
+	check("a peer cannot make it grow without end", set >= 32 && set <= 256);
+	check("what was there stays", v && v->count == (uint32_t)set);
+	check("a known name may still be changed", varset_set(&v, "x0", "2", 1));
+	varset_put(v);
+	check_eq("no set is left", varset_count(), 0);
+	check_eq("no string is left", istr_count(), 0);
+}
+
+void suite_varset(void)
+{
+	static const struct unit_test tests[] = {
+		{ "equal sets are the same pointer", test_equal_is_same },
+		{ "a set has a bound", test_bound },
+		{ NULL, NULL },
+	};
+	unit_add("session/varset", tests);
+}
