@@ -456,22 +456,13 @@ void pool_on_change(void (*changed)(void))
 	on_change = changed;
 }
 
-void pool_stats_tick(uint64_t period_us)
+void pool_stats_tick(void)
 {
-	if (!period_us)
-		return;
 	LIST_EACH (&pools, it) {
 		struct pool *p = list_owner(it, struct pool, in_all);
-		struct stats *now = &p->stats, *was = &p->stats_before, *avg = &p->stats_avg;
-		uint64_t d[STAT_COUNT];
-		for (int i = 0; i < STAT_COUNT; i++) {
-			d[i] = now->v[i] - was->v[i];
-			avg->v[i] = (uint64_t)((double)d[i] * 1e6 / (double)period_us);
-		}
-		/* Times are means of one transaction, query and wait, not of a second. */
-		avg->v[STAT_xact_time] = d[STAT_xact_count] ? d[STAT_xact_time] / d[STAT_xact_count] : 0;
-		avg->v[STAT_query_time] = d[STAT_query_count] ? d[STAT_query_time] / d[STAT_query_count] : 0;
-		*was = *now;
+		for (int i = 0; i < STAT_COUNT; i++)
+			p->stats_last.v[i] = p->stats.v[i] - p->stats_before.v[i];
+		p->stats_before = p->stats;
 	}
 }
 

@@ -39,7 +39,8 @@ struct pool {
 	uint64_t failed_ms; /* when the last attempt to open a server failed; 0: the last one succeeded */
 	struct fault failure;
 	uint64_t unused_since;                       /* ms; 0: in use */
-	struct stats stats, stats_before, stats_avg; /* before: at the last period's end */
+	struct stats stats;
+	struct stats stats_before, stats_last; /* at the last period's end; what was added in that period */
 };
 
 /* A place in the line: the caller's memory, untouched until a callback or pool_leave(). */
@@ -82,8 +83,8 @@ void pool_reconnect(struct database *db);
 void pool_kill(struct database *db);
 /* Called at the end of a turn in which a server came free or went; the console waits with it. NULL: nobody. */
 void pool_on_change(void (*changed)(void));
-/* Rolls the averages: called by the owner of the stats period. */
-void pool_stats_tick(uint64_t period_us);
+/* A stats period is over: called by its owner, who makes averages of stats_last. */
+void pool_stats_tick(void);
 /* Everything off, for exit. */
 void pools_free(void);
 

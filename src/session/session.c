@@ -267,6 +267,7 @@ static void count_client(struct session *s)
 	s->user->clients++;
 	if (s->pool) {
 		s->pool->nclients++;
+		s->pool->stats.v[STAT_client_login_count]++;
 		s->pool->unused_since = 0;
 	}
 }
