@@ -84,7 +84,7 @@ static void sink_line(struct sink *s, const char *line, size_t n)
 		char note[80];
 		int len = snprintf(note, sizeof note, "\n%llu log line%s lost\n", (unsigned long long)s->lost,
 				   s->lost == 1 ? " was" : "s were");
-		if (!sink_write(s, note + !s->torn, (size_t)(len - s->torn))) {
+		if (!sink_write(s, note + !s->torn, (size_t)len - !s->torn)) {
 			s->lost++;
 			return;
 		}
