@@ -1,5 +1,6 @@
 /* main.c - start, stop, signals. */
 #include "admin/console.h"
+#include "auth/secret.h"
 #include "config/config.h"
 #include "core/assert.h"
 #include "core/daemon.h"
@@ -277,6 +278,8 @@ static bool start(struct fault *f)
 	if (opt.detach && !daemon_detach(f))
 		return false;
 	uint64_t files = daemon_raise_files(NULL);
+	if (!secret_init())
+		return fault_set(f, FAULT_INTERNAL, "no source of random numbers");
 	if (!loop_init(f) || !dns_init(f))
 		return false;
 	deadlines_init();

@@ -162,18 +162,37 @@ static void welcome(struct session *s)
 		session_resume_input(s);
 }
 
+/* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
+ * SQLSTATE; the log says more. */
+static void auth_failed(struct session *s, const char *told)
+{
+	struct fault f;
+	log_warn(&s->log, "login failed: db=%s user=%s", pg_client_of(s)->login->database,
+		 pg_client_of(s)->login->user);
+	fault_set(&f, FAULT_PROTO, "%s", told);
+	session_fail(s, &f);
+}
+
+static void login_failed(struct session *s, const struct fault *f)
+{
+	bool sasl = pg_client_of(s)->login->auth.method == PG_AUTH_SCRAM;
+	if (f->kind == FAULT_AUTH)
+		auth_failed(s, sasl ? "SASL authentication failed" : "password authentication failed");
+	else
+		session_fail(s, f);
+}
+
 static void authenticated(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
 	struct fault f;
 
 	if (!s->user) { /* trust asks for nothing, but lets in only whom it knows */
-		fault_set(&f, FAULT_AUTH, "no such user: %s", c->login->user);
-		session_fail(s, &f);
+		auth_failed(s, "\"trust\" authentication failed");
 		return;
 	}
 	if (c->login->no_such_db) {
-		fault_set(&f, FAULT_NO_DB, "no such database: %s", c->login->database);
+		fault_set(&f, FAULT_PROTO, "no such database: %s", c->login->database);
 		session_fail(s, &f);
 		return;
 	}
@@ -357,7 +376,7 @@ static void begin_auth(struct session *s)
 		authenticated(s);
 		break;
 	case PG_LOGIN_FAIL:
-		session_fail(s, &f);
+		login_failed(s, &f);
 		break;
 	}
 }
@@ -401,6 +420,10 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	if (db && db->exchange)
 		s->is_own_user = is_own_user(s, l->user);
 	session_identify(s, db, user_find(l->user, s->is_own_user));
+	if (!session_may_enter(s, &f)) {
+		session_fail(s, &f);
+		return;
+	}
 	begin_auth(s);
 }
 
@@ -460,7 +483,7 @@ static void login_message(struct session *s, const struct pg_msg *m)
 		authenticated(s);
 		break;
 	case PG_LOGIN_FAIL:
-		session_fail(s, &f);
+		login_failed(s, &f);
 		break;
 	}
 }
@@ -631,7 +654,7 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 			}
 		}
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
-			protocol_fault(s, "PQexec disabled");
+			protocol_fault(s, "PQexec disallowed");
 			return false;
 		}
 		return begin_pass(s, type, total);

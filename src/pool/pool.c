@@ -336,6 +336,10 @@ static void serve(struct task *t)
 		if (p->nwaiting && p->failed_ms && !live(p) && opening(p) == 0 &&
 		    loop_now() < p->failed_ms + p->lim.retry_ms) {
 			struct fault f = p->failure;
+			fault_set(&f, p->failure.kind,
+				  "server login has been failing, cached error: %.400s (server_login_retry)",
+				  p->failure.text);
+			fault_sqlstate(&f, p->failure.sqlstate);
 			refuse_all(p, &f);
 		}
 		grow(p);
@@ -379,7 +383,9 @@ void pool_server_failed(struct pool *p, const struct fault *f)
 	} else {
 		wake_at(p, loop_now() + 1000);
 	}
-	pool_serve(p); /* which refuses those who wait when no server is left */
+	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY)
+		refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */
+	pool_serve(p);
 }
 
 void pool_server_gone(struct pool *p)

@@ -272,20 +272,6 @@ static void count_client(struct session *s)
 	}
 }
 
-static bool may_enter(struct session *s, struct fault *f)
-{
-	if (s->db->exchange)
-		return true;
-	if (refusing)
-		return fault_set(f, FAULT_SHUTDOWN, "pgbouncer is shutting down");
-	if (count > (uint32_t)config_num(config_now(), SET_max_client_conn, NULL, NULL))
-		return fault_set(f, FAULT_BUSY, "no more connections allowed (max_client_conn)");
-	if (s->db->disabled) {
-		return fault_set(f, FAULT_NOT_NOW, "database does not allow connections: %s", s->db->name->s);
-	}
-	return true;
-}
-
 void session_identify(struct session *s, struct database *db, struct user *u)
 {
 	ASSERT(!s->db && !s->user);
@@ -297,16 +283,29 @@ void session_identify(struct session *s, struct database *db, struct user *u)
 	}
 }
 
+bool session_may_enter(const struct session *s, struct fault *f)
+{
+	bool full = count > (uint32_t)config_num(config_now(), SET_max_client_conn, NULL, NULL);
+	bool console = s->db && s->db->exchange;
+
+	/* Whoever looks after Sluice gets to the console, above all when it is full or ends. */
+	if (console && s->user && (s->user->is_admin || s->user->is_stats || s->is_own_user))
+		return true;
+	if (refusing)
+		return fault_set(f, FAULT_SHUTDOWN, "pooler is shutting down");
+	if (full)
+		return fault_set(f, FAULT_PROTO, "no more connections allowed (max_client_conn)");
+	if (s->db && s->db->disabled)
+		return fault_set(f, FAULT_NOT_NOW, "database \"%s\" is disabled", s->db->name->s);
+	return true;
+}
+
 void session_login_done(struct session *s)
 {
 	struct database *db = s->db;
 	struct user *u = s->user;
 	struct fault f;
 
-	if (!may_enter(s, &f)) {
-		session_fail(s, &f);
-		return;
-	}
 	if (config_num(config_now(), SET_log_connections, NULL, NULL))
 		log_info(&s->log, "login attempt: db=%s user=%s", db->name->s, u->name->s);
 	if (db->exchange) {
@@ -515,7 +514,7 @@ void sessions_init(void)
 void sessions_free(void)
 {
 	struct fault f;
-	fault_set(&f, FAULT_SHUTDOWN, "pgbouncer is shutting down");
+	fault_set(&f, FAULT_SHUTDOWN, "pooler is shutting down");
 	LIST_EACH (&sessions, it)
 		session_fail(list_owner(it, struct session, in_all), &f);
 	loop_undefer(&bury_task);

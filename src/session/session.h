@@ -74,6 +74,8 @@ void sessions_free(void); /* closes all, for exit */
 /* The start-up packet named them; nothing is proven yet. Either may be NULL: there is none of
  * that name. */
 void session_identify(struct session *s, struct database *db, struct user *u);
+/* Is there room for it, before anything is spent on it? FAULT_PROTO (max_client_conn), FAULT_SHUTDOWN, FAULT_NOT_NOW. */
+bool session_may_enter(const struct session *s, struct fault *f);
 /* The client is who it says. Places it in a pool; it is welcomed (door->on_welcome) within this call, or later, or
  * fails. s->vars has what the client itself asked for. */
 void session_login_done(struct session *s);
