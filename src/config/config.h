@@ -62,7 +62,9 @@ struct config {
 typedef void config_report(void *arg, bool is_error, const char *file, int line, const char *text);
 
 /* Reads path with its %includes, the auth_file it names, and SLUICE_* of the environment. Reports every fault and
- * warning. strict (--check): an unknown key is an error, else a warning. NULL when anything was an error. */
+ * warning. strict (--check): an unknown key, or settings that contradict each other, are errors, else warnings. NULL
+ * when anything was an error. When a configuration of that path is running and it is not strict, rows that take effect
+ * at a restart keep the running value, with a warning. */
 struct config *config_load(const char *path, bool strict, config_report *report, void *arg);
 struct config *config_ref(struct config *c);
 void config_put(struct config *c); /* NULL is fine */
