@@ -13,7 +13,7 @@
 /* Four lines that nothing is wrong with; what a row adds begins at line 5. */
 #define PRE "[databases]\n* =\n[sluice]\nauth_file = u\n"
 
-static void begin(void)
+static void clear_environment(void)
 {
 	bool again = true;
 	while (again) { /* the harness's own variables are not ours to judge */
@@ -26,6 +26,11 @@ static void begin(void)
 				again = true;
 			}
 	}
+}
+
+static void begin(void)
+{
+	clear_environment();
 	conf_dir();
 	conf_text("u", "\"anna\" \"secret\"\n\"bert\" \"md500000000000000000000000000000000\"\n");
 }
@@ -356,7 +361,7 @@ static void test_environment(void)
 	setenv("SLUICE_LISTEN_PORT", "many", 1);
 	check("a bad value", !load(PRE, false, &told));
 	check("a bad value", strstr(told.text, "E environment:0 SLUICE_LISTEN_PORT: listen_port: \"many\" is not"));
-	begin();
+	clear_environment();
 	conf_clean();
 }
 
@@ -511,7 +516,7 @@ static void test_nomem(void)
 		check("and changes nothing", config_now() == now);
 	}
 	config_set(NULL);
-	begin();
+	clear_environment();
 	conf_clean();
 }
 
