@@ -337,8 +337,14 @@ static void own_error(struct pg_server *p, struct rd body)
 	if (p->own_fault)
 		return;
 	p->own_fault = calloc(1, sizeof *p->own_fault);
-	if (!p->own_fault || !pg_parse_error(body, &e))
-		return; /* a zeroed fault is a failure too */
+	if (!p->own_fault) {
+		no_memory(&p->sv);
+		return;
+	}
+	if (!pg_parse_error(body, &e)) {
+		fault_set(p->own_fault, FAULT_INTERNAL, "the server's error could not be read");
+		return;
+	}
 	fault_set(p->own_fault, FAULT_INTERNAL, "%s", e.message);
 	fault_sqlstate(p->own_fault, e.sqlstate);
 }
@@ -497,8 +503,11 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		broken(sv, "message that is too long for its kind");
 		return false;
 	}
-	if (type == PG_ERROR)
+	if (type == PG_ERROR) { /* too long to be understood, but no less an error */
 		expect_error(&p->expect);
+		if (p->own)
+			own_error(p, rd_of("", 0));
+	}
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		expect_copy_in(&p->expect);
 	if (!to && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {

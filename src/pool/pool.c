@@ -295,6 +295,14 @@ static void grow(struct pool *p)
 			break;
 }
 
+/* A limit was lowered: what is idle beyond it goes, the longest unused first. */
+static void shrink(struct pool *p)
+{
+	struct list *idle = &p->by_state[SERVER_IDLE];
+	while (p->lim.size && pool_servers(p) > p->lim.size + p->lim.reserve_size && !list_empty(idle))
+		server_close(server_at(idle->prev), "evicted: its pool is over pool_size", NULL);
+}
+
 static void check_unused(struct pool *p)
 {
 	uint64_t keep = limit_ms(p, p->db->is_auto ? SET_autodb_idle_timeout : SET_pool_idle_timeout);
@@ -343,6 +351,7 @@ static void serve(struct task *t)
 			refuse_all(p, &f);
 		}
 		grow(p);
+		shrink(p);
 	}
 	if (on_change)
 		on_change();

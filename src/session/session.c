@@ -7,6 +7,7 @@
 #include "route/route.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #define BEFORE_LOGIN_MAX 64u /* connections beyond max_client_conn that may at least say who they are */
 
@@ -210,15 +211,13 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 {
 	uint32_t most = (uint32_t)config_num(config_now(), SET_max_client_conn, NULL, NULL);
 	struct session *s = door->make();
-	struct stream gone;
 
 	if (!s || count >= most + BEFORE_LOGIN_MAX) {
 		log_warn(NULL, s ? "a connection was closed at once: too many are open"
 				 : "a connection was closed: no memory");
 		if (s)
 			door->free(s);
-		stream_open(&gone, fd, &stream_ops);
-		stream_close(&gone, false);
+		close(fd);
 		return;
 	}
 	s->log.describe = describe;

@@ -1,0 +1,263 @@
+/* test_stream.c - streams over socket pairs: what is kept, what is held, what leaves together. */
+#include "unit.h"
+
+#include "core/deadline.h"
+#include "core/loop.h"
+#include "net/stream.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* One end is a stream, the other a plain descriptor that the test reads and writes. */
+static struct end {
+	struct stream st;
+	int peer;
+	size_t take; /* bytes that the next callback consumes; SIZE_MAX: all */
+	size_t calls, ends, stalls, drains;
+	size_t shown; /* what the last callback saw */
+	char last[128];
+	bool was_fault;
+	struct stream *copy_to;
+	bool close_in_callback;
+} e;
+
+static void on_bytes(struct stream *st, struct rd *in)
+{
+	size_t n = rd_left(in) < e.take ? rd_left(in) : e.take;
+	e.calls++;
+	e.shown = rd_left(in);
+	memset(e.last, 0, sizeof e.last);
+	memcpy(e.last, in->p, e.shown < sizeof e.last - 1 ? e.shown : sizeof e.last - 1);
+	const uint8_t *at = rd_take(in, n);
+	if (e.copy_to)
+		stream_put_span(e.copy_to, at, n);
+	if (e.close_in_callback)
+		stream_close(st, false);
+}
+
+static void on_end(struct stream *st, const struct fault *why)
+{
+	e.ends++;
+	e.was_fault = why != NULL;
+	stream_close(st, false);
+}
+
+static void on_stall(struct stream *st, bool stalled)
+{
+	(void)st;
+	if (stalled)
+		e.stalls++;
+	else
+		e.drains++;
+}
+
+static const struct stream_ops ops = { on_bytes, on_end, NULL, on_stall };
+
+static bool open_pair(void)
+{
+	struct fault f;
+	int fds[2];
+	memset(&e, 0, sizeof e);
+	e.take = SIZE_MAX;
+	if (!check("loop", loop_init(&f)) ||
+	    !check("pair", socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0))
+		return false;
+	deadlines_init();
+	e.peer = fds[1];
+	stream_open(&e.st, fds[0], &ops);
+	return true;
+}
+
+static void close_pair(void)
+{
+	stream_close(&e.st, false);
+	close(e.peer);
+	size_t lent, kept;
+	buf_usage(&lent, &kept);
+	check_eq("no buffer is lent any more", lent, 0);
+	buf_trim();
+	deadlines_free();
+	loop_free();
+}
+
+static void say(const char *s, size_t n)
+{
+	check_eq("written", write(e.peer, s, n), n);
+	loop_turn(false);
+}
+
+static void test_kept(void)
+{
+	if (!open_pair())
+		return;
+	size_t lent, kept;
+	e.take = 0;
+	say("abc", 3);
+	check_str("shown", e.last, "abc");
+	check_eq("kept", stream_kept(&e.st), 3);
+	e.take = 4;
+	say("def", 3);
+	check_str("what was left is shown with more behind it", e.last, "abcdef");
+	check_eq("the rest is kept", stream_kept(&e.st), 2);
+	e.take = SIZE_MAX;
+	stream_redeliver(&e.st);
+	check_str("shown again", e.last, "ef");
+	check_eq("nothing is kept", stream_kept(&e.st), 0);
+	buf_usage(&lent, &kept);
+	check_eq("an idle stream holds no buffer", lent, 0);
+	size_t calls = e.calls;
+	stream_redeliver(&e.st);
+	check_eq("nothing kept, nothing shown", e.calls, calls);
+	close_pair();
+}
+
+/* A peer that trickles a long message costs no copy of all of it each time, and stops being read at the bound. */
+static void test_bound(void)
+{
+	char part[1000];
+	size_t sent = 0;
+	if (!open_pair())
+		return;
+	e.take = 0;
+	memset(part, 'x', sizeof part);
+	for (int i = 0; i < 1000; i++) {
+		ssize_t n = write(e.peer, part, sizeof part);
+		if (n > 0)
+			sent += (size_t)n;
+		loop_turn(false);
+	}
+	check("reading stopped", e.st.holds & HOLD_FULL);
+	check("at the bound", stream_kept(&e.st) >= STREAM_KEEP_MAX && stream_kept(&e.st) < 2 * STREAM_KEEP_MAX + 4096);
+	check("all that was kept was shown", e.shown == stream_kept(&e.st));
+	e.take = SIZE_MAX;
+	stream_redeliver(&e.st);
+	check("reading goes on", !(e.st.holds & HOLD_FULL));
+	size_t got = e.shown;
+	for (int i = 0; i < 1000 && got < sent; i++) {
+		size_t calls = e.calls;
+		loop_turn(false);
+		if (e.calls > calls)
+			got += e.shown;
+	}
+	check_eq("nothing was lost", got, sent);
+	close_pair();
+}
+
+static void test_hold(void)
+{
+	if (!open_pair())
+		return;
+	stream_hold(&e.st, HOLD_PEER);
+	stream_hold(&e.st, HOLD_OWNER);
+	say("abc", 3);
+	check_eq("held", e.calls, 0);
+	stream_unhold(&e.st, HOLD_PEER);
+	loop_turn(false);
+	check_eq("one reason is left", e.calls, 0);
+	stream_unhold(&e.st, HOLD_OWNER);
+	loop_turn(false);
+	check_eq("none is left", e.calls, 1);
+	close_pair();
+}
+
+static void test_write_order(void)
+{
+	char got[64] = "";
+	if (!open_pair())
+		return;
+	static const char text[] = "onetwothree";
+	stream_put_span(&e.st, text, 3);
+	stream_put_span(&e.st, text + 3, 3);
+	stream_put_copy(&e.st, text + 6, 5);
+	char *room = stream_put_room(&e.st, 1);
+	*room = '!';
+	check_eq("nothing leaves before the turn ends", read(e.peer, got, sizeof got), -1);
+	for (int i = 0; i < 40; i++) /* more pieces than one call takes: some leave early, in order */
+		stream_put_span(&e.st, i % 2 ? "b" : "a", 1);
+	loop_turn(false);
+	ssize_t n = read(e.peer, got, sizeof got - 1);
+	check_eq("all of it", n, 52);
+	check("in order", strncmp(got, "onetwothree!ababab", 18) == 0);
+	close_pair();
+}
+
+static void test_stall(void)
+{
+	static char big[300000], back[300000];
+	size_t got = 0;
+	if (!open_pair())
+		return;
+	for (size_t i = 0; i < sizeof big; i++)
+		big[i] = (char)(i * 31 >> 8);
+	/* The far end of another pair takes nothing. */
+	stream_put_span(&e.st, big, 200000);
+	stream_put_span(&e.st, big + 200000, 100000);
+	loop_turn(false);
+	check_eq("stalled", e.stalls, 1);
+	check("it knows", stream_is_stalled(&e.st));
+	stream_put_copy(&e.st, "end", 3);
+	for (int i = 0; i < 10000 && got < sizeof big; i++) {
+		ssize_t n = read(e.peer, back + got, sizeof back - got);
+		if (n > 0)
+			got += (size_t)n;
+		loop_turn(false);
+	}
+	check_eq("all came", got, sizeof big);
+	check_mem("as it was", back, big, sizeof big);
+	char tail[8] = "";
+	for (int i = 0; i < 100 && read(e.peer, tail, sizeof tail) < 0; i++)
+		loop_turn(false);
+	check_str("what was queued behind came behind", tail, "end");
+	check_eq("drained once", e.drains, 1);
+	check("nothing is held back", !stream_is_stalled(&e.st));
+	close_pair();
+}
+
+static void test_end(void)
+{
+	if (!open_pair())
+		return;
+	say("last", 4);
+	close(e.peer);
+	loop_turn(false);
+	check_eq("the end is told", e.ends, 1);
+	check("without a fault", !e.was_fault);
+	e.peer = dup(0);
+	close_pair();
+
+	if (!open_pair())
+		return;
+	close(e.peer);
+	stream_put_copy(&e.st, "into nothing", 12);
+	loop_turn(false);
+	check_eq("a broken write is told once", e.ends, 1);
+	check("with a fault", e.was_fault);
+	e.peer = dup(0);
+	close_pair();
+
+	if (!open_pair())
+		return;
+	e.close_in_callback = true;
+	e.take = 1;
+	say("abc", 3);
+	check("closed within its callback", !stream_is_open(&e.st));
+	check_eq("and left alone after it", e.calls, 1);
+	loop_turn(false);
+	close_pair();
+}
+
+void suite_stream(void)
+{
+	static const struct unit_test tests[] = {
+		{ "what is left is kept and shown again", test_kept },
+		{ "what is kept has a bound", test_bound },
+		{ "holding", test_hold },
+		{ "pieces leave together, in order", test_write_order },
+		{ "a slow reader", test_stall },
+		{ "the end", test_end },
+		{ NULL, NULL },
+	};
+	unit_add("net/stream", tests);
+}
