@@ -18,7 +18,7 @@ static struct istr *mutable(const struct istr *i)
 static bool is_it(const struct map_node *n, const void *key, size_t len)
 {
 	const struct istr *i = list_owner(n, const struct istr, node);
-	return i->len == len && memcmp(i->s, key, len) == 0;
+	return i->len == len && (len == 0 || memcmp(i->s, key, len) == 0);
 }
 
 const struct istr *istr_get(const char *s, size_t len)
@@ -33,7 +33,8 @@ const struct istr *istr_get(const char *s, size_t len)
 		return NULL;
 	i->refs = 1;
 	i->len = (uint32_t)len;
-	memcpy(i->s, s, len);
+	if (len)
+		memcpy(i->s, s, len);
 	i->s[len] = '\0';
 	if (!map_add(&strings, &i->node, s, len)) {
 		free(i);

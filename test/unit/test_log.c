@@ -34,7 +34,7 @@ void closelog(void)
 	sys_closes++;
 }
 
-void syslog(int priority, const char *fmt, ...)
+void(syslog)(int priority, const char *fmt, ...) /* not the macro of that name */
 {
 	va_list ap;
 	va_start(ap, fmt);
