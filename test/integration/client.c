@@ -127,7 +127,7 @@ void sql_at(const char *file, int line, PGconn *c, const char *fmt, ...)
 static char *first_field(const char *file, int line, PGconn *c, const char *query, PGresult *r)
 {
 	ExecStatusType s = PQresultStatus(r);
-	bool ok = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
+	bool ok = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY;
 	unit_check(file, line, ok ? query : text("%.200s: %s", query, PQerrorMessage(c)), ok);
 	char *got = !ok                            ? text("(error)")
 		    : PQntuples(r) && PQnfields(r) ? keep(PQgetvalue(r, 0, 0), (size_t)PQgetlength(r, 0, 0))

@@ -658,6 +658,7 @@ int sluice_wait_exit(void)
 
 void sluice_stop(void)
 {
+	clients_close(); /* it waits for them */
 	if (peer_pid < 0)
 		return;
 	kill(peer_pid, SIGTERM);
@@ -712,7 +713,6 @@ static void after_each(void)
 {
 	in_teardown = true;
 	bool failed = CU_get_number_of_failure_records() > failures_before;
-	clients_close();
 	while (nbackground)
 		kill_and_reap(background[--nbackground]);
 	sluice_stop();
