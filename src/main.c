@@ -118,15 +118,10 @@ static void apply_settings(void)
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
 }
 
-static void warn_restart_rows(const struct config *was, const struct config *now)
+static void apply(void)
 {
-	for (int id = 0; id < SET_COUNT; id++) {
-		const struct setting *row = &settings_table[id];
-		const struct setting_value *a = &was->set.v[id], *b = &now->set.v[id];
-		bool is_text = row->kind == KIND_text || row->kind == KIND_list;
-		if ((row->when & WHEN_RESTART) && (is_text ? strcmp(a->text, b->text) != 0 : a->num != b->num))
-			log_warn(NULL, "%s was changed: it takes effect at the next start", row->name);
-	}
+	apply_settings();
+	databases_reload();
 }
 
 static bool reload(struct fault *f)
@@ -141,10 +136,8 @@ static bool reload(struct fault *f)
 		*f = t.first;
 		return false;
 	}
-	warn_restart_rows(config_now(), c);
 	config_set(c);
-	apply_settings();
-	databases_reload();
+	apply();
 	return true;
 }
 
@@ -167,7 +160,9 @@ static void shut_down(enum shutdown_mode mode)
 	}
 	stopping = true;
 	stop_mode = mode;
-	sessions_refuse(true);
+	sessions_refuse();
+	console_watch(check_stop);
+	sessions_on_change(check_stop);
 	if (mode == SHUTDOWN_WAIT_SERVERS) {
 		log_info(NULL, "shutting down: waiting for running transactions");
 		pool_pause(NULL);
@@ -178,11 +173,7 @@ static void shut_down(enum shutdown_mode mode)
 	check_stop();
 }
 
-static void changed(void)
-{
-	console_changed();
-	check_stop();
-}
+static const struct admin_hooks hooks = { .reload = reload, .apply = apply, .shutdown = shut_down };
 
 /* --- Signals */
 
@@ -292,10 +283,8 @@ static bool start(struct fault *f)
 	if (!daemon_become(user, f) || !daemon_pidfile_open(text(SET_pidfile), f))
 		return false;
 	apply_settings();
-	if (!console_init(&(struct admin_hooks){ .reload = reload, .shutdown = shut_down }, f))
-		return false;
-	pool_on_change(changed);
-	sessions_on_change(changed);
+	if (!console_init(&hooks))
+		return fault_set(f, FAULT_NOMEM, "no memory for the console");
 	databases_reload();
 	watch_signals(true);
 	log_info(NULL, "sluice %s: listening on %s port %d; open files: %llu, max_client_conn: %lld", PACKAGE_VERSION,
@@ -311,7 +300,8 @@ static void finish(void)
 {
 	if (!loop_ev())
 		return;
-	pool_on_change(NULL);
+	console_watch(NULL);
+	sessions_on_change(NULL);
 	listen_close(&listeners);
 	sessions_free();
 	console_free();

@@ -52,10 +52,9 @@ void session_move(struct session *s, enum session_state to)
 	s->state = (uint8_t)to;
 }
 
-void sessions_refuse(bool at_shutdown)
+void sessions_refuse(void)
 {
 	refusing = true;
-	(void)at_shutdown;
 }
 
 bool sessions_is_refusing(void)

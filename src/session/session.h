@@ -64,7 +64,7 @@ uint32_t sessions_count(void);
 void session_move(struct session *s, enum session_state to);
 const char *session_state_name(const struct session *s);
 /* New clients are turned away from now on; those of the console are let in. */
-void sessions_refuse(bool shutting_down);
+void sessions_refuse(void);
 bool sessions_is_refusing(void);
 /* Called at the end of a turn in which a client left. NULL: nobody. */
 void sessions_on_change(void (*changed)(void));
