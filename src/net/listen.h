@@ -35,6 +35,8 @@ void listen_pause(struct list *all); /* stops accepting; the sockets stay open *
 void listen_resume(struct list *all);
 void listen_close(struct list *all); /* also unlinks unix sockets */
 size_t listen_count(const struct list *all);
+/* The port of the first; with port 0 the kernel chose it, and the others took the same. 0: there is none. */
+uint16_t listen_port(const struct list *all);
 
 /* Who is at the other end of a unix socket; false when it is none or the kernel does not tell. */
 bool peer_identity(int fd, uid_t *uid, gid_t *gid, pid_t *pid);
