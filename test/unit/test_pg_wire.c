@@ -146,7 +146,7 @@ static void test_options(void)
 	for (size_t i = 0; i < COUNT(options); i++) {
 		char *copy = (char *)copy_exact(options[i].in, strlen(options[i].in) + 1);
 		const char *at = copy;
-		char found[200] = "";
+		char found[2400] = "";
 		struct pg_option o;
 		enum pg_option_found is;
 		while ((is = pg_next_option(&at, &o)) == PG_OPTION_OK)
