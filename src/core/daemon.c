@@ -118,7 +118,7 @@ static int pidfile_lock(const char *path, struct stat *st, struct fault *f)
 {
 	/* Its last holder may remove it between our open() and our lock: then the lock is on a file without a name, and
 	 * the next turn makes a new one. */
-	for (;;) {
+	for (int turn = 0; turn < 16; turn++) {
 		/* not through a symbolic link, which anyone may have put into a shared directory; nor waiting on a FIFO
 		 */
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
@@ -146,6 +146,8 @@ static int pidfile_lock(const char *path, struct stat *st, struct fault *f)
 			return -1;
 		}
 	}
+	fault_set(f, FAULT_IO, "pid file %s is replaced again and again", path);
+	return -1;
 }
 
 bool daemon_pidfile_open(const char *path, struct fault *f)
