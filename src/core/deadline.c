@@ -56,10 +56,6 @@ static void arm(void)
 	uint64_t now_us = loop_now_us();
 	uint64_t wait_us = timer_ms > UINT64_MAX / 1000 ? UINT64_MAX : timer_ms * 1000;
 	wait_us = wait_us > now_us ? wait_us - now_us : 0;
-	if (wait_us > 86400000000) {
-		wait_us = 86400000000; /* a day; one more wake-up then costs nothing, and doubles stay exact */
-		timer_ms = (now_us + wait_us) / 1000;
-	}
 	ev_timer_stop(loop_ev(), &timer);
 	ev_timer_set(&timer, (double)wait_us / 1e6, 0.);
 	ev_timer_start(loop_ev(), &timer);

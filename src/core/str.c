@@ -63,7 +63,6 @@ void sb_addf(struct sb *b, const char *fmt, ...)
 			vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
 		b->len += (size_t)n;
 	}
-	b->s[b->len] = '\0'; /* a failed add leaves nothing behind */
 	va_end(again);
 	va_end(ap);
 }

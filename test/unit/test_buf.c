@@ -145,6 +145,7 @@ static void test_reserve(void)
 		if (ok) {
 			check_eq(cases[i].what, b->cap, cases[i].want_cap);
 			check_eq(cases[i].what, b->start, cases[i].want_start);
+			check_eq("the same one, if it has the size", b == was, b->cap == cases[i].cap);
 			check("room", buf_room(b) >= cases[i].n);
 			memset(buf_tail(b), 0xEE, cases[i].n);
 		} else {

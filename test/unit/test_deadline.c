@@ -8,6 +8,7 @@
 #include "core/list.h"
 #include "core/loop.h"
 
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -128,6 +129,34 @@ static void test_moved(void)
 	end();
 }
 
+/* The heap's last member takes the place of one that is cleared, under a parent that is due later. */
+static void test_cleared_elsewhere(void)
+{
+	static const uint64_t due[] = { 10, 100, 20, 110, 120, 30, 40 }; /* 100's children are 110 and 120 */
+	if (!begin())
+		return;
+	uint64_t now = loop_now();
+	for (unsigned i = 0; i < COUNT(due); i++)
+		deadline_set(&items[i].d, now + due[i]);
+	deadline_clear(&items[3].d);
+	pass(50);
+	check_fired("those before it", "acfg");
+	pass(100);
+	check_fired("those after it", "be");
+	end();
+}
+
+static void test_to_the_millisecond(void)
+{
+	if (!begin())
+		return;
+	loop_turn(false);
+	deadline_set(&items[0].d, loop_now() + 1);
+	pass(1);
+	check_fired("due now is due", "a");
+	end();
+}
+
 static void test_past_and_far(void)
 {
 	if (!begin())
@@ -218,7 +247,7 @@ static void test_against_a_model(void)
 		unsigned i = draw(MANY);
 		if (draw(4) != 0) {
 			armed += !due[i];
-			due[i] = loop_now() + 1000 + draw(100000);
+			due[i] = loop_now() + 100 + draw(draw(2) ? 10000 : 50);
 			wrong += !deadline_set(&items[i].d, due[i]);
 		} else {
 			armed -= due[i] != 0;
@@ -226,10 +255,10 @@ static void test_against_a_model(void)
 			deadline_clear(&items[i].d);
 		}
 		wrong += deadlines_armed() != armed;
-		if (step % 1000 != 999)
+		if (step % 50 != 49)
 			continue;
 		norder = 0;
-		pass(draw(3000));
+		pass(draw(300));
 		uint64_t last = 0;
 		for (unsigned k = 0; k < norder; k++) {
 			wrong += due[order[k]] < last || due[order[k]] == 0;
@@ -273,7 +302,7 @@ static void test_without_memory(void)
 	end();
 }
 
-/* The one test in which real time goes by, for a millisecond or a few: the loop waits, and wakes for a deadline. */
+/* Here, and in the next, real time goes by, a few milliseconds: the loop waits, and wakes for a deadline. */
 static void test_wakes_the_loop(void)
 {
 	if (!begin())
@@ -287,17 +316,46 @@ static void test_wakes_the_loop(void)
 	end();
 }
 
+static void stop_waiting(struct ev_loop *l, ev_timer *w, int events)
+{
+	(void)l, (void)w, (void)events;
+	norder = 1;
+}
+
+/* Between deadlines the loop sleeps: the turns until a few milliseconds have gone by are few. */
+static void test_lets_the_loop_sleep(void)
+{
+	static const uint64_t far[] = { 3600000, UINT64_MAX, UINT64_MAX / 1000 + 1, UINT64_MAX / 1000 + 1000000 };
+	for (size_t i = 0; i < COUNT(far); i++) {
+		if (!begin())
+			return;
+		loop_turn(false);
+		deadline_set(&items[0].d, far[i] < loop_now() ? loop_now() + far[i] : far[i]);
+		ev_timer t;
+		ev_timer_init(&t, stop_waiting, 0.003, 0.);
+		ev_timer_start(loop_ev(), &t);
+		unsigned turns = 0;
+		for (; !norder; turns++)
+			loop_turn(true);
+		check("it sleeps", turns <= 5);
+		end();
+	}
+}
+
 void suite_deadline(void)
 {
 	static const struct unit_test tests[] = {
 		{ "order", test_order },
 		{ "moved and cleared", test_moved },
+		{ "cleared elsewhere", test_cleared_elsewhere },
+		{ "to the millisecond", test_to_the_millisecond },
 		{ "past and far", test_past_and_far },
 		{ "callbacks may do anything", test_callbacks_may_do_anything },
 		{ "a callback frees", test_callback_frees },
 		{ "against a model", test_against_a_model },
 		{ "without memory", test_without_memory },
 		{ "wakes the loop", test_wakes_the_loop },
+		{ "lets the loop sleep", test_lets_the_loop_sleep },
 		{ NULL, NULL },
 	};
 	unit_add("deadline", tests);

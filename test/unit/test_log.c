@@ -1,6 +1,8 @@
 /* test_log.c - the log: the shape of a line, what it shows of what peers sent, and disks and readers that fail it. */
 #include "unit.h"
 
+#include "clock.h"
+
 #include "core/log.h"
 
 #include <errno.h>
@@ -18,13 +20,14 @@
 
 /* ---- a syslog of our own, in the place of the C library's */
 
-static char sys_line[256], sys_ident[64];
+static char sys_line[256];
+static const char *sys_ident; /* kept, as the C library does */
 static int sys_facility, sys_priority, sys_opens, sys_closes;
 
 void openlog(const char *ident, int option, int facility)
 {
 	(void)option;
-	snprintf(sys_ident, sizeof sys_ident, "%s", ident);
+	sys_ident = ident;
 	sys_facility = facility;
 	sys_opens++;
 }
@@ -134,6 +137,12 @@ static void test_shape(void)
 	check_eq("its width", strcspn(seen, "U"), 24);
 	check_eq("pid", pid, getpid());
 	check_str("the rest", seen + at, "LOG C-0x72a: shop/anna@10.0.0.7:51234 closing: client close (age=12s)\n");
+	char stamp[19]; /* to the second */
+	memcpy(stamp, seen, sizeof stamp);
+	clock_skip(1000);
+	empty_file();
+	log_info(NULL, "x");
+	check("time goes by", memcmp(stamp, content(path), sizeof stamp) < 0);
 	empty_file();
 	log_error(NULL, "the daemon itself");
 	check_str("nobody in particular", unstamped(content(path)), "ERROR the daemon itself\n");
@@ -179,6 +188,7 @@ static void test_escapes(void)
 		{ "too long \300\257 \340\200\257 \360\200\200\257",
 		  "too long \\xc0\\xaf \\xe0\\x80\\xaf \\xf0\\x80\\x80\\xaf" },
 		{ "surrogate \355\240\200", "surrogate \\xed\\xa0\\x80" },
+		{ "no lead \365\200\200\200", "no lead \\xf5\\x80\\x80\\x80" },
 		{ "beyond \364\220\200\200 \377", "beyond \\xf4\\x90\\x80\\x80 \\xff" },
 	};
 	char want[200];
@@ -223,6 +233,17 @@ static void test_long_lines(void)
 	size_t len = strlen(content(path));
 	check("at most 4096", len <= 4096 && len > 4096 - 8);
 	check_str("whole escapes", seen + len - 8, "\\x01...\n");
+	/* What follows the cut is gone, though it would fit. */
+	for (size_t at = 4096 - around - 8; at < 4096 - around; at++) {
+		memset(text, 'y', sizeof text - 1);
+		memset(text, 'x', at);
+		text[at] = '\1';
+		empty_file();
+		log_info(NULL, "%s", text);
+		content(path);
+		check("in order", strstr(seen, "\\x01") || !strchr(strstr(seen, "xxx"), 'y'));
+	}
+	memset(text, '\1', sizeof text - 1);
 	describe_as = text;
 	empty_file();
 	log_info(&someone, "%s", text);
@@ -246,6 +267,13 @@ static void test_reopen(void)
 	check("in the new one", strstr(content(path), "LOG three") == unstamped(seen));
 	check("not in the old one", !strstr(content(old), "three"));
 	check("appends", log_open(path, "", "", false, &f));
+	int before = dup(2), after;
+	close(before);
+	for (int i = 0; i < 10; i++)
+		check("again", log_open(path, "", "", false, &f));
+	after = dup(2);
+	close(after);
+	check_eq("the old file is closed", after, before);
 	log_info(NULL, "four");
 	content(path);
 	check("behind what was there", strstr(seen, "three") && strstr(seen, "four"));
@@ -294,10 +322,13 @@ static void test_full_disk(void)
 	check("opened", log_open("/dev/full", "", "", false, &f));
 	for (int i = 0; i < 3; i++)
 		log_info(NULL, "lost");
+	errno = EDOM;
+	log_info(NULL, "lost");
+	check_eq("errno is kept", errno, EDOM);
 	if (!begin())
 		return;
 	log_info(NULL, "found");
-	check_str("what the old file lost, the new one tells", next_line(content(path)), "3 log lines were lost");
+	check_str("what the old file lost, the new one tells", next_line(content(path)), "4 log lines were lost");
 	check_str("then the line", unstamped(next_line(NULL)), "LOG found");
 	check("once", strtok(NULL, "\n") == NULL);
 	end();

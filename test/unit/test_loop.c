@@ -170,7 +170,8 @@ static void test_turns(void)
 	turn_and_check("nothing to do, no waiting", "");
 	check_eq("written", write(pipe_fd[1], "x", 1), 1);
 	loop_turn(true);
-	turn_and_check("what an event puts off runs in its turn", "t");
+	check_str("what an event puts off runs in its turn", ran, "t");
+	turn_and_check("and not again", "t");
 
 	check_eq("written", write(pipe_fd[1], "xxs", 3), 3);
 	loop_run();

@@ -46,6 +46,8 @@ static void test_random(void)
 			} else {
 				objs[k] = slab_get(&s);
 				wrong += !objs[k] || (uintptr_t)objs[k] % alignof(max_align_t) != 0;
+				/* Inside the chunk of 64 KiB that its address says, less what malloc keeps there. */
+				wrong += (uintptr_t)objs[k] % 65536 + s.size > 65536 - 64;
 				wrong += !all_bytes_are(objs[k], s.size, 0);
 				memset(objs[k], (int)(uint8_t)k, size);
 				used++;
@@ -80,6 +82,9 @@ static void test_chunks(void)
 	for (size_t i = each; i < 2 * each + 1; i++)
 		objs[i] = slab_get(&s);
 	check_eq("three chunks", s.free, each - 1);
+	slab_put(&s, objs[0]);
+	void *again = slab_get(&s);
+	check("from the fullest chunk first, so that others can become empty", again == objs[0]);
 	slab_put(&s, objs[2 * each]);
 	check_eq("an empty one is kept, when no other has free objects", s.free, each);
 	slab_put(&s, objs[0]);

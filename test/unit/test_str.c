@@ -210,10 +210,11 @@ static void test_numbers(void)
 
 static void test_distance(void)
 {
-	static char far[200], near[200];
+	static char far[200], near[200], other[200];
 	memset(far, 'a', sizeof far - 1);
 	memcpy(near, far, sizeof near);
 	near[100] = 'b';
+	memset(other, 'c', sizeof other - 1);
 	static const struct {
 		const char *a, *b;
 		unsigned most, want;
@@ -234,6 +235,7 @@ static void test_distance(void)
 		{ "a", "b", 0, 1 },
 		{ far, far, 3, 0 },
 		{ far, near, 3, 1 },
+		{ far, other, 3, 4 },
 		{ far, "", 3, 4 },
 		{ far, "", UINT32_MAX, 65 },
 	};
