@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# CPU time of the proxy for each query: sluice, pgbouncer and a bare relay in turn, round after round, and their ratios.
+#
+#   cpu.sh [-d SECS] [-r ROUNDS] [-s SCENARIOS] [-o FILE] [TARGET...]
+#     -d  length of a measurement (2)        -r  rounds (5); many short ones say more than a few long ones
+#     -s  names with commas (all but bigval): simple extended pipeline rw connect scram scram-plain big bigval
+#     -o  appends the measurements to FILE, from which `tool.py report FILE` makes the table again
+#   Targets: sluice, sluice-old (when SLUICE_OLD names a binary), pgbouncer (when it is there), relay.
+#
+# simple, extended, pipeline (10 statements a batch) and rw (pgbench's own transaction) count statements; connect, scram
+# (the auth_file has a verifier) and scram-plain (it has the password) count connections with one query; big is a result of
+# 1 MB in 10,000 rows, bigval one of 1 MB in one value.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+ALL=(simple extended pipeline rw connect scram scram-plain big bigval)
+SECS=2 ROUNDS=5 SCENARIOS=(simple extended pipeline rw connect scram scram-plain big) OUT=''
+while getopts d:r:s:o:h o; do
+	case $o in
+	d) SECS=$OPTARG ;;
+	r) ROUNDS=$OPTARG ;;
+	s) IFS=, read -ra SCENARIOS <<<"$OPTARG" ;;
+	o) OUT=$OPTARG ;;
+	h) usage 0 ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+for s in "${SCENARIOS[@]}"; do
+	case " ${ALL[*]} " in *" $s "*) ;; *) die "no scenario \"$s\" (there are: ${ALL[*]})" ;; esac
+done
+TARGETS=("$@")
+if [ $# = 0 ]; then
+	TARGETS=(sluice)
+	[ -z "$SLUICE_OLD" ] || TARGETS+=(sluice-old)
+	! has_pgbouncer || TARGETS+=(pgbouncer)
+	TARGETS+=(relay)
+fi
+
+# Sets ARGS of pgbench, CLIENTS, EACH (what is counted in one of its transactions), AUTH and BASE (the database).
+scenario() {
+	CLIENTS=32 EACH=1 AUTH=trust BASE=$DB
+	case $1 in
+	simple) ARGS=(-S -M simple) ;;
+	extended) ARGS=(-S -M extended) ;;
+	pipeline) ARGS=(-M extended -f "$TMP/pipeline.sql") EACH=10 ;;
+	rw) ARGS=(-M simple) EACH=7 ;;
+	connect) ARGS=(-C -S -M simple) ;;
+	scram | scram-plain) ARGS=(-C -S -M simple) AUTH=$1 BASE=$DB_SCRAM ;;
+	big) ARGS=(-M simple -f "$TMP/big.sql") CLIENTS=8 ;;
+	bigval) ARGS=(-M simple -f "$TMP/bigval.sql") CLIENTS=8 ;;
+	esac
+}
+
+write_scripts() {
+	local rows=$((SCALE * 100000)) i
+	{
+		printf '%s\n' '\startpipeline'
+		for i in {1..10}; do
+			echo "\\set a random(1, $rows)"
+			echo 'SELECT abalance FROM pgbench_accounts WHERE aid = :a;'
+		done
+		printf '%s\n' '\endpipeline'
+	} >"$TMP/pipeline.sql"
+	{
+		echo "\\set a random(1, $((rows - 10000)))"
+		echo 'SELECT aid, bid, abalance, filler FROM pgbench_accounts WHERE aid BETWEEN :a AND :a + 9999;'
+	} >"$TMP/big.sql"
+	echo "SELECT repeat('x', 1048576);" >"$TMP/bigval.sql"
+}
+
+declare -A PORT_OF PID_OF
+# Starts what the scenario needs; it stays up for all rounds, as instances that are not used cost nothing.
+started() { # TARGET
+	local k=$1-$AUTH
+	# For the relay the server asks for the password, whatever the auth_file would have had.
+	[ "$1" != relay ] || k=relay
+	if [ -z "${PORT_OF[$k]:-}" ]; then
+		start_target "$1" "$AUTH"
+		PORT_OF[$k]=$PORT PID_OF[$k]=$PID
+	fi
+	PORT=${PORT_OF[$k]} PID=${PID_OF[$k]}
+}
+
+measure() { # SCENARIO TARGET ROUND
+	local before after n
+	before=$(tool cpu "$PID") || die "$2 died"
+	load "$PORT" "$CLIENTS" "$SECS" "$BASE" "${ARGS[@]}" || die "$1 over $2: the load failed"
+	after=$(tool cpu "$PID") || die "$2 died"
+	n=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$TMP/pgbench.out")
+	[ "${n:-0}" -gt 0 ] || die "$1 over $2: no transaction got through"
+	echo "$1 $2 $3 $((${after% *} - ${before% *})) $((${after#* } - ${before#* })) $((n * EACH)) $SECS" >>"$RESULTS"
+}
+
+raise_files 0 >/dev/null
+bench_begin
+write_scripts
+start_postgres
+RESULTS=$TMP/results
+n=${#TARGETS[@]}
+for s in "${SCENARIOS[@]}"; do
+	scenario "$s"
+	for t in "${TARGETS[@]}"; do
+		started "$t"
+		load "$PORT" "$CLIENTS" 1 "$BASE" "${ARGS[@]}" || die "$s over $t: the warm-up failed"
+	done
+	for ((r = 0; r < ROUNDS; r++)); do
+		# Each round begins with another one, so that no target always follows the same other.
+		for ((i = 0; i < n; i++)); do
+			t=${TARGETS[(i + r) % n]}
+			started "$t"
+			measure "$s" "$t" "$r"
+		done
+	done
+	[ ! -t 2 ] || say "$s done"
+done
+[ -z "$OUT" ] || cat "$RESULTS" >>"$OUT"
+tool report "$RESULTS"
