@@ -266,6 +266,7 @@ static void server_stop(struct server *s)
 
 static struct server server;
 static char dir[64], conf[96];
+static enum log_level level_before;
 
 /* Written aside and moved into place, as a careful operator does it, so that it is another file each time. */
 static void write_conf(void)
@@ -291,6 +292,7 @@ static void use(const struct server *s)
 static void begin(void)
 {
 	struct fault f;
+	level_before = log_level;
 	log_level = LOG_LV_ERROR;
 	strcpy(dir, "/tmp/sluice-dns-XXXXXX");
 	if (!mkdtemp(dir) || !loop_init(&f))
@@ -312,6 +314,7 @@ static void end(void)
 	check_eq("no deadline stays armed", deadlines_armed(), 0);
 	deadlines_free();
 	loop_free();
+	log_level = level_before;
 	unlink(conf);
 	rmdir(dir);
 	dns_use_resolv_conf("");

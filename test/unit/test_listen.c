@@ -48,6 +48,7 @@ int accept4(int fd, struct sockaddr *restrict sa, socklen_t *restrict len, int f
 static char dir[64];
 static struct list all;
 static size_t fds_before;
+static enum log_level level_before;
 static const struct listen_opts plain = { .backlog = 512, .unix_mode = 0777, .unix_group = "" };
 
 #define CAME_MAX 512
@@ -91,6 +92,7 @@ static void begin(void)
 {
 	struct fault f;
 	strcpy(dir, "/tmp/sluice-listen-XXXXXX");
+	level_before = log_level;
 	log_level = LOG_LV_WARN;
 	fds_before = fds_open();
 	if (!mkdtemp(dir) || !loop_init(&f))
@@ -108,6 +110,7 @@ static void end(void)
 	check_eq("no deadline stays armed", deadlines_armed(), 0);
 	deadlines_free();
 	loop_free();
+	log_level = level_before;
 	check("the directory is empty", rmdir(dir) == 0);
 	check_eq("all descriptors are closed", fds_open(), fds_before);
 }
@@ -700,7 +703,6 @@ static void test_accept_fails(void)
 		{ EPERM, false },        { EMFILE, true }, { ENFILE, true },  { ENOMEM, true },
 		{ ENOBUFS, true },       { EINVAL, true }, /* never to be seen, and even so nothing to spin on */
 	};
-	log_level = LOG_LV_ERROR;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const char *what = strerror(cases[i].err);
 		struct fault f;
