@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Builds Sluice, starts a private PostgreSQL and Sluice in front of it, and shows that it works.
+#
+#   ./contrib/quickstart.sh          stays until Ctrl-C, for you to connect
+#   ./contrib/quickstart.sh --once   ends after the demonstration; exit status 0 only if it worked
+#
+# Installs Debian's packages that are missing (as root, or by sudo). All it starts lives in a temporary directory, listens
+# on 127.0.0.1 only, and is gone at the end.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=contrib/packages.sh
+. "$top/contrib/packages.sh"
+once=
+case ${1:-} in
+'') ;;
+--once) once=1 ;;
+*) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+install_packages "${BUILD_PACKAGES[@]}" "${SERVER_PACKAGES[@]}"
+say "Building Sluice"
+build_sluice "$top" "$top/build"
+echo "built: build/src/sluice ($("$top/build/src/sluice" --version))"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-quickstart.XXXXXX")
+sluice_pid='' pg_pid=''
+cleanup() {
+	trap - EXIT INT TERM
+	if [ -n "$sluice_pid" ]; then kill -QUIT "$sluice_pid" 2>/dev/null && wait "$sluice_pid" 2>/dev/null || true; fi
+	if [ -n "$pg_pid" ]; then kill -INT "$pg_pid" 2>/dev/null && wait "$pg_pid" 2>/dev/null || true; fi
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'echo; exit 0' INT TERM
+
+# Neither PostgreSQL nor Sluice runs as root.
+user=$(id -un)
+[ "$(id -u)" != 0 ] || user=postgres
+as_user() {
+	if [ "$(id -u)" = 0 ]; then
+		exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- env HOME="$work" "$@"
+	fi
+	exec "$@"
+}
+chmod 755 "$work"
+cp "$top/build/src/sluice" "$work/sluice"
+mkdir "$work/data" "$work/run"
+[ "$(id -u)" != 0 ] || chown "$user" "$work/data" "$work/run"
+
+# Two free ports, by asking which are taken.
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+free_port() {
+	local p
+	for p in $(seq "$1" "$(($1 + 200))"); do
+		if ! taken "$p"; then echo "$p"; return; fi
+	done
+	fail "no free port from $1 on"
+}
+bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+[ -n "$bin" ] || bin=$(pg_config --bindir 2>/dev/null) || fail "PostgreSQL's server programs were not found"
+pg_port=$(free_port 25432)
+port=$(free_port 6432)
+
+say "Starting PostgreSQL on port $pg_port"
+echo quickstart >"$work/password"
+(cd "$work" && as_user "$bin/initdb" -D "$work/data" -U postgres -A scram-sha-256 --pwfile="$work/password" --no-sync -E UTF8 --locale=C) \
+	>"$work/initdb.log" 2>&1 || { cat "$work/initdb.log" >&2; fail "initdb failed"; }
+(as_user "$bin/postgres" -D "$work/data" -p "$pg_port" -c listen_addresses=127.0.0.1 -c "unix_socket_directories=$work/run" -c fsync=off) \
+	>"$work/postgres.log" 2>&1 &
+pg_pid=$!
+export PGPASSWORD=quickstart PGCONNECT_TIMEOUT=10
+for i in $(seq 1 300); do
+	if psql -qXh 127.0.0.1 -p "$pg_port" -U postgres -c 'select 1' >/dev/null 2>&1; then break; fi
+	kill -0 "$pg_pid" 2>/dev/null || { cat "$work/postgres.log" >&2; fail "PostgreSQL did not start"; }
+	[ "$i" -lt 300 ] || fail "PostgreSQL did not answer"
+	sleep 0.1
+done
+
+cat >"$work/sluice.ini" <<INI
+[databases]
+postgres = host=127.0.0.1 port=$pg_port
+
+[sluice]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir = $work/run
+auth_type = scram-sha-256
+auth_file = $work/userlist.txt
+admin_users = postgres
+pool_mode = transaction
+default_pool_size = 5
+INI
+echo '"postgres" "quickstart"' >"$work/userlist.txt"
+"$work/sluice" --check "$work/sluice.ini" || fail "the configuration is not valid"
+
+say "Starting Sluice on port $port"
+(as_user "$work/sluice" "$work/sluice.ini") >"$work/sluice.log" 2>&1 &
+sluice_pid=$!
+for i in $(seq 1 300); do
+	if taken "$port"; then break; fi
+	kill -0 "$sluice_pid" 2>/dev/null || { cat "$work/sluice.log" >&2; fail "Sluice did not start"; }
+	[ "$i" -lt 300 ] || fail "Sluice did not answer"
+	sleep 0.1
+done
+
+say "A few queries through it"
+q() { psql -X -h 127.0.0.1 -p "$port" -U postgres "$@"; }
+q -d postgres <<'SQL' || fail "a query failed"
+\set ON_ERROR_STOP on
+create table greetings (id int primary key, said text);
+insert into greetings values (1, 'hello'), (2, 'from a pooled connection');
+begin;
+update greetings set said = 'hello again' where id = 1;
+commit;
+select * from greetings order by id;
+select 'server process' as what, pg_backend_pid() as pid;
+SQL
+[ "$(q -d postgres -Atc 'select count(*) from greetings')" = 2 ] || fail "two rows were expected"
+pids=$(for i in 1 2 3 4 5; do q -d postgres -Atc 'select pg_backend_pid()'; done | sort -u | wc -l)
+echo "Five clients, one after another, were served by $pids server connection(s)."
+[ "$pids" = 1 ] || fail "one server connection was expected to serve them all"
+
+say "SHOW POOLS, from Sluice's console"
+q -d sluice -c 'SHOW POOLS' || fail "the console did not answer"
+
+say "Connect with"
+cat <<TEXT
+  PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres postgres    through Sluice
+  PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres sluice      the console: SHOW HELP;
+  configuration: $work/sluice.ini   log: $work/sluice.log
+TEXT
+[ -z "$once" ] || { echo; echo "It works."; exit 0; }
+echo
+echo "Ctrl-C ends it."
+wait "$sluice_pid"

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Builds Sluice with the sanitizers and runs all its tests. Installs what they need.
+#
+#   ./test/run.sh                      everything
+#   ./test/run.sh unit                 a part: unit, static, clang, integration, scripts
+#   ./test/run.sh integration test_auth test_copy
+#
+# The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
+# What runs for longer is not here: test/bench/README.md.
+set -uo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=contrib/packages.sh
+. "$top/contrib/packages.sh"
+asan=$top/build-asan clang=$top/build-clang
+passed=0 failed=0 skipped=0 bad=()
+
+say() { printf '\n== %s\n' "$*"; }
+
+# count NAME STATUS LOG: what a program printed of itself, or itself as one test.
+count() {
+	local line
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$3" | tail -n 1)
+	if [ -n "$line" ]; then
+		# shellcheck disable=SC2086
+		set -- "$1" "$2" "$3" $line
+		passed=$((passed + $4)) failed=$((failed + $6)) skipped=$((skipped + $8))
+		if [ "$2" != 0 ] && [ "$6" = 0 ]; then failed=$((failed + 1)); fi # ended badly behind its last test
+	elif [ "$2" = 0 ]; then
+		passed=$((passed + 1)) line=passed
+	elif [ "$2" = 77 ]; then
+		skipped=$((skipped + 1)) line="skipped: $(tail -n 1 "$3")"
+	else
+		failed=$((failed + 1)) line="failed (exit status $2)"
+	fi
+	printf '%-34s %s\n' "$1" "$line"
+	if [ "$2" != 0 ] && [ "$2" != 77 ]; then
+		bad+=("$1")
+		sed 's/^/    /' "$3" | tail -n 60
+	fi
+}
+
+# one NAME COMMAND...: a test that is a program.
+one() {
+	local name=$1 log status
+	log=$asan/logs/${name//\//_}.log
+	shift
+	timeout -k 10 900 "$@" >"$log" 2>&1 </dev/null
+	status=$?
+	count "$name" "$status" "$log"
+}
+
+part=${1:-all}
+[ $# = 0 ] || shift
+wants() { [ "$part" = all ] || [ "$part" = "$1" ]; }
+
+install_packages "${BUILD_PACKAGES[@]}" "${SERVER_PACKAGES[@]}" "${TEST_PACKAGES[@]}" || exit 1
+
+say "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
+build_sluice "$top" "$asan" --enable-asan --enable-werror || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+mkdir -p "$asan/logs"
+# The test programs, but none of them is run by make: here each is counted.
+make -C "$asan" -j2 check TESTS= >"$asan/check.log" 2>&1 || { tail -40 "$asan/check.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+export SLUICE_BIN=$asan/src/sluice srcdir=$top top_srcdir=$top builddir=$asan top_builddir=$asan abs_top_builddir=$asan abs_top_srcdir=$top
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+if wants unit; then
+	say "Unit tests"
+	one unit "$asan/test/unit/unit" "$@"
+fi
+if wants static; then
+	say "Rules of the house"
+	one check-floors bash "$top/test/check-floors.sh"
+	one check-manpage bash -c "cd '$asan' && bash '$top/test/check-manpage.sh'"
+	one check-example "$asan/src/sluice" --check "$top/etc/sluice.ini"
+fi
+if wants clang; then
+	say "clang, warnings are errors"
+	one clang bash -c ". '$top/contrib/packages.sh' && build_sluice '$top' '$clang' CC=clang --enable-werror && make -C '$clang' -j2 check TESTS="
+fi
+if wants integration; then
+	say "Integration tests, against PostgreSQL"
+	for program in "$asan"/test/integration/test_*; do
+		name=$(basename "$program")
+		[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
+		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+		one "$name" "$program"
+	done
+fi
+if wants scripts; then
+	say "The quick start, as a new user runs it"
+	one quickstart "$top/contrib/quickstart.sh" --once
+fi
+
+[ ${#bad[@]} = 0 ] || printf '\nFailed: %s\n' "${bad[*]}"
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ] && [ $((passed + skipped)) -gt 0 ]
