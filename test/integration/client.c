@@ -154,8 +154,9 @@ char *scalar_params(PGconn *c, const char *query, const char *p1, const char *p2
 
 void check_result_fails_at(const char *file, int line, PGconn *c, PGresult *r, const char *sqlstate, const char *part)
 {
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *message = r ? PQresultErrorMessage(r) : PQerrorMessage(c);
 	ExecStatusType s = PQresultStatus(r);
-	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE), *message = PQerrorMessage(c);
 	unit_check(file, line, text("fails, and not %s", PQresStatus(s)), s == PGRES_FATAL_ERROR);
 	if (sqlstate)
 		unit_check_str(file, line, text("SQLSTATE of: %s", message), state ? state : "(none)", sqlstate);
@@ -167,7 +168,15 @@ void check_result_fails_at(const char *file, int line, PGconn *c, PGresult *r, c
 void check_sql_fails_at(const char *file, int line, PGconn *c, const char *query, const char *sqlstate,
 			const char *part)
 {
-	check_result_fails_at(file, line, c, PQexec(c, query), sqlstate, part);
+	/* Not PQexec(): of a fatal error it would tell only that the connection is gone. */
+	PGresult *r, *first = NULL;
+	unit_check(file, line, text("%s: %s", query, PQerrorMessage(c)), PQsendQuery(c, query));
+	while ((r = PQgetResult(c)))
+		if (!first && PQresultStatus(r) == PGRES_FATAL_ERROR)
+			first = r;
+		else
+			PQclear(r);
+	check_result_fails_at(file, line, c, first, sqlstate, part);
 }
 
 bool is_answered(PGconn *c)

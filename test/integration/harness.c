@@ -222,6 +222,8 @@ static pid_t spawn(const char *output, int death_signal, bool is_root)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	unsetenv("SLUICE_BIN"); /* SLUICE_* are settings to Sluice */
+	unsetenv("SLUICE_KEEP");
 	if (!is_root)
 		drop_privileges(); /* before prctl(): a change of identity forgets it */
 	prctl(PR_SET_PDEATHSIG, death_signal);
