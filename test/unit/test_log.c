@@ -76,7 +76,7 @@ static void end(void)
 {
 	char old[110];
 	log_close();
-	log_level = LOG_LV_INFO;
+	log_level = LOG_LV_INFO; /* not what a test has made of it */
 	snprintf(old, sizeof old, "%s.1", path);
 	unlink(path);
 	unlink(old);
@@ -120,6 +120,19 @@ static void describe(const struct log_ctx *ctx, char *out, size_t cap)
 	snprintf(out, cap, "%s", describe_as);
 }
 static const struct log_ctx someone = { describe };
+
+static enum log_level level_was;
+
+static void test_at_info(void)
+{
+	level_was = log_level; /* other suites may have made it quiet */
+	log_level = LOG_LV_INFO;
+}
+
+static void test_as_it_was(void)
+{
+	log_level = level_was;
+}
 
 static void test_shape(void)
 {
@@ -437,6 +450,7 @@ static void test_stderr(void)
 void suite_log(void)
 {
 	static const struct unit_test tests[] = {
+		{ "begin: at info", test_at_info },
 		{ "shape", test_shape },
 		{ "levels", test_levels },
 		{ "escapes", test_escapes },
@@ -447,6 +461,7 @@ void suite_log(void)
 		{ "a torn line", test_torn_line },
 		{ "a pipe", test_pipe },
 		{ "stderr", test_stderr },
+		{ "end: as it was", test_as_it_was },
 		{ NULL, NULL },
 	};
 	unit_add("log", tests);
