@@ -375,6 +375,7 @@ int main(int argc, char **argv)
 		return status;
 	if (opt.check)
 		return check_config();
+	daemon_fill_stdio(); /* or the first socket would be where the log goes */
 	if (!start(&f)) {
 		log_error(NULL, "%s", f.text);
 		fprintf(stderr, "sluice: %s\n", f.text);

@@ -341,7 +341,7 @@ static void negotiate(struct session *s, struct rd body, uint32_t unknown)
 		return;
 	struct pg_out o = pg_out(p, n);
 	pg_begin(&o, PG_NEGOTIATE);
-	pg_put_u32(&o, 0); /* the newest minor version that is spoken */
+	pg_put_u32(&o, PG_VERSION_3_0); /* the newest that is spoken; servers and libpq put the major number in, too */
 	pg_put_u32(&o, unknown);
 	while (pg_startup_next(&body, &name, &value, &ok))
 		if (strncmp(name, "_pq_.", 5) == 0)
