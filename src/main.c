@@ -375,8 +375,8 @@ int main(int argc, char **argv)
 		return status;
 	if (opt.check)
 		return check_config();
-	daemon_fill_stdio(); /* or the first socket would be where the log goes */
-	if (!start(&f)) {
+	/* Descriptors first: the first socket would else be where the log goes. */
+	if (!daemon_fill_stdio(&f) || !start(&f)) {
 		log_error(NULL, "%s", f.text);
 		fprintf(stderr, "sluice: %s\n", f.text);
 		return 1;
