@@ -152,13 +152,14 @@ static void failed(struct console *c, const struct fault *f)
 static bool done(struct console *c, enum command_id id, const struct order *o, uint64_t rows)
 {
 	const char *words = command_table[id].words;
+	char verb[40];
 	struct sb tag = { .max = 0 };
-	sb_add_n(&tag, words, strcspn(words, " "));
+	str_fmt(verb, sizeof verb, "%.*s", (int)strcspn(words, " "), words);
 	if (id == CMD_set && o)
-		sb_addf(&tag, " %s=%s", o->arg, o->value);
+		sb_addf(&tag, "%s %s=%s", verb, o->arg, o->value);
 	c->has_answered = true;
 	c->state = CONSOLE_NEXT;
-	bool room = c->sink->ops->done(c->sink, tag.bad ? "SET" : sb_str(&tag), rows);
+	bool room = c->sink->ops->done(c->sink, tag.len && !tag.bad ? sb_str(&tag) : verb, rows);
 	sb_free(&tag);
 	return room;
 }
@@ -195,8 +196,14 @@ static bool run_help(struct console *c)
 		command_usage(&command_table[i], usage, sizeof usage);
 		sb_addf(&b, "\n\t%-28s %s", usage, command_table[i].text);
 	}
-	bool room = c->sink->ops->notice(c->sink, sb_str(&b));
+	bool bad = b.bad, room = bad || c->sink->ops->notice(c->sink, sb_str(&b));
 	sb_free(&b);
+	if (bad) {
+		struct fault f;
+		fault_set(&f, FAULT_NOMEM, "no memory for the command");
+		failed(c, &f);
+		return false;
+	}
 	return done(c, CMD_show_help, NULL, 0) && room;
 }
 

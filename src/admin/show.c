@@ -46,8 +46,6 @@ bool batch_offer(struct batch *b, struct item it)
 		return true;
 	it.rank = b->offered++;
 	b->at[b->count++] = it;
-	if (b->count > SHOW_BATCH)
-		b->more = true;
 	if (b->count == 2 * SHOW_BATCH)
 		sort_out(b);
 	return b->count <= SHOW_BATCH;
@@ -152,6 +150,11 @@ enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f
 		r.sb = (struct sb){ .max = 0 };
 		sh->def->row(&r, &b.at[i]);
 		ASSERT(r.n == sh->def->ncols);
+		if (r.sb.bad) {
+			sb_free(&r.sb);
+			fault_set(f, FAULT_NOMEM, "out of memory in a SHOW");
+			return SHOW_FAILED;
+		}
 		room = k->ops->row(k, r.cells, r.n);
 		sb_free(&r.sb);
 		sh->rows++;

@@ -107,7 +107,7 @@ static void clients_row(struct row *r, const struct item *it)
 	row_text(r, s->user ? s->user->name->s : "");
 	row_text(r, s->db ? s->db->name->s : "");
 	row_text(r, "none");
-	row_text(r, session_state_name(s));
+	row_text(r, s->talk ? "idle" : session_state_name(s)); /* PgBouncer's console has no other */
 	put_addrs(r, &s->addr, &s->stream);
 	row_time(r, s->connect_ms * 1000);
 	row_time(r, s->request_us ? s->request_us : s->connect_ms * 1000);
