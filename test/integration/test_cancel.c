@@ -1,0 +1,276 @@
+/* test_cancel.c - cancel requests reach the statement they are meant for, and no other. */
+#include "harness.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLEEP    "select pg_sleep(100)"
+#define CANCELED "canceling statement due to user request"
+
+static void start(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+static int sleepers(void)
+{
+	return atoi(pg_scalar(
+		"select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(100)'"));
+}
+
+static void cancel(PGconn *c)
+{
+	char why[256] = "";
+	PGcancel *key = PQgetCancel(c);
+	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
+	PQfreeCancel(key);
+}
+
+static PGresult *last(PGconn *c)
+{
+	PGresult *r, *got = NULL;
+	wait_until("an answer", is_answered(c));
+	while ((r = PQgetResult(c))) {
+		PQclear(got);
+		got = r;
+	}
+	return got;
+}
+
+static void test_running(void)
+{
+	static const char *const modes[] = { "transaction", "session" };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		sluice_with(text("pool_mode = %s", modes[i]));
+		PGconn *c = client(NULL);
+		for (int round = 0; round < 3; round++) {
+			bool in_transaction = round == 1;
+			if (in_transaction)
+				sql(c, "begin");
+			start(c, SLEEP);
+			wait_until("it runs", sleepers() == 1);
+			cancel(c);
+			check_result_fails(c, last(c), "57014", CANCELED);
+			check_eq("status", PQtransactionStatus(c), in_transaction ? PQTRANS_INERROR : PQTRANS_IDLE);
+			if (in_transaction)
+				sql(c, "rollback");
+			check_scalar(c, "select 1", "1");
+		}
+		sluice_stop();
+	}
+}
+
+static void test_the_right_one_of_two(void)
+{
+	sluice_with("pool_mode = transaction");
+	PGconn *a = client(NULL), *b = client(NULL);
+	start(a, SLEEP);
+	start(b, SLEEP);
+	wait_until("both run", sleepers() == 2);
+	cancel(b);
+	check_result_fails(b, last(b), "57014", CANCELED);
+	check_eq("a runs on", sleepers(), 1);
+	check("a has no answer", !is_answered(a));
+	cancel(a);
+	check_result_fails(a, last(a), "57014", CANCELED);
+}
+
+/* A client's servers change; its key does not. */
+static void test_after_the_server_changed(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 2");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (int round = 0; round < 4; round++) {
+		PGconn *first = round % 2 ? a : b, *second = round % 2 ? b : a;
+		sql(first, "begin");
+		start(second, SLEEP);
+		wait_until("it runs", sleepers() == 1);
+		cancel(first);
+		cancel(second);
+		check_result_fails(second, last(second), "57014", CANCELED);
+		sql(first, "commit");
+	}
+}
+
+/* With nothing to cancel nothing is cancelled: not what the client says next, nor what others do on its server. */
+static void test_nothing_to_cancel(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (int i = 0; i < 50; i++) {
+		check_scalar(a, "select 1", "1");
+		cancel(a);
+		check_scalar(i % 2 ? a : b, "select count(*) from generate_series(1, 3000)", "3000");
+	}
+	start(b, "select 'undisturbed' from pg_sleep(0.5)");
+	for (int i = 0; i < 20; i++)
+		cancel(a);
+	PGresult *r = last(b);
+	check_str("b's answer", PQgetvalue(r, 0, 0), "undisturbed");
+	PQclear(r);
+}
+
+/* A cancel request races with the statement's own end, over and over; whichever wins, the next statement on that server
+ * is somebody else's and must not be hit. */
+static void test_race_with_the_end(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (int i = 0; i < 150; i++) {
+		start(a, "select count(*) from generate_series(1, 1000)");
+		start(b, "select count(*) from generate_series(1, 20000)");
+		cancel(a);
+		PGresult *r = last(a);
+		const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+		check("a's answer or its cancellation",
+		      PQresultStatus(r) == PGRES_TUPLES_OK || (state && strcmp(state, "57014") == 0));
+		PQclear(r);
+		r = last(b);
+		check(text("b in round %d: %s", i, PQerrorMessage(b)), PQresultStatus(r) == PGRES_TUPLES_OK);
+		PQclear(r);
+		if (PQstatus(a) != CONNECTION_OK) { /* cancelled while it stood in line, perhaps */
+			client_close(a);
+			a = client(NULL);
+		}
+	}
+}
+
+static void test_while_waiting(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *a = client(NULL), *b = client(NULL), *con = console();
+	sql(a, "begin");
+	if (peer_version()) {
+		skip("PgBouncer leaves who waits in line");
+		return;
+	}
+	start(b, "select 'served'");
+	wait_until("b waits", show_int(con, "POOLS", "database", "test", "cl_waiting") == 1);
+	cancel(b);
+	check_result_fails(b, last(b), "57014", CANCELED);
+	check_scalar(a, "select 1", "1");
+	sql(a, "commit");
+	check_eq("nobody waits", show_int(con, "POOLS", "database", "test", "cl_waiting"), 0);
+}
+
+struct key {
+	int fd;
+	char id[8];
+};
+
+static struct key raw_client(void)
+{
+	struct key k;
+	char body[512];
+	size_t len;
+	k.fd = raw_open();
+	require("start", raw_startup(k.fd, "alice", "test") && raw_expect(k.fd, 'K', body, sizeof body, &len));
+	require("key of eight bytes", len == 8);
+	memcpy(k.id, body, 8);
+	require("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
+	return k;
+}
+
+static int send_cancel(const struct key *k)
+{
+	char packet[16] = { 0, 0, 0, 16, 4, (char)0xd2, 0x16, 0x2e };
+	memcpy(packet + 8, k->id, 8);
+	int fd = raw_open();
+	check("cancel request", raw_send(fd, packet, sizeof packet));
+	return fd;
+}
+
+/* All at once, each for its own; every sleeper gets its error and nobody a second one. */
+static void test_storm(void)
+{
+	enum { N = 40 };
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 40");
+	struct key clients[N];
+	char body[512];
+	size_t len;
+	for (int i = 0; i < N; i++) {
+		clients[i] = raw_client();
+		check("query", raw_message(clients[i].fd, 'Q', SLEEP, sizeof SLEEP));
+	}
+	wait_until("all run", sleepers() == N);
+	int fds[N];
+	for (int i = 0; i < N; i++)
+		fds[i] = send_cancel(&clients[i]);
+	for (int i = 0; i < N; i++) {
+		check("an error", raw_expect(clients[i].fd, 'E', body, sizeof body, &len));
+		check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
+		check("ready", raw_expect(clients[i].fd, 'Z', body, sizeof body, &len));
+		check_eq("the cancel connection is closed without a word", raw_read_all(fds[i], body, sizeof body), 0);
+	}
+	for (int i = 0; i < N; i++) {
+		check("query", raw_message(clients[i].fd, 'Q', "select 8", sizeof "select 8"));
+		check("answer", raw_expect(clients[i].fd, 'D', body, sizeof body, &len));
+	}
+}
+
+/* Hundreds of requests for one statement, and for keys that nobody has. */
+static void test_storm_of_useless_requests(void)
+{
+	enum { N = 300 };
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 1000");
+	struct key c = raw_client(), nobody = c;
+	PGconn *other = client(NULL);
+	char body[512];
+	size_t len;
+	memset(nobody.id, 0x5a, sizeof nobody.id);
+	check("query", raw_message(c.fd, 'Q', SLEEP, sizeof SLEEP));
+	wait_until("it runs", sleepers() == 1);
+	int fds[N];
+	for (int i = 0; i < N; i++)
+		fds[i] = send_cancel(i % 2 ? &c : &nobody);
+	check("an error", raw_expect(c.fd, 'E', body, sizeof body, &len));
+	check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
+	for (int i = 0; i < N; i++) {
+		check_eq(text("request %d is closed", i), raw_read_all(fds[i], body, sizeof body), 0);
+		raw_close(fds[i]);
+	}
+	check_scalar(other, "select 1", "1");
+	check("another query", raw_message(c.fd, 'Q', "select 8", sizeof "select 8"));
+	check("its answer", raw_expect(c.fd, 'D', body, sizeof body, &len));
+}
+
+static void test_malformed(void)
+{
+	static const struct {
+		const char *what, *bytes;
+		size_t n;
+	} cases[] = {
+		{ "too short", BYTES("\0\0\0\x0c\x04\xd2\x16\x2e\0\0\0\0") },
+		{ "no key at all", BYTES("\0\0\0\x08\x04\xd2\x16\x2e") },
+		{ "too long", BYTES("\0\0\0\x14\x04\xd2\x16\x2e"
+				    "aaaabbbbcccc") },
+		{ "all zero", BYTES("\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\0\0\0\0\0") },
+	};
+	char heard[256];
+	sluice_with(NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int fd = raw_open();
+		check(cases[i].what, raw_send(fd, cases[i].bytes, cases[i].n));
+		check(cases[i].what, raw_read_all(fd, heard, sizeof heard) >= 0);
+	}
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "running", test_running },
+		{ "the_right_one_of_two", test_the_right_one_of_two },
+		{ "after_the_server_changed", test_after_the_server_changed },
+		{ "nothing_to_cancel", test_nothing_to_cancel },
+		{ "race_with_the_end", test_race_with_the_end },
+		{ "while_waiting", test_while_waiting },
+		{ "storm", test_storm },
+		{ "storm_of_useless_requests", test_storm_of_useless_requests },
+		{ "malformed", test_malformed },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "cancel", tests);
+}
