@@ -375,12 +375,6 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	}
 	if (ours)
 		session_request_ends(s, txn != 'I');
-	if (s->mode == POOL_STATEMENT && txn != 'I') {
-		struct fault f;
-		fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
-		server_fail(sv, &f);
-		return false;
-	}
 	if ((was_full || pg_client_of(s)->full) && p->expect.count < EXPECT_MAX / 2)
 		pg_client_unfull(pg_client_of(s));
 	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0)
@@ -401,6 +395,12 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 		uint8_t txn = rd_u8(&body);
 		if (!rd_done(&body)) {
 			broken(sv, "malformed ReadyForQuery");
+			return false;
+		}
+		if (to && txn != 'I' && s->mode == POOL_STATEMENT) { /* instead of the ReadyForQuery */
+			struct fault f;
+			fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
+			server_fail(sv, &f);
 			return false;
 		}
 		if (to)
