@@ -1,7 +1,7 @@
 # contrib/packages.sh - what is installed from Debian's packages, and how. Sourced by quickstart.sh and test/run.sh.
 # shellcheck shell=bash
 
-BUILD_PACKAGES=(gcc make autoconf automake pkg-config libev-dev libssl-dev libinih-dev libc-ares-dev libidn-dev)
+BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libev-dev libssl-dev libinih-dev libc-ares-dev libidn-dev)
 SERVER_PACKAGES=(postgresql postgresql-client)
 TEST_PACKAGES=(libcunit1-dev libpq-dev libmariadb-dev clang libclang-rt-14-dev groff procps openssl python3 pgbouncer)
 
