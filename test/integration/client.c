@@ -221,15 +221,24 @@ static bool is_readable(int fd, uint64_t until)
 	return now < until && poll(&p, 1, (int)(until - now)) > 0;
 }
 
-int raw_open(void)
+int raw_try_open(void)
 {
 	struct sockaddr_in a = loopback(sluice_port());
 	struct timeval patience = { PATIENCE_MS / 1000, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	require("a raw connection", nraws < MAX_CLIENTS && fd >= 0 &&
-					    connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
-					    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0);
+	require("room for one more socket", fd >= 0 && nraws < MAX_CLIENTS);
 	raws[nraws++] = fd;
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0)
+		return fd;
+	raw_close(fd);
+	return -1;
+}
+
+int raw_open(void)
+{
+	int fd = raw_try_open();
+	require("a raw connection", fd >= 0);
 	return fd;
 }
 

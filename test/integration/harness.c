@@ -802,7 +802,11 @@ static void watch(pid_t pid, const sigset_t *signals)
 		int sig = sigtimedwait(signals, NULL, &second);
 		if (sig > 0 && sig != SIGCHLD)
 			break;
-		ended = waitpid(pid, &status, WNOHANG) == pid;
+		int other;
+		pid_t who;
+		while (!ended && (who = waitpid(-1, &other, WNOHANG)) > 0)
+			if ((ended = who == pid))
+				status = other;
 	}
 	if (!ended) {
 		kill(pid, SIGKILL);

@@ -1,0 +1,504 @@
+/* test_console.c - the console's commands and who may give them, and the signals that do the same. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void start(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+static void finish(PGconn *c)
+{
+	PGresult *r;
+	wait_until("an answer", is_answered(c));
+	while ((r = PQgetResult(c))) {
+		ExecStatusType s = PQresultStatus(r);
+		check(text("an error: %s", PQresultErrorMessage(r)), s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK);
+		PQclear(r);
+	}
+}
+
+static int pool(PGconn *con, const char *column)
+{
+	return show_int(con, "POOLS", "database", "test", column);
+}
+
+/* --- Rights */
+
+static void test_rights(void)
+{
+	static const char *const shows[] = { "VERSION",        "CONFIG",  "DATABASES", "POOLS",
+					     "CLIENTS",        "SERVERS", "STATS",     "STATS_TOTALS",
+					     "STATS_AVERAGES", "TOTALS",  "LISTS",     "USERS",
+					     "STATE",          "MEM" };
+	static const char *const orders[] = { "PAUSE",
+					      "PAUSE test",
+					      "RESUME",
+					      "RELOAD",
+					      "KILL",
+					      "KILL test",
+					      "DISABLE test",
+					      "ENABLE test",
+					      "RECONNECT",
+					      "SHUTDOWN",
+					      "SHUTDOWN WAIT_FOR_CLIENTS",
+					      "SET query_timeout = 1",
+					      "WAIT_CLOSE" };
+	sluice_with("admin_users = admin, carol\nstats_users = stats, bob");
+	static const char *const names[] = { "pgbouncer", "sluice" };
+	for (size_t n = 0; n < (peer_version() ? 1 : COUNT(names)); n++) {
+		static const char *const admins[] = { "admin", "carol" }, *const watchers[] = { "stats", "bob" };
+		for (size_t u = 0; u < 2; u++) {
+			PGconn *watcher = client("user=%s dbname=%s", watchers[u], names[n]);
+			PGconn *admin = client("user=%s dbname=%s", admins[u], names[n]);
+			for (size_t i = 0; i < COUNT(shows); i++) {
+				PQclear(PQexec(watcher, text("SHOW %s", shows[i])));
+				check(text("%s: %s", shows[i], PQerrorMessage(watcher)), !*PQerrorMessage(watcher));
+				sql(admin, "show %s;", shows[i]);
+			}
+			for (size_t i = 0; i < COUNT(orders); i++)
+				check_sql_fails(watcher, orders[i], NULL, "admin access needed");
+			sql(admin, "RELOAD");
+		}
+		check_login_fails("08P01", "not allowed", "user=alice dbname=%s", names[n]);
+	}
+	check_login_fails("08P01", "authentication failed", "user=mallory dbname=pgbouncer");
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+/* Whoever is the daemon's own user may come by the unix socket, without a password. */
+static void test_own_user(void)
+{
+	char *out;
+	sluice_with("auth_type = scram-sha-256");
+	check_eq("by the socket",
+		 run(&out, "psql -XAt -h %s -U pgbouncer pgbouncer -c 'SHOW VERSION' </dev/null", sluice_socket_dir()),
+		 0);
+	check(out, strstr(out, "1.") || strstr(out, "0."));
+	check("not by TCP", run(&out, "psql -XAtw -U pgbouncer pgbouncer -c 'SHOW VERSION'") != 0);
+	check("another name needs its password",
+	      run(&out, "psql -XAtw -h %s -U admin pgbouncer -c 'SHOW VERSION'", sluice_socket_dir()) != 0);
+	check_eq("and has it",
+		 run(&out, "PGPASSWORD=admin-secret psql -XAt -h %s -U admin pgbouncer -c RELOAD", sluice_socket_dir()),
+		 0);
+}
+
+static void test_psql_on_the_console(void)
+{
+	char *out;
+	sluice_with(NULL);
+	check_eq("SHOW HELP", run(&out, "psql -X -U admin pgbouncer -c 'SHOW HELP'"), 0);
+	check(out, strstr(out, "SHUTDOWN") && strstr(out, "RECONNECT"));
+	check_eq("SHOW POOLS", run(&out, "psql -XA -U admin pgbouncer -c 'show pools'"), 0);
+	check(out, strncmp(out, "database|user|cl_active|cl_waiting|", 35) == 0);
+	check_eq("several on a line",
+		 run(&out, "printf 'SHOW STATE;\\nSHOW VERSION;\\n' | psql -XAt -U admin pgbouncer"), 0);
+	check_sql_fails(console(), "SELECT 1", NULL, "");
+	check_sql_fails(console(), "SHOW NONSENSE", NULL, "NONSENSE");
+	check_sql_fails(console(), "PAUSE nowhere", NULL, "nowhere");
+	check_sql_fails(console(), "SET nonsense = 1", NULL, peer_version() ? "SET failed" : "nonsense");
+	PGconn *con = console();
+	sql(con, "SET extra_float_digits = 3");
+	sql(con, "set default_pool_size = 7");
+	check_str("set", show(con, "CONFIG", "key", "default_pool_size", "value"), "7");
+	sql(con, "reload");
+	check_str("reloaded", show(con, "CONFIG", "key", "default_pool_size", "value"), "20");
+}
+
+/* --- What SHOW shows */
+
+static void test_show(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@ pool_size=4\nother = @PG@ dbname=postgres\n",
+				     .settings = "pool_mode = transaction" });
+	PGconn *con = console(), *a = client("application_name=seen"), *b = client(NULL);
+	sql(a, "begin");
+	char *pid = scalar(a, "select pg_backend_pid()");
+	check_eq("cl_active", pool(con, "cl_active"), 2);
+	check_eq("sv_active", pool(con, "sv_active"), 1);
+	check_eq("maxwait", pool(con, "maxwait"), 0);
+	check_str("pool_mode", show(con, "POOLS", "database", "test", "pool_mode"), "transaction");
+	check_str("SERVERS", show(con, "SERVERS", "remote_pid", pid, "state"), "active");
+	check_str("application_name", show(con, "SERVERS", "remote_pid", pid, "application_name"), "seen");
+	check_str("link",
+		  show(con, "CLIENTS", "ptr", show(con, "SERVERS", "remote_pid", pid, "link"), "application_name"),
+		  "seen");
+	check_str("CLIENTS", show(con, "CLIENTS", "application_name", "seen", "database"), "test");
+	check_str("DATABASES", show(con, "DATABASES", "name", "test", "pool_size"), "4");
+	check_str("its port", show(con, "DATABASES", "name", "test", "port"), text("%d", pg_port()));
+	check_str("other", show(con, "DATABASES", "name", "other", "database"), "postgres");
+	check_eq("paused", show_int(con, "DATABASES", "name", "test", "paused"), 0);
+	PGresult *r = PQexec(con, "SHOW DATABASES");
+	check_eq("LISTS, databases", show_int(con, "LISTS", "list", "databases", "items"), PQntuples(r));
+	PQclear(r);
+	check("LISTS, used clients", show_int(con, "LISTS", "list", "used_clients", "items") >= 2);
+	check_str("USERS", show(con, "USERS", "name", "alice", "name"), "alice");
+	check_str("STATE", show(con, "STATE", "key", "active", "value"), "yes");
+	check("VERSION", show(con, "VERSION", NULL, NULL, "version") != NULL);
+	check_str("CONFIG", show(con, "CONFIG", "key", "pool_mode", "value"), "transaction");
+	sql(a, "commit");
+	int before = show_int(con, "STATS", "database", "test", "total_query_count");
+	for (int i = 0; i < 10; i++)
+		sql(b, "select 1");
+	check_eq("total_query_count", show_int(con, "STATS", "database", "test", "total_query_count") - before, 10);
+	check("total_received", show_int(con, "STATS", "database", "test", "total_received") > 10 * 14);
+}
+
+/* --- PAUSE, RESUME, KILL, RECONNECT, DISABLE */
+
+static void test_pause_and_resume(void)
+{
+	static const char *const which[] = { "", " test" };
+	for (size_t i = 0; i < COUNT(which); i++) {
+		sluice_with("pool_mode = transaction");
+		PGconn *con = console(), *watch = console(), *a = client(NULL), *b = client(NULL);
+		sql(a, "begin; select 1");
+		start(con, text("PAUSE%s", which[i]));
+		wait_until("the pause begins",
+			   show_int(watch, "DATABASES", "name", "test", "paused") == 1 ||
+				   strcmp(show(watch, "STATE", "key", "active", "value"), "no") == 0);
+		start(b, "select 'resumed'");
+		wait_until("b waits", pool(watch, "cl_waiting") == 1);
+		check("PAUSE waits for the transaction", !is_answered(con));
+		check_scalar(a, "select 2", "2"); /* which may go on */
+		sql(a, "commit");
+		finish(con);
+		wait_until("no server is left", pg_servers() == 0);
+		PGconn *late = client(NULL); /* a login is possible, for what a login needs is known */
+		start(late, "select 'late'");
+		wait_until("it waits, too", pool(watch, "cl_waiting") == 2);
+		check("still waiting", !is_answered(b));
+		sql(con, "RESUME%s", which[i]);
+		finish(b);
+		finish(late);
+		check_scalar(a, "select 3", "3");
+		check_sql_fails(con, text("RESUME%s", which[i]), NULL, "not paused");
+		sluice_stop();
+	}
+}
+
+/* A paused pool keeps its clients until query_wait_timeout, and those who want to log in until then too. */
+static void test_paused_for_too_long(void)
+{
+	sluice_with("pool_mode = transaction\nquery_wait_timeout = 1");
+	PGconn *con = console(), *a = client(NULL);
+	check_scalar(a, "select 1", "1");
+	sql(con, "PAUSE");
+	check_sql_fails(a, "select 1", "08P01", "query_wait_timeout");
+	sql(con, "RESUME");
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+static void test_kill(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@\nother = @PG@ dbname=test",
+				     .settings = "pool_mode = transaction" });
+	PGconn *con = console(), *a = client(NULL), *b = client(NULL), *c = client("dbname=other");
+	start(a, "select pg_sleep(100)");
+	sql(b, "begin");
+	sql(c, "begin");
+	sql(con, "KILL test");
+	wait_until("a and b are out", is_answered(a) && (!PQconsumeInput(b) || PQstatus(b) == CONNECTION_BAD));
+	PGresult *r = PQgetResult(a);
+	check_eq("an error", PQresultStatus(r), PGRES_FATAL_ERROR);
+	PQclear(r);
+	check_scalar(c, "select 1", "1");
+	check_eq("paused", show_int(con, "DATABASES", "name", "test", "paused"), 1);
+	sql(con, "RESUME test");
+	check_scalar(client(NULL), "select 1", "1");
+	pg_sql("select pg_terminate_backend(pid) from pg_stat_activity where query like '%%pg_sleep%%' and "
+	       "pid <> pg_backend_pid()");
+}
+
+static void test_reconnect(void)
+{
+	sluice_with("pool_mode = transaction");
+	PGconn *con = console(), *a = client(NULL), *b = client(NULL);
+	sql(a, "begin");
+	char *old = scalar(a, "select pg_backend_pid()"), *idle = scalar(b, "select pg_backend_pid()");
+	sql(con, "RECONNECT test");
+	check_str("a transaction keeps its server", scalar(a, "select pg_backend_pid()"), old);
+	char *fresh = scalar(b, "select pg_backend_pid()");
+	check("b has another one", strcmp(fresh, idle) != 0 && strcmp(fresh, old) != 0);
+	sql(a, "commit");
+	wait_until("the old one is closed",
+		   atoi(pg_scalar("select count(*) from pg_stat_activity where pid = %s", old)) == 0);
+}
+
+static void test_disable(void)
+{
+	sluice_with("pool_mode = transaction");
+	PGconn *con = console(), *a = client(NULL);
+	check_scalar(a, "select 1", "1");
+	sql(con, "DISABLE test");
+	check_login_fails(peer_version() ? "08P01" : "57P03", "database \"test\" is disabled", "user=alice");
+	check_scalar(a, "select 1", "1"); /* who is in stays in */
+	sql(con, "ENABLE test");
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+/* --- Limits */
+
+static void test_max_client_conn(void)
+{
+	sluice_with("max_client_conn = 3");
+	PGconn *c[3];
+	for (int i = 0; i < 3; i++)
+		c[i] = client(NULL);
+	check_login_fails("08P01", "no more connections allowed (max_client_conn)", "user=alice");
+	client_close(c[0]);
+	wait_until("room again", client_finish_start(client_start(NULL)));
+	check_scalar(c[1], "select 1", "1");
+}
+
+/* --- RELOAD */
+
+static void test_reload(void)
+{
+	for (int by_signal = 0; by_signal < 2; by_signal++) {
+		sluice_start(&(struct conf){ .settings = "default_pool_size = 1" });
+		PGconn *con = console(), *a = client(NULL), *b = client(NULL);
+		char *old = scalar(a, "select pg_backend_pid()");
+		sql(a, "begin");
+		start(b, "select 1");
+		wait_until("b waits", pool(con, "cl_waiting") == 1);
+		sluice_configure(&(struct conf){ .databases = "test = @PG@\nfresh = @PG@ dbname=test",
+						 .settings = "default_pool_size = 2\napplication_name_add_host = 1" });
+		if (by_signal)
+			sluice_signal(SIGHUP);
+		else
+			sql(con, "RELOAD");
+		finish(b); /* the larger pool holds for who waits already */
+		check_scalar(client("dbname=fresh"), "select 1", "1");
+		check_str("a keeps its server", scalar(a, "select pg_backend_pid()"), old);
+		sql(a, "commit");
+		check_str("value", show(con, "CONFIG", "key", "default_pool_size", "value"), "2");
+
+		/* A database that leads elsewhere now: old servers are closed as they come free. */
+		sql(a, "begin");
+		sluice_configure(&(struct conf){ .databases = "test = @PG@ dbname=postgres" });
+		if (by_signal)
+			sluice_signal(SIGHUP);
+		else
+			sql(con, "RELOAD");
+		wait_until("it is read", strcmp(show(con, "DATABASES", "name", "test", "database"), "postgres") == 0);
+		check_scalar(a, "select current_database()", "test");
+		sql(a, "commit");
+		check_scalar(a, "select current_database()", "postgres");
+		check_scalar(b, "select current_database()", "postgres");
+		sluice_stop();
+	}
+}
+
+/* A file with a fault changes nothing. */
+static void test_reload_of_a_bad_file(void)
+{
+	sluice_with("default_pool_size = 5");
+	PGconn *con = console(), *a = client(NULL);
+	check_scalar(a, "select 1", "1");
+	write_text(text("%s/sluice.ini", dir()),
+		   "[databases]\ntest = nonsense here\n[pgbouncer]\ndefault_pool_size = x\n");
+	if (!peer_version())
+		check_sql_fails(con, "RELOAD", NULL, "");
+	sluice_signal(SIGHUP);
+	wait_until("it is told", sluice_logged("sluice.ini:2"));
+	check_str("the old value", show(con, "CONFIG", "key", "default_pool_size", "value"), "5");
+	check_scalar(a, "select 1", "1");
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+/* --- The end */
+
+static bool is_refused(void)
+{
+	int fd = raw_try_open();
+	char heard[256];
+	size_t len;
+	bool in = fd >= 0 && raw_startup(fd, "alice", "test") && raw_expect(fd, 'R', heard, sizeof heard, &len);
+	raw_close(fd);
+	return !in;
+}
+
+static void test_shutdown(void)
+{
+	sluice_with(NULL);
+	PGconn *con = console(), *a = client(NULL);
+	sql(a, "begin");
+	start(con, "SHUTDOWN");
+	check_eq("exit status", sluice_wait_exit(), 0);
+	check_sql_fails(a, "select 1", NULL, "");
+	check_eq("a is out", PQstatus(a), CONNECTION_BAD);
+	wait_until("its server is, too", pg_servers() == 0);
+}
+
+static void test_sigquit(void)
+{
+	sluice_with(NULL);
+	PGconn *a = client(NULL);
+	sql(a, "begin");
+	sluice_signal(SIGQUIT);
+	check_eq("exit status", sluice_wait_exit(), 0);
+}
+
+/* SIGINT: running transactions end, waiting clients are turned away, then it is over. */
+static void test_sigint(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *a = client(NULL), *idle = client(NULL);
+	check_scalar(idle, "select 1", "1");
+	sql(a, "begin; create table kept (n int)");
+	sluice_signal(SIGINT);
+	wait_until("noticed", sluice_logged("SIGINT"));
+	check_scalar(a, "insert into kept values (1) returning n", "1");
+	check("it runs still", sluice_is_running());
+	sql(a, "commit");
+	check_eq("exit status", sluice_wait_exit(), 0);
+	check_str("the transaction is whole", pg_scalar("select 1"), "1");
+	PGconn *straight = client_to_pg(NULL);
+	check_scalar(straight, "select count(*) from kept", "1");
+	sql(straight, "drop table kept");
+	check_sql_fails(idle, "select 1", NULL, "");
+}
+
+/* SIGTERM: nobody new, and the end with the last client; a second signal ends it now. */
+static void test_sigterm(void)
+{
+	for (int round = 0; round < 3; round++) {
+		sluice_with("pool_mode = transaction");
+		PGconn *a = client(NULL), *b = client(NULL);
+		check_scalar(a, "select 1", "1");
+		sluice_signal(SIGTERM);
+		wait_until("noticed", sluice_logged("SIGTERM"));
+		check_scalar(b, "select 2", "2");
+		sql(a, "begin");
+		wait_until("nobody new", is_refused());
+		if (round == 0) {
+			sql(a, "commit");
+			client_close(a);
+			check_scalar(b, "select 3", "3");
+			client_close(b);
+		} else {
+			sluice_signal(round == 1 ? SIGTERM : SIGINT);
+		}
+		check_eq("exit status", sluice_wait_exit(), 0);
+	}
+}
+
+static void test_shutdown_modes(void)
+{
+	sluice_with("pool_mode = transaction");
+	PGconn *con = console(), *a = client(NULL);
+	check_sql_fails(con, "SHUTDOWN NONSENSE", NULL, "SHUTDOWN NONSENSE");
+	sql(a, "begin");
+	sql(con, "SHUTDOWN WAIT_FOR_SERVERS");
+	check_scalar(a, "select 1", "1");
+	sql(a, "commit");
+	check_eq("exit status", sluice_wait_exit(), 0);
+
+	sluice_with("pool_mode = transaction");
+	con = console();
+	a = client(NULL);
+	sql(con, "SHUTDOWN WAIT_FOR_CLIENTS");
+	check_scalar(a, "select 1", "1");
+	check_scalar(a, "select 1", "1");
+	client_close(con);
+	client_close(a);
+	check_eq("exit status", sluice_wait_exit(), 0);
+}
+
+/* --- How it is started */
+
+static void test_command_line(void)
+{
+	char *out;
+	sluice_with(NULL);
+	sluice_stop();
+	check_eq("-V", run(&out, "./sluice -V"), 0);
+	check_eq("--help", run(&out, "./sluice --help"), 0);
+	check(out, strstr(out, "-d") != NULL);
+	check("no file", run(&out, "./sluice nowhere.ini") != 0);
+	check("no argument", run(&out, "./sluice") != 0);
+	check("an unknown switch", run(&out, "./sluice --nonsense sluice.ini") != 0);
+	if (peer_version()) {
+		skip("the rest is Sluice's own");
+		return;
+	}
+	check_eq("--check of a good one", run(&out, "./sluice --check sluice.ini"), 0);
+	check(text("it is quiet about it: %s", out), strlen(out) < 200);
+	write_text(text("%s/bad.ini", dir()), "[databases]\ntest = host=a prot=1\n[sluice]\n\npool_mode = trans\n"
+					      "defualt_pool_size = 5\nlisten_port = 99999\n");
+	check("--check of a bad one", run(&out, "./sluice --check bad.ini") > 0);
+	static const char *const faults[] = { "bad.ini:2",         "prot",      "bad.ini:5",  "pool_mode", "bad.ini:6",
+					      "default_pool_size", "bad.ini:7", "listen_port" };
+	for (size_t i = 0; i < COUNT(faults); i++)
+		check(text("\"%s\" in: %s", faults[i], out), strstr(out, faults[i]) != NULL);
+}
+
+/* As root it needs a user to become; as a daemon it leaves a pid file and no output. */
+static void test_daemon(void)
+{
+	char *out;
+	sluice_with(NULL);
+	sluice_stop();
+	write_text(text("%s/d.ini", dir()), text("%s\npidfile = %s/d.pid\nlogfile = %s/d.log\n",
+						 file_text(text("%s/sluice.ini", dir())), dir(), dir()));
+	check_eq("-d", run(&out, "./sluice -d d.ini"), 0);
+	pid_t pid = 0;
+	wait_until(text("a pid file: %s", out), (pid = atoi(file_text(text("%s/d.pid", dir())))) > 1);
+	check_scalar(client(NULL), "select 1", "1");
+	check("a second one is refused", run(&out, "./sluice -d d.ini") != 0);
+	check_eq("the first one still runs", kill(pid, 0), 0);
+	kill(pid, SIGQUIT);
+	wait_until("it ends", kill(pid, 0) != 0);
+	check_str("and takes its pid file along", file_text(text("%s/d.pid", dir())), "");
+	check("its log", strstr(file_text(text("%s/d.log", dir())), "test/alice") != NULL);
+}
+
+static void test_root_becomes_another(void)
+{
+	if (getuid() != 0) {
+		skip("not root");
+		return;
+	}
+	sluice_start(&(struct conf){ .as_root = true, .args = "-u @USER@" });
+	check_scalar(client(NULL), "select 1", "1");
+	char *status = file_text(text("/proc/%d/status", sluice_pid())), *uid = strstr(status, "\nUid:");
+	check("it is not root any more", uid && atoi(uid + 5) != 0);
+	char *gid = strstr(status, "\nGid:"), *groups = strstr(status, "\nGroups:");
+	check("nor of root's group", gid && atoi(gid + 5) != 0);
+	check("nor of root's groups", groups && strtol(groups + 8, NULL, 10) != 0);
+	sluice_stop();
+	check("and will not run as root", system(text("%s/sluice %s/sluice.ini >/dev/null 2>&1", dir(), dir())) != 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "rights", test_rights },
+		{ "own_user", test_own_user },
+		{ "psql_on_the_console", test_psql_on_the_console },
+		{ "show", test_show },
+		{ "pause_and_resume", test_pause_and_resume },
+		{ "paused_for_too_long", test_paused_for_too_long },
+		{ "kill", test_kill },
+		{ "reconnect", test_reconnect },
+		{ "disable", test_disable },
+		{ "max_client_conn", test_max_client_conn },
+		{ "reload", test_reload },
+		{ "reload_of_a_bad_file", test_reload_of_a_bad_file },
+		{ "shutdown", test_shutdown },
+		{ "sigquit", test_sigquit },
+		{ "sigint", test_sigint },
+		{ "sigterm", test_sigterm },
+		{ "shutdown_modes", test_shutdown_modes },
+		{ "command_line", test_command_line },
+		{ "daemon", test_daemon },
+		{ "root_becomes_another", test_root_becomes_another },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "console", tests);
+}
