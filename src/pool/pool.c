@@ -56,6 +56,23 @@ static uint64_t limit_ms(const struct pool *p, enum setting_id id)
 	return (uint64_t)config_num(p->config, id, p->db->conf, p->user->conf);
 }
 
+/* Servers of an older target, or all of them, are closed as they come free; idle ones now, and with server_fast_close
+ * also those that a client of session pooling holds between transactions, together with that client. */
+static void retire(struct pool *p, bool all)
+{
+	bool fast = p->lim.mode == POOL_SESSION && config_num(p->config, SET_server_fast_close, NULL, NULL);
+	for (int st = 0; st < SERVER_DEAD; st++) {
+		LIST_EACH (&p->by_state[st], it) {
+			struct server *sv = server_at(it);
+			if (!all && sv->generation == p->db->generation)
+				continue;
+			sv->close_needed = true;
+			if (st == SERVER_IDLE || (fast && st == SERVER_ACTIVE && sv->ops->at_rest(sv)))
+				server_close(sv, "database configuration changed", NULL);
+		}
+	}
+}
+
 void pool_configure(struct pool *p)
 {
 	struct config *was = p->config;
@@ -86,10 +103,7 @@ void pool_configure(struct pool *p)
 	if (p->lim.size && p->lim.min_size > p->lim.size)
 		p->lim.min_size = p->lim.size;
 	config_put(was);
-	if (p->db->generation) /* servers of an older target go now if they are idle */
-		LIST_EACH (&p->by_state[SERVER_IDLE], it)
-			if (server_at(it)->generation != p->db->generation)
-				server_close(server_at(it), "configuration changed", NULL);
+	retire(p, false);
 	pool_serve(p);
 }
 
@@ -447,13 +461,7 @@ bool pool_is_quiet(const struct database *db)
 void pool_reconnect(struct database *db)
 {
 	POOLS_OF(db, p)
-	{
-		for (int st = 0; st < SERVER_DEAD; st++)
-			LIST_EACH (&p->by_state[st], it)
-				server_at(it)->close_needed = true;
-		while (!list_empty(&p->by_state[SERVER_IDLE]))
-			server_close(server_at(p->by_state[SERVER_IDLE].next), "reconnect", NULL);
-	}
+	retire(p, true);
 }
 
 void pool_kill(struct database *db)

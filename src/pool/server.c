@@ -456,7 +456,7 @@ void server_release(struct server *sv)
 		return;
 	}
 	if (sv->close_needed || sv->generation != p->db->generation) {
-		server_close(sv, "configuration changed, or RECONNECT", NULL);
+		server_close(sv, "close_needed", NULL);
 		return;
 	}
 	if (sv->cancels) {

@@ -437,8 +437,13 @@ void session_request_ends(struct session *s, bool in_transaction)
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;
-	if (in_transaction || s->mode == POOL_SESSION)
+	if (in_transaction)
 		return false;
+	if (s->mode == POOL_SESSION) {
+		if (sv->close_needed && config_num(config_now(), SET_server_fast_close, NULL, NULL))
+			server_close(sv, "server_fast_close", NULL);
+		return false;
+	}
 	s->server = NULL;
 	session_move(s, SESSION_IDLE);
 	stream_unhold(&sv->stream, HOLD_PEER);
