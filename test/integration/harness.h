@@ -50,7 +50,8 @@ char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int run(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* In the background: the pid, ended with the test; its output in the file dir()/name. */
 pid_t run_in_background(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int wait_for(pid_t pid); /* exit status, 128 + signal, or -1 if it did not end in time */
+/* Has it? *status: its exit status, or 128 + signal. Asked again after that it has not. */
+bool has_ended(pid_t pid, int *status);
 const char *dir(void);
 char *file_text(const char *path); /* "" when it is not there */
 void write_text(const char *path, const char *content);
