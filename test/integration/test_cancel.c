@@ -164,7 +164,7 @@ static struct key raw_client(void)
 {
 	struct key k;
 	char body[512];
-	size_t len;
+	size_t len = 0;
 	k.fd = raw_open();
 	require("start", raw_startup(k.fd, "alice", "test") && raw_expect(k.fd, 'K', body, sizeof body, &len));
 	require("key of eight bytes", len == 8);
@@ -189,7 +189,7 @@ static void test_storm(void)
 	sluice_with("pool_mode = transaction\ndefault_pool_size = 40");
 	struct key clients[N];
 	char body[512];
-	size_t len;
+	size_t len = 0;
 	for (int i = 0; i < N; i++) {
 		clients[i] = raw_client();
 		check("query", raw_message(clients[i].fd, 'Q', SLEEP, sizeof SLEEP));
@@ -218,7 +218,7 @@ static void test_storm_of_useless_requests(void)
 	struct key c = raw_client(), nobody = c;
 	PGconn *other = client(NULL);
 	char body[512];
-	size_t len;
+	size_t len = 0;
 	memset(nobody.id, 0x5a, sizeof nobody.id);
 	check("query", raw_message(c.fd, 'Q', SLEEP, sizeof SLEEP));
 	wait_until("it runs", sleepers() == 1);

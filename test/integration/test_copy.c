@@ -147,7 +147,7 @@ static void test_late_copy_data(void)
 {
 	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 10");
 	char body[512];
-	size_t len;
+	size_t len = 0;
 	for (int round = 0; round < 3; round++) {
 		int fd = raw_open();
 		check("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));

@@ -409,6 +409,32 @@ static void test_server_idle_timeout(void)
 	check_scalar(a, "select 1", "1");
 }
 
+/* RECONNECT in session pooling: a held server goes with its client between transactions, or when the client leaves. */
+static void test_server_fast_close(void)
+{
+	for (int fast = 0; fast < 2; fast++) {
+		sluice_with(text("pool_mode = session\nserver_fast_close = %d", fast));
+		PGconn *con = console(), *idle = client(NULL), *busy = client(NULL);
+		char *idle_pid = scalar(idle, "select pg_backend_pid()"), *busy_pid = hold(busy);
+		sql(con, "reconnect");
+		check_str("a transaction goes on", scalar(busy, "select pg_backend_pid()"), busy_pid);
+		if (fast) {
+			check("a client between transactions is cut off",
+			      PQresultStatus(PQexec(idle, "select 1")) == PGRES_FATAL_ERROR);
+			PQclear(PQexec(busy, "commit"));
+			check("and the other when its transaction is over",
+			      PQresultStatus(PQexec(busy, "select 1")) == PGRES_FATAL_ERROR);
+		} else {
+			check_str("nothing changes for it", scalar(idle, "select pg_backend_pid()"), idle_pid);
+			sql(busy, "commit");
+			client_close(idle);
+			client_close(busy);
+		}
+		wait_until("both servers are closed", pg_servers() == 0);
+		sluice_stop();
+	}
+}
+
 static void test_query_wait_timeout(void)
 {
 	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 1");
@@ -511,6 +537,7 @@ int main(int argc, char **argv)
 		{ "reserve_pool", test_reserve_pool },
 		{ "server_lifetime", test_server_lifetime },
 		{ "server_idle_timeout", test_server_idle_timeout },
+		{ "server_fast_close", test_server_fast_close },
 		{ "query_wait_timeout", test_query_wait_timeout },
 		{ "dead_idle_servers", test_dead_idle_servers },
 		{ "server_check", test_server_check },
