@@ -2,11 +2,12 @@
 # Builds Sluice with the sanitizers and runs all its tests. Installs what they need.
 #
 #   ./test/run.sh                      everything
-#   ./test/run.sh unit                 a part: unit, static, clang, integration, scripts
+#   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, scripts
 #   ./test/run.sh integration test_auth test_copy
+#   ./test/run.sh fuzz 60              each target for a minute, instead of 5 seconds
 #
 # The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
-# What runs for longer is not here: test/bench/README.md.
+# What runs for longer is not here: test/bench/README.md, test/fuzz/README.md.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=contrib/packages.sh
@@ -76,6 +77,10 @@ fi
 if wants clang; then
 	say "clang, warnings are errors"
 	one clang bash -c ". '$top/contrib/packages.sh' && build_sluice '$top' '$clang' CC=clang --enable-werror && make -C '$clang' -j2 check TESTS="
+fi
+if wants fuzz; then
+	say "Fuzz targets, for a short while"
+	one fuzz "$top/test/fuzz/run.sh" "$@"
 fi
 if wants integration; then
 	say "Integration tests, against PostgreSQL"
