@@ -101,10 +101,13 @@ bench_begin() {
 	disown
 	chmod 755 "$TMP"
 	[ "$(id -u)" != 0 ] || chown "$BENCH_USER" "$TMP"
-	# Copies: a build that goes on meanwhile changes nothing, and the unprivileged user can reach them.
-	cp "$SLUICE" "$TMP/sluice" || die "cannot copy $SLUICE"
-	[ -z "$SLUICE_OLD" ] || cp "$SLUICE_OLD" "$TMP/sluice-old" || die "cannot copy $SLUICE_OLD"
-	chmod 755 "$TMP"/sluice*
+	# Copies: a build that goes on meanwhile changes nothing, and the unprivileged user can reach them. Of names of
+	# their own: who kills daemons by name does not mean these.
+	cp "$SLUICE" "$TMP/bench-sluice" || die "cannot copy $SLUICE"
+	[ -z "$SLUICE_OLD" ] || cp "$SLUICE_OLD" "$TMP/bench-sluice-old" || die "cannot copy $SLUICE_OLD"
+	chmod 755 "$TMP"/bench-*
+	# The daemon reads settings from these.
+	unset "${!SLUICE_@}"
 }
 
 find_postgres() {
@@ -224,7 +227,7 @@ target_on_port() { # NAME AUTH
 		;;
 	sluice*)
 		write_ini "$TMP/$1-$2.ini" "$2"
-		spawn "$1" "$TMP/$1" -q "$TMP/$1-$2.ini"
+		spawn "$1" "$TMP/bench-$1" -q "$TMP/$1-$2.ini"
 		;;
 	esac
 }
