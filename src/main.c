@@ -10,6 +10,7 @@
 #include "core/str.h"
 #include "net/dns.h"
 #include "net/listen.h"
+#include "net/stream.h"
 #include "pg/pg.h"
 #include "pool/pool.h"
 #include "session/session.h"
@@ -115,6 +116,13 @@ static void open_log(void)
 static void apply_settings(void)
 {
 	open_log();
+	stream_set_tcp(&(struct stream_tcp){
+		.keepalive = number(SET_tcp_keepalive) != 0,
+		.keepcnt = (int)number(SET_tcp_keepcnt),
+		.keepidle_s = (int)number(SET_tcp_keepidle),
+		.keepintvl_s = (int)number(SET_tcp_keepintvl),
+		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
+	});
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
 }
 
@@ -122,6 +130,7 @@ static void apply(void)
 {
 	apply_settings();
 	databases_reload();
+	sessions_check_dropped();
 }
 
 static bool reload(struct fault *f)

@@ -24,8 +24,8 @@
 #define BATCH_MAX      64
 /* How long nobody is accepted when there was no descriptor for it. */
 #define STARVED_MS     200
-/* How long the kernel keeps a client to itself that says nothing, about. Short: client_login_timeout begins only when it has
- * been handed over. */
+/* How long the kernel keeps a client to itself that says nothing, about. Short: client_login_timeout begins only when
+ * it has been handed over. */
 #define DEFER_ACCEPT_S 1
 
 struct listener {

@@ -6,6 +6,8 @@
 #include "core/slab.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -74,6 +76,32 @@ void stream_open(struct stream *st, int fd, const struct stream_ops *ops)
 	stream_begin(st, fd, ops, false);
 }
 
+static struct stream_tcp tcp;
+
+void stream_set_tcp(const struct stream_tcp *t)
+{
+	tcp = *t;
+}
+
+/* What listeners give to the connections that they accept. Each is a wish: without it the connection works too. */
+static void set_tcp(int fd)
+{
+	const struct {
+		bool wanted;
+		int level, option, value;
+	} wishes[] = {
+		{ true, IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ tcp.keepalive, SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ tcp.keepalive && tcp.keepcnt, IPPROTO_TCP, TCP_KEEPCNT, tcp.keepcnt },
+		{ tcp.keepalive && tcp.keepidle_s, IPPROTO_TCP, TCP_KEEPIDLE, tcp.keepidle_s },
+		{ tcp.keepalive && tcp.keepintvl_s, IPPROTO_TCP, TCP_KEEPINTVL, tcp.keepintvl_s },
+		{ tcp.user_timeout_ms, IPPROTO_TCP, TCP_USER_TIMEOUT, tcp.user_timeout_ms },
+	};
+	for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
+		if (wishes[i].wanted)
+			(void)setsockopt(fd, wishes[i].level, wishes[i].option, &wishes[i].value, sizeof(int));
+}
+
 bool stream_connect(struct stream *st, const struct addr *a, const char *path, const struct stream_ops *ops,
 		    struct fault *f)
 {
@@ -111,6 +139,8 @@ bool stream_connect(struct stream *st, const struct addr *a, const char *path, c
 			f->kind = FAULT_BUSY;
 		return false;
 	}
+	if (!path)
+		set_tcp(fd);
 	int rc;
 	do
 		rc = connect(fd, &to.sa, len);

@@ -35,7 +35,12 @@ struct stream_ops {
 };
 
 /* Why reading is held; bits. */
-enum { HOLD_PEER = 1 /* whom we write to is stalled */, HOLD_FULL = 2 /* ours: too much is kept */, HOLD_OWNER = 4 };
+enum {
+	HOLD_PEER = 1 /* whom we write to is stalled */,
+	HOLD_FULL = 2 /* ours: too much is kept */,
+	HOLD_OWNER = 4,
+	HOLD_SELF = 8 /* it does not take our answers */
+};
 
 struct outq;
 
@@ -57,6 +62,13 @@ void stream_open(struct stream *st, int fd, const struct stream_ops *ops);
  * nothing about the other end. st is closed then. */
 bool stream_connect(struct stream *st, const struct addr *a, const char *path, const struct stream_ops *ops,
 		    struct fault *f);
+/* Options of the TCP connections that stream_connect() opens from now on; 0: the system's. TCP_NODELAY is always set.
+ */
+struct stream_tcp {
+	bool keepalive;
+	int keepcnt, keepidle_s, keepintvl_s, user_timeout_ms;
+};
+void stream_set_tcp(const struct stream_tcp *t);
 static inline bool stream_is_open(const struct stream *st)
 {
 	return st->io.fd >= 0;

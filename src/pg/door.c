@@ -196,6 +196,18 @@ static void authenticated(struct session *s)
 		session_fail(s, &f);
 		return;
 	}
+	if (!s->db) {
+		struct database *db = database_find(c->login->database, &f);
+		if (!db) {
+			session_fail(s, &f);
+			return;
+		}
+		session_identify(s, db, NULL);
+		if (!session_may_enter(s, &f)) {
+			session_fail(s, &f);
+			return;
+		}
+	}
 	if (s->db->exchange) {
 		c->sink = pg_sink_new(c);
 		if (!c->sink) {
@@ -216,7 +228,10 @@ static void cancel_request(struct session *s, struct rd body)
 	if (n) {
 		struct pg_client *c = list_owner(n, struct pg_client, by_key);
 		log_info(&c->s.log, "cancel request");
-		session_cancel(&c->s);
+		if (session_cancel(&c->s, s)) { /* closed when it has got through */
+			stream_hold(&s->stream, HOLD_OWNER);
+			return;
+		}
 	}
 	session_close(s, "cancel request");
 }
@@ -316,15 +331,25 @@ static bool take_params(struct session *s, struct rd body, struct asked *a, stru
 	return true;
 }
 
+static void ascii_only(char *out, size_t cap, const char *in)
+{
+	size_t n = 0;
+	for (; in[n] && n + 1 < cap; n++)
+		out[n] = in[n] >= 0x20 && in[n] < 0x7f ? in[n] : '?';
+	out[n] = 0;
+}
+
 static bool take_app_name(struct session *s, const char *app, struct fault *f)
 {
-	char named[128], at[ADDR_TEXT_MAX];
+	char named[256], with_host[256], at[ADDR_TEXT_MAX];
 	if (config_num(config_now(), SET_application_name_add_host, NULL, NULL)) {
 		addr_text(&s->addr, at);
-		str_fmt(named, sizeof named, "%s%s%s", app ? app : "", app && *app ? " - " : "app - ", at);
-		app = named;
+		str_fmt(with_host, sizeof with_host, "%s%s%s", app ? app : "", app && *app ? " - " : "app - ", at);
+		app = with_host;
 	}
-	if (app && !set_var(s, "application_name", app))
+	if (app)
+		ascii_only(named, sizeof named, app); /* as servers themselves do */
+	if (app && !set_var(s, "application_name", named))
 		return fault_set(f, FAULT_NOMEM, "no memory for the session");
 	return true;
 }
@@ -415,8 +440,11 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	}
 	if ((version & 0xffff) > 0 || a.unknown)
 		negotiate(s, body, a.unknown);
-	db = database_find(l->database, &f);
-	l->no_such_db = db == NULL;
+	/* One that "*" would make is made for those only who have logged in. */
+	db = database_peek(l->database);
+	if (!db || db->dropped)
+		db = config_find_db(config_now(), l->database) ? database_find(l->database, &f) : NULL;
+	l->no_such_db = !db && !database_is_known(l->database);
 	if (db && db->exchange)
 		s->is_own_user = is_own_user(s, l->user);
 	session_identify(s, db, user_find(l->user, s->is_own_user));
@@ -611,7 +639,7 @@ static bool begin_pass(struct session *s, uint8_t type, uint32_t total)
 	}
 	if (expect_is_empty(&p->expect))
 		session_request_begins(s);
-	if (type != PG_COPY_DATA && !expect_sent(&p->expect, expected_of(type))) {
+	if (type != PG_FLUSH && type != PG_COPY_DATA && !expect_sent(&p->expect, expected_of(type))) {
 		struct fault f;
 		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
 		session_fail(s, &f);

@@ -66,7 +66,6 @@ static void free_server(struct server *sv)
 	struct pg_server *p = pg_server_of(sv);
 	end_login(p);
 	expect_free(&p->expect);
-	varset_put(p->want);
 	free(p->own_fault);
 	slab_put(&slab, p);
 }
@@ -260,6 +259,16 @@ static void run(struct server *sv, const char *sql)
 	begin_own(pg_server_of(sv), OWN_RUN, sql);
 }
 
+/* A statement is read in the client_encoding that the server has from the client before: only ASCII means the same in
+ * all. */
+static bool is_ascii(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s >= 0x80)
+			return false;
+	return true;
+}
+
 /* SET "name" TO E'value'; whatever standard_conforming_strings is there. */
 static void add_set(struct sb *b, const struct var *v)
 {
@@ -280,27 +289,27 @@ static void sync_vars(struct server *sv, const struct varset *want)
 	struct pg_server *p = pg_server_of(sv);
 	struct sb sql = { .max = 1u << 20 };
 
-	for (uint32_t i = 0; i < want->count; i++)
-		if (varset_find(sv->vars, want->at[i].name->s) != want->at[i].value)
-			add_set(&sql, &want->at[i]);
-	p->want = varset_ref(want);
+	for (uint32_t i = 0; i < want->count; i++) {
+		const struct var *v = &want->at[i];
+		if (varset_find(sv->vars, v->name->s) == v->value)
+			continue;
+		if (!is_ascii(v->value->s)) {
+			struct fault f;
+			fault_set(&f, FAULT_UNSUP,
+				  "parameter \"%s\" has a value that is not ASCII, which cannot be set again on "
+				  "another server connection",
+				  v->name->s);
+			server_synced(sv, &f);
+			sb_free(&sql);
+			return;
+		}
+		add_set(&sql, v);
+	}
 	if (sql.bad)
 		no_memory(sv);
 	else
 		begin_own(p, OWN_SYNC, sb_str(&sql));
 	sb_free(&sql);
-}
-
-/* After a sync: what was set and not reported is as it was asked for. */
-static bool adopt_unreported(struct pg_server *p)
-{
-	for (uint32_t i = 0; i < p->want->count; i++) {
-		const struct var *v = &p->want->at[i];
-		if (!varset_find(p->sv.vars, v->name->s) &&
-		    !varset_set(&p->sv.vars, v->name->s, v->value->s, v->value->len))
-			return false;
-	}
-	return true;
 }
 
 static void own_done(struct pg_server *p)
@@ -322,13 +331,7 @@ static void own_done(struct pg_server *p)
 		server_done_own(sv, failed ? &f : NULL);
 		return;
 	}
-	bool ok = failed || adopt_unreported(p);
-	varset_put(p->want);
-	p->want = NULL;
-	if (ok)
-		server_synced(sv, failed ? &f : NULL);
-	else
-		no_memory(sv);
+	server_synced(sv, failed ? &f : NULL);
 }
 
 static void own_error(struct pg_server *p, struct rd body)
@@ -351,12 +354,18 @@ static void own_error(struct pg_server *p, struct rd body)
 
 /* --- Messages that must be understood */
 
+/* A client that is not read from because the server owed it too much is read from again. */
+static void check_full(const struct pg_server *p, struct session *s)
+{
+	if (pg_client_of(s)->full && p->expect.count < EXPECT_MAX / 2)
+		pg_client_unfull(pg_client_of(s));
+}
+
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
 static bool ready(struct pg_server *p, uint8_t txn)
 {
 	struct server *sv = &p->sv;
 	struct session *s = sv->session;
-	bool was_full = expect_is_full(&p->expect);
 
 	if (txn != 'I' && txn != 'T' && txn != 'E') {
 		broken(sv, "ReadyForQuery with an unknown status");
@@ -375,8 +384,7 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	}
 	if (ours)
 		session_request_ends(s, txn != 'I');
-	if ((was_full || pg_client_of(s)->full) && p->expect.count < EXPECT_MAX / 2)
-		pg_client_unfull(pg_client_of(s));
+	check_full(p, s);
 	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0)
 		session_boundary(s, txn != 'I');
 	return true;
@@ -434,6 +442,7 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 		}
 		expect_error(&p->expect);
 		if (to) {
+			check_full(p, s);
 			stream_put_span(to, at, n);
 			s->pool->stats.v[STAT_error_count]++;
 			if (strcmp(e.severity, "FATAL") == 0 || strcmp(e.severity, "PANIC") == 0)
@@ -448,6 +457,24 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 static bool must_be_held(uint8_t type)
 {
 	return type == PG_READY || type == PG_PARAMETER_STATUS || type == PG_ERROR;
+}
+
+/* Does it complete the answer to one message of the extended protocol? */
+static bool is_reply(uint8_t type)
+{
+	switch (type) {
+	case PG_PARSE_COMPLETE:
+	case PG_BIND_COMPLETE:
+	case PG_CLOSE_COMPLETE:
+	case PG_ROW_DESCRIPTION:
+	case PG_NO_DATA:
+	case PG_COMMAND_COMPLETE:
+	case PG_EMPTY_QUERY:
+	case PG_PORTAL_SUSPENDED:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Passes n bytes that stand at the cursor. */
@@ -508,6 +535,8 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		if (p->own)
 			own_error(p, rd_of("", 0));
 	}
+	if (is_reply(type))
+		expect_reply(&p->expect);
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		expect_copy_in(&p->expect);
 	if (!to && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {

@@ -34,7 +34,6 @@ struct pg_server {
 	uint8_t txn;                   /* ReadyForQuery's: 'I', 'T', 'E' */
 	uint8_t own;                   /* enum own: what the house itself asked of it */
 	struct fault *own_fault;       /* owned; what that failed with */
-	const struct varset *want;     /* counted; what is being synced */
 	uint32_t key_pid, key_secret;  /* BackendKeyData */
 	bool has_key;
 };

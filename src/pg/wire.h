@@ -31,6 +31,8 @@ enum pg_front {
 enum pg_back {
 	PG_AUTHENTICATION = 'R',
 	PG_BACKEND_KEY_DATA = 'K',
+	PG_BIND_COMPLETE = '2',
+	PG_CLOSE_COMPLETE = '3',
 	PG_COMMAND_COMPLETE = 'C',
 	PG_COPY_BOTH = 'W',
 	PG_COPY_IN = 'G',
@@ -39,9 +41,12 @@ enum pg_back {
 	PG_EMPTY_QUERY = 'I',
 	PG_ERROR = 'E',
 	PG_NEGOTIATE = 'v',
+	PG_NO_DATA = 'n',
 	PG_NOTICE = 'N',
 	PG_NOTIFICATION = 'A',
 	PG_PARAMETER_STATUS = 'S',
+	PG_PARSE_COMPLETE = '1',
+	PG_PORTAL_SUSPENDED = 's',
 	PG_READY = 'Z',
 	PG_ROW_DESCRIPTION = 'T'
 };

@@ -297,11 +297,17 @@ static bool set_forced(struct database *db)
 		db->forced = NULL;
 		return true;
 	}
-	if (db->forced && strcmp(db->forced->name->s, c->user) == 0 && secret_same(&db->forced->secret, c->password))
-		return true;
 	/* No password here: the one that auth_file has for that user. */
 	const struct user_conf *uc = c->password[0] ? NULL : config_find_user(db->config, c->user);
-	struct user *u = user_make(c->user, uc ? uc->secret : c->password, true);
+	const char *secret = uc ? uc->secret : c->password;
+	if (db->forced && strcmp(db->forced->name->s, c->user) == 0) { /* the same one, so that its pool goes on */
+		if (!secret_same(&db->forced->secret, secret)) {
+			secret_clear(&db->forced->secret);
+			return secret_parse(&db->forced->secret, secret);
+		}
+		return true;
+	}
+	struct user *u = user_make(c->user, secret, true);
 	if (!u)
 		return false;
 	u->config = config_ref(db->config);
@@ -333,6 +339,12 @@ struct database *database_peek(const char *name)
 {
 	struct map_node *n = map_find(&db_by_name, name, strlen(name), same_db_name);
 	return n ? list_owner(n, struct database, node) : NULL;
+}
+
+bool database_is_known(const char *name)
+{
+	const struct database *db = database_peek(name);
+	return (db && !db->dropped) || config_find_db(config_now(), name) || config_now()->fallback;
 }
 
 struct database *database_find(const char *name, struct fault *f)
@@ -392,10 +404,10 @@ void databases_reload(void)
 		const struct db_conf *conf = config_find_db(c, db->name->s);
 		if (!conf)
 			conf = c->fallback;
-		if (!conf || !database_configure(db, conf)) {
-			log_info(NULL, "database \"%s\" is no longer configured", db->name->s);
-			db->dropped = true;
-		}
+		db->dropped = !conf || !database_configure(db, conf);
+		if (db->dropped)
+			log_warn(NULL, "database \"%s\" is no longer configured: its clients are disconnected",
+				 db->name->s);
 		LIST_EACH (&db->pools, at)
 			pool_configure(list_owner(at, struct pool, in_db));
 		if (db->dropped) {

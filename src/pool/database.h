@@ -70,11 +70,13 @@ void databases_free(void);
 void database_set_engine(enum db_kind kind, const struct engine_ops *ops);
 
 /* Brings databases and users in line with config_now(): new ones appear when asked for, changed ones get their new
- * limits, dropped ones are marked and their idle servers closed. */
+ * limits, dropped ones are marked and their servers closed. Their sessions are the caller's concern. */
 void databases_reload(void);
 
 /* The database of that name, or one made from the fallback entry; FAULT_NO_DB. */
 struct database *database_find(const char *name, struct fault *f);
+/* Would it be found? Makes none: whoever has not logged in yet may ask with any name. */
+bool database_is_known(const char *name);
 /* Only if it is there already. */
 struct database *database_peek(const char *name);
 /* The pseudo-database, which main() registers with its engine under each of its names. */

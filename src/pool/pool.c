@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RETRY_MIN_MS 100u  /* between two attempts to open a server, the first of which failed */
+#define STARVED_MS   1000u /* and when it was we who had no descriptor left */
+
 static struct list pools = { &pools, &pools };
 static struct map by_key;
 static bool all_paused;
@@ -265,15 +268,26 @@ static uint32_t live(const struct pool *p)
 	       p->count[SERVER_CANCEL];
 }
 
+/* When to try again after a failure. Never at once, whatever server_login_retry says: a failure that takes no time
+ * would be tried for ever within one turn of the loop. */
+static uint64_t retry_at(const struct pool *p)
+{
+	return p->failed_ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
+}
+
 /* May the pool have one more? Wakes itself later where time will tell. */
 static bool may_open(struct pool *p)
 {
 	uint64_t now = loop_now();
 	uint32_t total = pool_servers(p);
 
+	if (now < p->starved_until_ms) { /* descriptors are short: not one more try before there may be some */
+		wake_at(p, p->starved_until_ms);
+		return false;
+	}
 	if (p->failed_ms) { /* after a failure: one at a time, and not before the retry is due */
-		if (now < p->failed_ms + p->lim.retry_ms) {
-			wake_at(p, p->failed_ms + p->lim.retry_ms);
+		if (now < retry_at(p)) {
+			wake_at(p, retry_at(p));
 			return false;
 		}
 		if (p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > 0)
@@ -304,7 +318,7 @@ static void grow(struct pool *p)
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
 	    want < p->lim.min_size - total)
 		want = p->lim.min_size - total;
-	while (want-- > 0 && !p->db->disabled && may_open(p))
+	while (want-- > 0 && may_open(p))
 		if (!server_open(p))
 			break;
 }
@@ -355,8 +369,7 @@ static void serve(struct task *t)
 			w->granted(w, sv);
 		}
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
-		if (p->nwaiting && p->failed_ms && !live(p) && opening(p) == 0 &&
-		    loop_now() < p->failed_ms + p->lim.retry_ms) {
+		if (p->nwaiting && p->failed_ms && !live(p) && opening(p) == 0 && loop_now() < retry_at(p)) {
 			struct fault f = p->failure;
 			fault_set(&f, p->failure.kind,
 				  "server login has been failing, cached error: %.400s (server_login_retry)",
@@ -394,7 +407,7 @@ void pool_server_ready(struct server *sv)
 	struct pool *p = sv->pool;
 	if (p->nwaiting || is_paused(p) || on_change)
 		pool_serve(p);
-	else
+	if (!p->nwaiting)
 		serve_others(p);
 }
 
@@ -404,7 +417,7 @@ void pool_server_failed(struct pool *p, const struct fault *f)
 		p->failed_ms = loop_now() ? loop_now() : 1;
 		p->failure = *f;
 	} else {
-		wake_at(p, loop_now() + 1000);
+		p->starved_until_ms = loop_now() + STARVED_MS;
 	}
 	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY)
 		refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */

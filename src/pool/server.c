@@ -409,7 +409,7 @@ void server_done_own(struct server *sv, const struct fault *f)
 		become_idle(sv);
 		break;
 	case SERVER_RESET:
-		sv->used = false;
+		sv->used = sv->was_session = false;
 		become_idle(sv);
 		break;
 	case SERVER_CONNECT:
@@ -434,6 +434,7 @@ bool server_is_used(const struct server *sv, uint64_t check_delay_ms)
 /* A statement of the house's own has as long as a connect. */
 static void run_own(struct server *sv, const char *sql)
 {
+	deadline_clear(&sv->deadline); /* an idle one may still be armed */
 	if (sv->pool->lim.connect_ms)
 		(void)deadline_set(&sv->deadline, loop_now() + sv->pool->lim.connect_ms);
 	sv->ops->run(sv, sql);
@@ -459,7 +460,8 @@ void server_release(struct server *sv)
 		server_close(sv, "close_needed", NULL);
 		return;
 	}
-	if (sv->cancels) {
+	if (sv->cancels) { /* which have a deadline of their own */
+		deadline_clear(&sv->deadline);
 		server_move(sv, SERVER_CANCEL);
 		return;
 	}
@@ -467,7 +469,7 @@ void server_release(struct server *sv)
 		server_close(sv, "server lifetime over", NULL);
 		return;
 	}
-	if (p->lim.reset_query[0] && sv->used && (p->lim.mode == POOL_SESSION || p->lim.reset_always)) {
+	if (p->lim.reset_query[0] && sv->used && (sv->was_session || p->lim.reset_always)) {
 		server_move(sv, SERVER_RESET);
 		run_own(sv, p->lim.reset_query);
 		return;
@@ -499,6 +501,7 @@ struct cancel {
 	struct stream stream;
 	struct list in_all;
 	struct server *server; /* NULL: it has gone meanwhile */
+	struct list waiting;   /* whoever asked */
 	struct deadline deadline;
 	struct task free_task;
 	size_t len;
@@ -520,6 +523,11 @@ static void cancel_done(struct cancel *c)
 	list_del(&c->in_all);
 	c->server = NULL;
 	loop_defer(&c->free_task);
+	while (!list_empty(&c->waiting)) {
+		struct list *who = c->waiting.next;
+		list_del(who);
+		borrower->cancelled(who);
+	}
 	if (sv && --sv->cancels == 0 && sv->state == SERVER_CANCEL)
 		server_release(sv);
 }
@@ -563,7 +571,16 @@ static void cancel_deadline(struct deadline *d)
 
 static const struct stream_ops cancel_ops = { cancel_bytes, cancel_end, cancel_connected, NULL };
 
-void server_cancel(struct server *sv)
+/* The request for this server that is under way. */
+static struct cancel *cancel_of(const struct server *sv)
+{
+	LIST_EACH (&cancels, it)
+		if (list_owner(it, struct cancel, in_all)->server == sv)
+			return list_owner(it, struct cancel, in_all);
+	return NULL;
+}
+
+bool server_cancel(struct server *sv, struct list *who)
 {
 	uint8_t bytes[ENGINE_BYTES_MAX];
 	char path[256];
@@ -572,19 +589,26 @@ void server_cancel(struct server *sv)
 	bool is_unix = sv->addr.family == ADDR_UNIX;
 
 	/* More for the same statement say nothing new: a storm of them costs the server one connection. */
-	if (n == 0 || sv->cancels || (is_unix && !socket_path(sv, path, sizeof path)))
-		return;
-	struct cancel *c = calloc(1, sizeof *c);
+	struct cancel *c = sv->cancels ? cancel_of(sv) : NULL;
+	if (c) {
+		list_add(&c->waiting, who);
+		return true;
+	}
+	if (n == 0 || (is_unix && !socket_path(sv, path, sizeof path)))
+		return false;
+	c = calloc(1, sizeof *c);
 	if (!c)
-		return;
+		return false;
 	c->free_task.run = free_cancel;
 	c->len = n;
 	memcpy(c->bytes, bytes, n);
 	if (!stream_connect(&c->stream, is_unix ? NULL : &sv->addr, is_unix ? path : NULL, &cancel_ops, &f)) {
 		log_warn(&sv->log, "cancel request did not get through: %s", f.text);
 		free(c);
-		return;
+		return false;
 	}
+	list_init(&c->waiting);
+	list_add(&c->waiting, who);
 	c->server = sv;
 	sv->cancels++;
 	list_add(&cancels, &c->in_all);
@@ -592,4 +616,5 @@ void server_cancel(struct server *sv)
 	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
 	if (wait)
 		(void)deadline_set(&c->deadline, loop_now() + wait);
+	return true;
 }

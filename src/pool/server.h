@@ -60,6 +60,7 @@ struct server {
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */
 	bool told;         /* its session has been sent the last error of the server itself */
+	bool was_session;  /* since its reset a client of session pooling has held it */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
@@ -76,8 +77,9 @@ bool server_is_used(const struct server *sv, uint64_t check_delay_ms);
 void server_check(struct server *sv);
 /* It comes back from a session: cleans it, or makes it idle, or closes it. */
 void server_release(struct server *sv);
-/* Sends a cancel request for what it runs, on a connection of its own. */
-void server_cancel(struct server *sv);
+/* Sends a cancel request for what it runs, on a connection of its own. True: borrower_ops.cancelled(who) is called when
+ * it is through; who is in no list, and leaves the one it is put in by list_del() if it goes before. */
+bool server_cancel(struct server *sv, struct list *who);
 
 /* --- For whoever borrows servers (session/), which the pool does not know. */
 struct borrower_ops {
@@ -87,6 +89,8 @@ struct borrower_ops {
 	void (*stalled)(struct session *s, bool stalled);
 	/* What sync asked for is done; f: it failed, and the server is still linked. */
 	void (*synced)(struct session *s, const struct fault *f);
+	/* A cancel request that `who` waited for has reached the server, or cannot. */
+	void (*cancelled)(struct list *who);
 };
 void server_set_borrower(const struct borrower_ops *ops);
 /* Calls ops->sync, then synced(). */

@@ -170,12 +170,17 @@ static void on_end(struct stream *st, const struct fault *why)
 static void on_stall(struct stream *st, bool stalled)
 {
 	struct session *s = list_owner(st, struct session, stream);
-	if (s->server && stalled)
-		stream_hold(&s->server->stream, HOLD_PEER);
-	else if (s->server)
+	/* Who takes no answers is not asked for more questions, whoever answers them. */
+	if (stalled) {
+		stream_hold(&s->stream, HOLD_SELF);
+		if (s->server)
+			stream_hold(&s->server->stream, HOLD_PEER);
+		return;
+	}
+	stream_unhold(&s->stream, HOLD_SELF);
+	if (s->server)
 		stream_unhold(&s->server->stream, HOLD_PEER);
-	if (!stalled)
-		s->door->on_drained(s);
+	s->door->on_drained(s);
 }
 
 static const struct stream_ops stream_ops = { on_bytes, on_end, NULL, on_stall };
@@ -245,7 +250,7 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 
 static void welcome(struct session *s)
 {
-	const struct varset *vars = varset_over(s->pool->vars, s->vars);
+	const struct varset *vars = varset_over_known(s->pool->vars, s->vars);
 	struct fault f;
 	if (!vars) {
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");
@@ -272,8 +277,9 @@ static void count_client(struct session *s)
 
 void session_identify(struct session *s, struct database *db, struct user *u)
 {
-	ASSERT(!s->db && !s->user);
-	s->user = u ? user_ref(u) : NULL;
+	ASSERT(!s->db);
+	if (u && !s->user)
+		s->user = user_ref(u);
 	s->db = db;
 	if (db) {
 		db->clients++;
@@ -331,6 +337,7 @@ void session_login_done(struct session *s)
 	}
 	/* What servers report at login is not known yet: wait for a first one. */
 	session_move(s, SESSION_WELCOME);
+	deadline_clear(&s->deadline);
 	if (s->pool->lim.wait_ms)
 		(void)deadline_set(&s->deadline, loop_now() + s->pool->lim.wait_ms);
 	struct server *sv = pool_take(s->pool, &s->wait);
@@ -363,6 +370,7 @@ static void link_to(struct session *s, struct server *sv)
 {
 	s->server = sv;
 	sv->session = s;
+	sv->was_session |= s->mode == POOL_SESSION;
 	if (stream_is_stalled(&s->stream))
 		stream_hold(&sv->stream, HOLD_PEER);
 	if (s->vars == sv->vars) {
@@ -452,22 +460,6 @@ bool session_boundary(struct session *s, bool in_transaction)
 	return true;
 }
 
-void session_cancel(struct session *s)
-{
-	struct fault f;
-	if (s->state == SESSION_ACTIVE && s->server) {
-		server_cancel(s->server);
-	} else if (s->state == SESSION_WAITING) {
-		pool_leave(s->pool, &s->wait);
-		deadline_clear(&s->deadline);
-		session_move(s, SESSION_IDLE);
-		fault_set(&f, FAULT_TIMEOUT, "canceling statement due to user request");
-		s->door->refuse(s, &f);
-	} else if (s->state == SESSION_ACTIVE && s->talk) {
-		s->db->exchange->cancel(s);
-	}
-}
-
 /* --- What happens to the server */
 
 static void server_lost(struct session *s, struct server *sv, const struct fault *f)
@@ -483,14 +475,28 @@ static void server_lost(struct session *s, struct server *sv, const struct fault
 
 static void server_stalled(struct session *s, bool stalled)
 {
-	if (stalled)
+	if (stalled) {
 		stream_hold(&s->stream, HOLD_PEER);
-	else
-		stream_unhold(&s->stream, HOLD_PEER);
+		return;
+	}
+	stream_unhold(&s->stream, HOLD_PEER);
+	/* The door looks once more: the end of what was sent late may have been all that the link waited for. */
+	struct rd nothing = rd_of("", 0);
+	s->door->on_bytes(s, &nothing);
+}
+
+/* Its statement was cancelled before the server had seen it. */
+static void refuse_cancelled(struct session *s)
+{
+	struct fault f;
+	fault_set(&f, FAULT_TIMEOUT, "canceling statement due to user request");
+	s->door->refuse(s, &f);
 }
 
 static void synced(struct session *s, const struct fault *f)
 {
+	bool is_cancelled = s->is_cancelled;
+	s->is_cancelled = false;
 	if (f) {
 		session_fail(s, f);
 		return;
@@ -502,10 +508,61 @@ static void synced(struct session *s, const struct fault *f)
 	if (was != s->vars)
 		s->door->on_vars(s, was);
 	varset_put(was);
+	if (is_cancelled) {
+		struct server *sv = s->server;
+		s->server = NULL;
+		session_move(s, SESSION_IDLE);
+		pool_give(sv);
+		refuse_cancelled(s);
+		return;
+	}
 	session_resume_input(s);
 }
 
-static const struct borrower_ops borrower = { server_lost, server_stalled, synced };
+static void cancelled(struct list *who)
+{
+	session_close(list_owner(who, struct session, in_resume), "cancel request");
+}
+
+static const struct borrower_ops borrower = { server_lost, server_stalled, synced, cancelled };
+
+bool session_cancel(struct session *s, struct session *who)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_WAITING:
+		pool_leave(s->pool, &s->wait);
+		deadline_clear(&s->deadline);
+		session_move(s, SESSION_IDLE);
+		refuse_cancelled(s);
+		return false;
+	case SESSION_SYNC:
+		s->is_cancelled = true;
+		return false;
+	case SESSION_ACTIVE:
+		if (s->talk)
+			s->db->exchange->cancel(s);
+		return s->server && server_cancel(s->server, &who->in_resume);
+	case SESSION_LOGIN:
+	case SESSION_WELCOME:
+	case SESSION_IDLE:
+	case SESSION_DEAD:
+		return false;
+	case SESSION_NSTATES:
+		ASSERT(false);
+	}
+	return false;
+}
+
+void sessions_check_dropped(void)
+{
+	struct fault f;
+	fault_set(&f, FAULT_SHUTDOWN, "database removed");
+	LIST_EACH (&sessions, it) {
+		struct session *s = list_owner(it, struct session, in_all);
+		if (s->db && s->db->dropped)
+			session_fail(s, &f);
+	}
+}
 
 void sessions_init(void)
 {

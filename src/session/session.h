@@ -49,9 +49,10 @@ struct session {
 	uint64_t request_us; /* start of the statement that runs, or the last one's; 0: none yet */
 	uint64_t xact_us;    /* start of the transaction */
 	uint8_t state;
-	uint8_t mode;     /* enum pool_mode */
-	bool is_own_user; /* came by a unix socket as the user that Sluice runs as */
-	bool is_in;       /* logged in: counted in user->clients and pool->nclients */
+	uint8_t mode;      /* enum pool_mode */
+	bool is_own_user;  /* came by a unix socket as the user that Sluice runs as */
+	bool is_cancelled; /* by its client, while its settings are being replayed */
+	bool is_in;        /* logged in: counted in user->clients and pool->nclients */
 };
 
 /* --- For main */
@@ -68,13 +69,16 @@ void sessions_refuse(void);
 bool sessions_is_refusing(void);
 /* Called at the end of a turn in which a client left. NULL: nobody. */
 void sessions_on_change(void (*changed)(void));
+/* After a reload: clients of databases that are configured no more are told so, and closed. */
+void sessions_check_dropped(void);
 void sessions_free(void); /* closes all, for exit */
 
 /* --- For doors */
-/* The start-up packet named them; nothing is proven yet. Either may be NULL: there is none of
- * that name. */
+/* The start-up packet named them; nothing is proven yet. Either may be NULL: there is none of that name. May be called
+ * again with a database when there was none. */
 void session_identify(struct session *s, struct database *db, struct user *u);
-/* Is there room for it, before anything is spent on it? FAULT_PROTO (max_client_conn), FAULT_SHUTDOWN, FAULT_NOT_NOW. */
+/* Is there room for it, before anything is spent on it? FAULT_PROTO (max_client_conn), FAULT_SHUTDOWN, FAULT_NOT_NOW.
+ */
 bool session_may_enter(const struct session *s, struct fault *f);
 /* The client is who it says. Places it in a pool; it is welcomed (door->on_welcome) within this call, or later, or
  * fails. s->vars has what the client itself asked for. */
@@ -92,8 +96,10 @@ void session_request_ends(struct session *s, bool in_transaction);
 void session_fail(struct session *s, const struct fault *f);
 /* Closes without a word. why is for the log: "client close". */
 void session_close(struct session *s, const char *why);
-/* Cancels what it does: forwards to its server, or takes it out of the line. */
-void session_cancel(struct session *s);
+/* Cancels what it does: forwards to its server, or takes it out of the line. who: the client that asked. True: it is
+ * closed when the request has reached the server, so that it may go on to the next statement only then; else close it
+ * now. */
+bool session_cancel(struct session *s, struct session *who);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);
 

@@ -148,16 +148,28 @@ bool varset_set(const struct varset **v, const char *name, const char *value, si
 	return true;
 }
 
-const struct varset *varset_over(const struct varset *base, const struct varset *over)
+static const struct varset *lay_over(const struct varset *base, const struct varset *over, bool known_only)
 {
 	const struct varset *v = varset_ref(base);
 	for (uint32_t i = 0; i < over->count; i++) {
+		if (known_only && !varset_find(base, over->at[i].name->s))
+			continue;
 		if (!varset_set(&v, over->at[i].name->s, over->at[i].value->s, over->at[i].value->len)) {
 			varset_put(v);
 			return NULL;
 		}
 	}
 	return v;
+}
+
+const struct varset *varset_over(const struct varset *base, const struct varset *over)
+{
+	return lay_over(base, over, false);
+}
+
+const struct varset *varset_over_known(const struct varset *base, const struct varset *over)
+{
+	return lay_over(base, over, true);
 }
 
 size_t varset_count(void)

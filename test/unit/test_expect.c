@@ -35,6 +35,20 @@ static const struct {
 	{ "copy in by a batch that fails", "p+G+E+c+s+Z." },
 	{ "the next query after a failed copy", "q+G+E+Z.c.q+Z." },
 	{ "late CopyDone behind the next query", "qc+Z." },
+	{ "a query's error behind a batch that was answered is its own", "pqq+rEZ+Z." },
+	{ "the same, with replies under way", "ppq+rr+E+Z.q+Z." },
+	{ "a batch that was answered only in part fails", "ppq+r+E+s+Z." },
+	{ "more of the batch after its query failed", "pq+rE+Z.p+s+Z." },
+	{ "a commit that fails at Sync", "pps+rrE+Z." },
+	{ "a query's replies are not a batch's", "q+rrZ.p+qE+s+Z." },
+	{ "the replies of a query between two batches", "pqps+rrZ+E+Z." },
+	{ "a failed copy with a Sync among its data: nobody knows", "q+Gs+E?Z?Z?" },
+	{ "the same by a batch, all sent at once", "pscs+GE?Z?Z?" },
+	{ "a copy that works with a Sync among its data", "p+Gs+c+s+rZ." },
+	{ "one query with two copies, and a Sync in the second", "qcsc+G+G+Z." },
+	{ "a stray CopyDone within a batch", "pcp+r+E+q+s+Z." },
+	{ "a copy by a batch, and one by a query behind it", "p+Gc+qcs+rG+Z+Z." },
+	{ "a batch message where data was due", "qp+G+q+EZ?EZ?" },
 	{ "ReadyForQuery that nobody asked for", "Z!" },
 	{ "ReadyForQuery within a batch without Sync", "pZ!" },
 };
@@ -57,6 +71,12 @@ static void run(const char *what, const char *script)
 			break;
 		case 's':
 			check(at, expect_sent(&e, EXPECT_SYNC));
+			break;
+		case 'r':
+			expect_reply(&e);
+			break;
+		case '?':
+			check(at, e.unsure && !expect_is_empty(&e));
 			break;
 		case 'c':
 			check(at, expect_sent(&e, EXPECT_COPY_END));
