@@ -75,9 +75,20 @@ PGconn *client_start(const char *conninfo, ...)
 	va_start(ap, conninfo);
 	char *info = conninfo_to(sluice_port(), "alice", conninfo ? vtext(conninfo, ap) : "");
 	va_end(ap);
+	return keep_client(PQconnectStart(info));
+}
+
+PGconn *client_try(const char *conninfo, ...)
+{
+	va_list ap;
+	va_start(ap, conninfo);
+	char *info = conninfo_to(sluice_port(), "alice", conninfo ? vtext(conninfo, ap) : "");
+	va_end(ap);
 	PGconn *c = keep_client(PQconnectStart(info));
-	require(info, PQstatus(c) != CONNECTION_BAD);
-	return c;
+	if (client_finish_start(c))
+		return c;
+	client_close(c);
+	return NULL;
 }
 
 PGconn *client_to_pg(const char *conninfo, ...)
@@ -98,6 +109,8 @@ PGconn *console(void)
 
 bool client_finish_start(PGconn *c)
 {
+	if (PQstatus(c) == CONNECTION_BAD)
+		return false;
 	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
 	for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until;) {
 		struct pollfd p = { PQsocket(c), want == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0 };

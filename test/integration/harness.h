@@ -99,6 +99,7 @@ bool sluice_logged(const char *part);
  * with the test. */
 PGconn *client(const char *conninfo, ...) __attribute__((format(printf, 1, 2)));       /* must get in */
 PGconn *client_start(const char *conninfo, ...) __attribute__((format(printf, 1, 2))); /* PQconnectStart() */
+PGconn *client_try(const char *conninfo, ...) __attribute__((format(printf, 1, 2)));   /* NULL when it is refused */
 PGconn *client_to_pg(const char *conninfo, ...) __attribute__((format(printf, 1, 2)));
 void client_close(PGconn *c);
 PGconn *console(void); /* as admin */

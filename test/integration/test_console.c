@@ -251,7 +251,7 @@ static void test_max_client_conn(void)
 		c[i] = client(NULL);
 	check_login_fails("08P01", "no more connections allowed (max_client_conn)", "user=alice");
 	client_close(c[0]);
-	wait_until("room again", client_finish_start(client_start(NULL)));
+	wait_until("room again", client_try(NULL) != NULL);
 	check_scalar(c[1], "select 1", "1");
 }
 
@@ -438,6 +438,40 @@ static void test_command_line(void)
 		check(text("\"%s\" in: %s", faults[i], out), strstr(out, faults[i]) != NULL);
 }
 
+/* Its own section name, an included file with a line of more than 4,000 bytes, and the environment above it all. */
+static void test_own_configuration(void)
+{
+	char filler[4001];
+	memset(filler, 'x', sizeof filler - 1);
+	filler[sizeof filler - 1] = 0;
+	if (peer_version()) {
+		skip("Sluice's own");
+		return;
+	}
+	sluice_with("max_client_conn = 50\ndefault_pool_size = 5");
+	sluice_stop();
+	char *ini = file_text(text("%s/sluice.ini", dir())), *section = strstr(ini, "[pgbouncer]");
+	write_text(text("%s/own.ini", dir()), text("%%include %s/long.ini\n[sluice]%s", dir(), section + 11));
+	write_text(
+		text("%s/long.ini", dir()),
+		text("[databases]\ntest = host=127.0.0.1 port=%d connect_query='create temp table t as select ''%s''::text "
+		     "as f'\n",
+		     pg_port(), filler));
+	pid_t pid = run_in_background("own.log", "env SLUICE_MAX_CLIENT_CONN=77 ./sluice own.ini");
+	PGconn *c = NULL;
+	wait_until("it is up", (c = client_try(NULL)) != NULL);
+	check_str("the whole line", scalar(c, "select f from t"), filler);
+	PGconn *con = client("user=admin dbname=sluice");
+	check_str("from the environment", show(con, "CONFIG", "key", "max_client_conn", "value"), "77");
+	check_str("from the file", show(con, "CONFIG", "key", "default_pool_size", "value"), "5");
+	sql(con, "reload");
+	check_str("after a reload, too", show(con, "CONFIG", "key", "max_client_conn", "value"), "77");
+	int status;
+	kill(pid, SIGQUIT);
+	wait_until("it ends", has_ended(pid, &status));
+	check_eq("exit status", status, 0);
+}
+
 /* As root it needs a user to become; as a daemon it leaves a pid file and no output. */
 static void test_daemon(void)
 {
@@ -496,6 +530,7 @@ int main(int argc, char **argv)
 		{ "sigterm", test_sigterm },
 		{ "shutdown_modes", test_shutdown_modes },
 		{ "command_line", test_command_line },
+		{ "own_configuration", test_own_configuration },
 		{ "daemon", test_daemon },
 		{ "root_becomes_another", test_root_becomes_another },
 		{ NULL, NULL },
