@@ -282,6 +282,7 @@ static bool start(struct fault *f)
 		return fault_set(f, FAULT_INTERNAL, "no source of random numbers");
 	if (!loop_init(f) || !dns_init(f))
 		return false;
+	watch_signals(true); /* before anybody can connect, and so think that we are up */
 	deadlines_init();
 	databases_init();
 	sessions_init();
@@ -295,7 +296,6 @@ static bool start(struct fault *f)
 	if (!console_init(&hooks))
 		return fault_set(f, FAULT_NOMEM, "no memory for the console");
 	databases_reload();
-	watch_signals(true);
 	log_info(NULL, "sluice %s: listening on %s port %d; open files: %llu, max_client_conn: %lld", PACKAGE_VERSION,
 		 text(SET_listen_addr)[0] ? text(SET_listen_addr) : "unix sockets only, as",
 		 (int)number(SET_listen_port), (unsigned long long)files, (long long)number(SET_max_client_conn));
