@@ -4,7 +4,7 @@
 #   ./test/run.sh                      everything
 #   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, scripts
 #   ./test/run.sh integration test_auth test_copy
-#   ./test/run.sh fuzz 60              each target for a minute, instead of 5 seconds
+#   ./test/run.sh fuzz 60              each fuzz target for a minute, with inputs of its own choice
 #
 # The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
 # What runs for longer is not here: test/bench/README.md, test/fuzz/README.md.

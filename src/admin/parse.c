@@ -380,18 +380,3 @@ void command_usage(const struct command *c, char *out, size_t cap)
 {
 	str_fmt(out, cap, "%s%s", c->words, shape_words[c->shape]);
 }
-
-void admin_man(FILE *out)
-{
-	fputs(".SH CONSOLE\n"
-	      "The pseudo-databases\n.B sluice\nand\n.B pgbouncer\n"
-	      "answer the commands below. Users named in\n.B admin_users\nmay run all of them, those in\n.B stats_users\n"
-	      "the SHOW commands. The user names sluice and pgbouncer are let in as administrators without a password\n"
-	      "when they come by the unix socket from the system's user that Sluice runs as.\n",
-	      out);
-	for (int i = 0; i < CMD_COUNT; i++) {
-		char usage[80];
-		command_usage(&command_table[i], usage, sizeof usage);
-		fprintf(out, ".TP\n.B %s\n%s\n", usage, command_table[i].text);
-	}
-}

@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum command_id {
 #define SHOW(word, name, right, text)            CMD_show_##name,
@@ -60,8 +59,5 @@ bool admin_fault(struct fault *f, enum fault_kind kind, const char *fmt, ...) __
 
 /* "PAUSE [<db>]" into out. */
 void command_usage(const struct command *c, char *out, size_t cap);
-
-/* The console's commands as a section of the manual, in roff. */
-void admin_man(FILE *out);
 
 #endif

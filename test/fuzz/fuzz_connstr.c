@@ -54,6 +54,7 @@ static void check_name(const char *from)
 		struct sb b = { .max = 0 };
 		fuzz_check("a name is not empty", *name);
 		fuzz_check("no longer than what it was made of", strlen(name) <= strlen(from));
+		fuzz_check("nothing stands behind the quotes", !was_quoted || from[strlen(from) - 1] == '"');
 		fuzz_check("odd ones stand in quotes", was_quoted || !strpbrk(name, " \t\""));
 		add_quoted(&b, '"', name);
 		char *again = fuzz_text(sb_str(&b), b.len);

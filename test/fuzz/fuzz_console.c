@@ -4,10 +4,9 @@
 #include "admin/parse.h"
 #include "core/str.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BEHIND '"' /* stands in the byte behind the text, which may be written and not be read */
 
 static void add_quoted(struct sb *b, char quote, const char *s)
 {
@@ -50,7 +49,7 @@ static void read_it(struct got *g, const uint8_t *data, size_t size)
 		abort();
 	if (size)
 		memcpy(copy, data, size);
-	copy[size] = BEHIND;
+	copy[size] = "\"-*/="[size % 5]; /* may be written, and not be read */
 	char *text = fuzz_exact(copy, size + 1);
 	free(copy);
 
@@ -76,6 +75,10 @@ static void read_it(struct got *g, const uint8_t *data, size_t size)
 		sb_add(&g->again, ";");
 		uint64_t id, id2;
 		if (o.arg && parse_id(o.arg, &id)) {
+			const char *digits = o.arg + (o.arg[1] == '-' ? 2 : 0);
+			errno = 0;
+			fuzz_check("as the C library has it",
+				   strtoull(digits, NULL, strpbrk(digits, "xX") ? 16 : 10) == id && errno == 0);
 			char decimal[24], hex[24];
 			str_fmt(decimal, sizeof decimal, "%llu", (unsigned long long)id);
 			str_fmt(hex, sizeof hex, "C-0x%llx", (unsigned long long)id);

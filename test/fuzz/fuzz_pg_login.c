@@ -131,6 +131,9 @@ static void run_door(struct sides *s, char form, char method, struct rd in)
 		check_step(verdict, s->out, n, PG_AUTHENTICATION, &s->f);
 		fuzz_check("what is over stays so", !is_over || (verdict == PG_LOGIN_FAIL && s->f.kind == FAULT_PROTO));
 		fuzz_check("there is an answer", verdict == PG_LOGIN_FAIL || n > 0);
+		fuzz_check("nobody learns what was wrong",
+			   s->f.kind != FAULT_AUTH ||
+				   !strcmp(s->f.text, "password authentication failed for user \"" USER "\""));
 		if (verdict == PG_LOGIN_OK)
 			check_let_in(s, form, body, len);
 		fuzz_free(body);
@@ -146,7 +149,9 @@ static void run_engine(struct sides *s, char form, struct rd in)
 {
 	struct pg_msg m;
 	enum pg_login_verdict verdict = PG_LOGIN_MORE;
-	bool is_known = holds(in.p, rd_left(&in), PASSWORD); /* the server knows it, and may say it itself */
+	/* The server knows it, and may say it itself. */
+	bool is_known = holds(in.p, rd_left(&in), PASSWORD) || holds(in.p, rd_left(&in), "md5");
+	uint32_t due = 0; /* AuthenticationSASLContinue, then SASLFinal, once SCRAM has begun */
 	pg_engine_login_begin(&s->engine, USER, form == 'n' ? NULL : &s->secret);
 	for (int i = 0; i < ROUNDS && pg_frame(&in, BODY_MAX, &m) == FRAME_OK; i++) {
 		size_t n = 0, len = rd_left(&m.body);
@@ -157,10 +162,19 @@ static void run_engine(struct sides *s, char form, struct rd in)
 		verdict = pg_engine_login_step(&s->engine, m.type, rd_of(body, len), s->out, &n, &s->f);
 		check_step(verdict, s->out, n, PG_PASSWORD, &s->f);
 		fuzz_check("what is over stays so", !is_over || (verdict == PG_LOGIN_FAIL && s->f.kind == FAULT_PROTO));
+		struct rd at = m.body;
+		uint32_t code = rd_u32be(&at);
+		if (verdict != PG_LOGIN_FAIL) {
+			fuzz_check("nothing but what is due goes on with SCRAM", !due || code == due);
+			fuzz_check("nothing ends it early", verdict == PG_LOGIN_MORE || !due);
+			due = code == 10 ? 11 : code == 11 ? 12 : 0;
+		}
 		fuzz_check("nothing is said to one who is content", verdict != PG_LOGIN_OK || n == 0);
 		fuzz_check("nothing but R is an answer", verdict == PG_LOGIN_FAIL || m.type == PG_AUTHENTICATION);
 		fuzz_check("a password is shown when it is asked for",
-			   !holds(s->out, n, PASSWORD) || (asked && form == 'p'));
+			   is_known || !holds(s->out, n, PASSWORD) || (asked && form == 'p'));
+		fuzz_check("a hash is never",
+			   form != 'm' || is_known || n == 0 || !memmem(s->out, n, s->secret.text, 35));
 		fuzz_check("and never to the log", is_known || !strstr(s->f.text, PASSWORD));
 		fuzz_free(body);
 	}

@@ -240,6 +240,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct rd before = in, body;
 		uint32_t code = 0;
 		is = pg_first_frame(&in, &code, &body);
+		if (rd_left(&before) >= 4) {
+			struct rd at = before;
+			uint32_t len = rd_u32be(&at);
+			fuzz_check("the length tells", (is == FRAME_BAD) == (len < 8 || len > PG_STARTUP_MAX));
+		}
 		if (is != FRAME_OK) {
 			fuzz_check("nothing is consumed", in.p == before.p && in.end == before.end);
 			break;

@@ -77,6 +77,19 @@ static size_t before_proof(const char *m, size_t len)
 	return len >= 3 && memcmp(m + len - 3, ",p=", 3) == 0 ? len - 3 : len;
 }
 
+/* Is the next line `begin`, at most `most` letters and `end`? That much has to work. */
+static bool is_plain(const uint8_t *p, size_t left, const char *begin, size_t most, const char *end)
+{
+	const uint8_t *lf = p ? memchr(p, '\n', left) : NULL;
+	size_t len = lf ? (size_t)(lf - p) : left;
+	char line[300];
+	if (!p || !str_copy_n(line, sizeof line, p, len) || strlen(line) != len ||
+	    strncmp(line, begin, strlen(begin)) != 0)
+		return false;
+	size_t letters = strspn(line + strlen(begin), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	return (letters > 0) == (most > 0) && letters <= most && strcmp(line + strlen(begin) + letters, end) == 0;
+}
+
 /* The next message, with \1 and \2 filled in: a copy of exactly its bytes. */
 static char *message(const uint8_t **p, size_t *left, const char *nonce, const struct signer *s, const char *signature,
 		     size_t *len)
@@ -88,10 +101,13 @@ static char *message(const uint8_t **p, size_t *left, const char *nonce, const s
 		char text[KEY_TEXT + 1];
 		if (line[i] == 1) {
 			sb_add(&b, nonce);
-		} else if (line[i] == 2 && signature) {
-			sb_add(&b, signature);
-		} else if (line[i] == 2 && s) {
-			proof(s, b.s ? b.s : "", before_proof(b.s ? b.s : "", b.len), text);
+		} else if ((line[i] == 2 || line[i] == 3) && (s || signature)) {
+			if (signature)
+				str_fmt(text, sizeof text, "%s", signature);
+			else
+				proof(s, b.s ? b.s : "", before_proof(b.s ? b.s : "", b.len), text);
+			if (line[i] == 3) /* the low two bits of the last digit are none of a key's */
+				text[KEY_TEXT - 2] = text[KEY_TEXT - 2] == 'A' ? 'E' : 'A';
 			sb_add(&b, text);
 		} else {
 			sb_add_n(&b, line + i, 1);
@@ -128,20 +144,28 @@ static void serve(char who, const uint8_t *p, size_t left)
 	fuzz_check("begun", scram_server_init(&s, who == 'm' ? NULL : &secret, USER));
 	if (who == 'v') /* which the harness knows, and the server does not */
 		fuzz_check("not known", !secret.door.has_client_key);
-	struct scram_keys keys = who == 'v' ? verifier_keys : who == 'm' ? s.mock : secret.door;
+	if (who == 'm') { /* even one who knew the keys that stand in for nobody's */
+		memcpy(s.mock.stored_key, verifier_keys.stored_key, SCRAM_KEY_LEN);
+		memcpy(s.mock.server_key, verifier_keys.server_key, SCRAM_KEY_LEN);
+	}
+	struct scram_keys keys = who == 's' ? secret.door : verifier_keys;
+	bool is_good = is_plain(p, left, "n,,n=,r=", 200, "");
 	char *first = message(&p, &left, "", NULL, NULL, &len);
 	bool ok = scram_server_first(&s, first, len, out, &f);
 	check_fault(ok, &f, out);
+	fuzz_check("what is good is good", ok || !is_good);
 	fuzz_free(first);
 	if (ok) {
 		const struct signer signer = { &keys, s.first_bare, s.server_first };
 		fuzz_check("our message", !strcmp(out, s.server_first) && !strncmp(out, "r=", 2));
 		fuzz_check("goes on from the client's nonce", !strncmp(out + 2, s.nonce, strlen(s.nonce)));
 		fuzz_check("with one of ours", strlen(s.nonce) > 24 && strlen(s.nonce) <= SCRAM_NONCE_MAX);
+		is_good = is_good && who != 'm' && is_plain(p, left, "c=biws,r=\1,p=\2", 0, "");
 		char *final = message(&p, &left, s.nonce, &signer, NULL, &len);
 		bool was_known = secret.door.has_client_key;
 		ok = scram_server_final(&s, final, len, last, &f);
 		check_fault(ok, &f, last);
+		fuzz_check("what is good is good", ok || !is_good);
 		fuzz_check("nobody is let in who is not there", !ok || who != 'm');
 		fuzz_check("nothing is learnt of whom is not let in", ok || was_known == secret.door.has_client_key);
 		if (ok) {
@@ -149,6 +173,10 @@ static void serve(char who, const uint8_t *p, size_t left)
 			uint8_t sig[SCRAM_KEY_LEN];
 			fuzz_check("there is room for a proof", len > KEY_TEXT + 3);
 			size_t without = len - KEY_TEXT - 3;
+			char begin[SCRAM_MSG_MAX + 1];
+			str_fmt(begin, sizeof begin, "c=%s,r=%s,", s.gs2[0] == 'n' ? "biws" : "eSws", s.nonce);
+			fuzz_check("nor with another nonce or header",
+				   len > strlen(begin) && memcmp(final, begin, strlen(begin)) == 0);
 			proof(&signer, final, without, want);
 			fuzz_check("nobody is let in without the proof",
 				   memcmp(final + without, ",p=", 3) == 0 &&
@@ -178,9 +206,11 @@ static void ask(char who, const uint8_t *p, size_t left)
 	if (who == 'r')
 		secret_recovered(&secret, verifier_keys.client_key);
 	fuzz_check("begun", scram_client_first(&c, &secret, first, &f));
+	bool is_good = who == 'c' && is_plain(p, left, "r=\1", 100, ",s=AAAA,i=1");
 	char *server_first = message(&p, &left, c.nonce, NULL, NULL, &len);
 	bool ok = scram_client_final(&c, server_first, len, out, &f);
 	check_fault(ok, &f, out);
+	fuzz_check("what is good is good", ok || !is_good);
 	if (ok) {
 		char *text = fuzz_text(server_first, len); /* no NUL in it: it was taken */
 		size_t out_len = strlen(out), without = out_len - KEY_TEXT - 3;
@@ -193,9 +223,11 @@ static void ask(char who, const uint8_t *p, size_t left)
 		fuzz_check("our proof", !strncmp(out + without, ",p=", 3) && !strcmp(out + out_len - KEY_TEXT, want));
 		sign(secret.engine.server_key, c.first_bare, text, out, without, sig);
 		text_of(sig, want);
+		is_good = is_plain(p, left, "v=\2", 0, "");
 		char *final = message(&p, &left, c.nonce, NULL, want, &len);
 		ok = scram_client_verify(&c, final, len, &f);
 		check_fault(ok, &f, ok ? out : "");
+		fuzz_check("what is good is good", ok || !is_good);
 		fuzz_check("no server is believed without its signature",
 			   !ok || (len >= 2 + KEY_TEXT && !memcmp(final, "v=", 2) &&
 				   !memcmp(final + 2, want, KEY_TEXT) &&

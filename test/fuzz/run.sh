@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets in build-fuzz/ and runs each for a while.
 #
-#   ./test/fuzz/run.sh                   each for 5 seconds
-#   ./test/fuzz/run.sh 60                each for a minute
+#   ./test/fuzz/run.sh                   each the same inputs every time, 20,000 or as many as 5 seconds do
+#   ./test/fuzz/run.sh 60                each new ones, for a minute
 #   ./test/fuzz/run.sh 600 scram expect  these
 #
 # A line for each target and one of counts: "N passed, N failed, N skipped". What is found is a failure: its input is
@@ -13,9 +13,9 @@ build=$top/build-fuzz found=$top/build-fuzz/found
 # shellcheck source=contrib/packages.sh
 . "$top/contrib/packages.sh"
 
-seconds=5
+seconds=5 how=(-seed=1 -runs=20000)
 case ${1:-} in
-[0-9]*) seconds=$1 && shift ;;
+[0-9]*) seconds=$1 how=() && shift ;;
 esac
 targets=()
 for source in "$top"/test/fuzz/corpus/*/; do
@@ -62,7 +62,7 @@ for name in "${targets[@]}"; do
 	log=$work/$name.log
 	mkdir "$work/$name"
 	cp "$top/test/fuzz/corpus/$name"/* "$work/$name/"
-	(cd "$work" && exec timeout -k 10 $((seconds + 120)) "$build/test/fuzz/fuzz_$name" -max_total_time="$seconds" \
+	(cd "$work" && exec timeout -k 10 $((seconds + 120)) "$build/test/fuzz/fuzz_$name" -max_total_time="$seconds" "${how[@]}" \
 		-max_len="$(longest "$name")" -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$found/$name-" "$name") \
 		>"$log" 2>&1 </dev/null
 	status=$?

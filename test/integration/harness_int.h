@@ -6,9 +6,45 @@
 
 #include <stdarg.h>
 
+enum { TEST_SECONDS = 120 };
+
+extern struct harness {
+	char top[64]; /* the temporary directory */
+	char pg_bin[256];
+	uid_t uid; /* whom PostgreSQL and Sluice run as */
+	gid_t gid;
+	char user[64];
+	bool in_teardown;
+} harness;
+
+/* --- process.c */
 char *keep(const char *s, size_t n);
 char *vtext(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
-/* Ends all of the test's clients and raw sockets. */
+void forget_texts(void);
+/* "@PG@" and the like, replaced. */
+char *expand(const char *in);
+/* A port that nobody listens on just now. */
+int free_port(void);
+/* Forks a child whose output goes to a file; it dies with us, by this signal. Returns 0 in the child, unprivileged. */
+pid_t spawn(const char *output, int death_signal, bool is_root);
+/* Waits for a child; its exit status, 128 + signal, or -1 when it does not end. */
+int reap(pid_t pid, uint64_t ms);
+void kill_and_reap(pid_t pid);
+/* The children of a process, as far as the array goes. */
+size_t children_of(pid_t pid, pid_t *out, size_t max);
+void background_end(void);
+
+/* --- postgres.c */
+bool pg_find(void); /* its programs */
+bool pg_make(void); /* a fresh cluster with the roles that harness.h promises. False: the log says why. */
+void pg_restore(void);
+void pg_end(void);
+
+/* --- sluice.c */
+bool sluice_find(void); /* SLUICE_BIN, copied to where the unprivileged user may run it */
+char *sluice_log(void);
+
+/* --- client.c */
 void clients_close(void);
 
 #endif
