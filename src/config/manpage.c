@@ -116,7 +116,8 @@ static const char tail[] = ".SH EXAMPLE\n"
 			   "admin_users = anna\n"
 			   ".fi\n"
 			   ".SH SEE ALSO\n"
-			   ".BR sluice (1)\n";
+			   ".BR sluice (1),\n"
+			   ".BR sluice-console (7)\n";
 
 /* The names of a scope's settings; pool_size goes by another name there. */
 static void print_overrides(unsigned scope)
