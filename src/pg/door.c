@@ -1,39 +1,15 @@
-/* door.c - clients that speak PostgreSQL: their login, and passing on what they say. PostgreSQL docs, Frontend/Backend
- * Protocol, Message Flow. */
+/* door.c - clients that speak PostgreSQL, once they are in: passing on what they say, and telling them. PostgreSQL
+ * docs, Frontend/Backend Protocol, Message Flow. */
 #include "pg/pg_int.h"
 
-#include "auth/crypto.h"
 #include "core/assert.h"
 #include "core/slab.h"
 #include "core/str.h"
-#include "net/listen.h"
-#include "pg/login.h"
 #include "pg/pg.h"
-#include "pg/startup.h"
 
 #include <stdlib.h>
-#include <strings.h>
-#include <unistd.h>
-
-#define PASSWORD_MAX 8192u /* body of a PasswordMessage or SASL response */
-
-/* What a client needs until it is in, and no longer. */
-struct pg_login {
-	struct pg_door_login auth;
-	bool has_begun; /* the start-up packet was understood; an answer to our question is awaited */
-	bool ssl_refused, gss_refused;
-	bool no_such_db; /* told after authentication: names of databases are not for everybody */
-	char database[64], user[64];
-};
 
 static struct slab slab;
-static struct map by_key;
-
-static bool same_key(const struct map_node *n, const void *key, size_t len)
-{
-	const struct pg_client *c = list_owner((struct map_node *)(uintptr_t)n, struct pg_client, by_key);
-	return memcmp(&c->key, key, len) == 0;
-}
 
 /* --- Making and ending */
 
@@ -44,29 +20,17 @@ static struct session *make(void)
 	struct pg_client *c = slab_get(&slab);
 	if (!c)
 		return NULL;
-	c->login = calloc(1, sizeof *c->login);
-	if (!c->login) {
+	if (!pg_login_new(c)) {
 		slab_put(&slab, c);
 		return NULL;
 	}
 	return &c->s;
 }
 
-static void end_login(struct pg_client *c)
-{
-	if (!c->login)
-		return;
-	str_wipe(c->login, sizeof *c->login);
-	free(c->login);
-	c->login = NULL;
-}
-
 static void free_client(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
-	if (c->key)
-		map_del(&by_key, &c->by_key);
-	end_login(c);
+	pg_login_free(c);
 	pg_sink_free(c->sink);
 	slab_put(&slab, c);
 }
@@ -85,7 +49,7 @@ static void tell(struct session *s, const struct fault *f, bool is_fatal)
 		stream_put_copy(&s->stream, o.p, o.len);
 }
 
-static void tell_ready(struct session *s)
+void pg_tell_ready(struct session *s)
 {
 	uint8_t bytes[6];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
@@ -93,7 +57,7 @@ static void tell_ready(struct session *s)
 	stream_put_copy(&s->stream, o.p, o.len);
 }
 
-static void protocol_fault(struct session *s, const char *what)
+void pg_protocol_fault(struct session *s, const char *what)
 {
 	struct fault f;
 	fault_set(&f, FAULT_PROTO, "%s", what);
@@ -123,453 +87,6 @@ static void on_vars(struct session *s, const struct varset *was)
 	}
 }
 
-/* --- Login */
-
-static void welcome(struct session *s)
-{
-	struct pg_client *c = pg_client_of(s);
-	const struct varset *all = s->pool ? varset_over(s->pool->welcome, s->vars) : varset_ref(s->vars);
-	size_t n = 13 + 6;
-	uint8_t *p;
-
-	end_login(c);
-	/* A key that nobody guesses: the process id is as random as the secret. */
-	if (!all || !crypto_random(&c->key, sizeof c->key) || !(c->key &= UINT64_C(0x7fffffffffffffff)) ||
-	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
-		c->key = 0;
-		varset_put(all);
-		struct fault f;
-		fault_set(&f, FAULT_NOMEM, "no memory for the session");
-		session_fail(s, &f);
-		return;
-	}
-	for (uint32_t i = 0; i < all->count; i++)
-		n += PG_HEADER + all->at[i].name->len + 1 + all->at[i].value->len + 1;
-	p = stream_put_room(&s->stream, n);
-	if (p) {
-		struct pg_out o = pg_out(p, n);
-		for (uint32_t i = 0; i < all->count; i++)
-			pg_put_parameter(&o, all->at[i].name->s, all->at[i].value->s);
-		pg_begin(&o, PG_BACKEND_KEY_DATA);
-		pg_put_u32(&o, (uint32_t)(c->key >> 32));
-		pg_put_u32(&o, (uint32_t)c->key);
-		pg_end(&o);
-		pg_put_ready(&o, 'I');
-		ASSERT(!o.bad && o.len == n);
-	}
-	varset_put(all);
-	if (stream_kept(&s->stream))
-		session_resume_input(s);
-}
-
-/* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
- * SQLSTATE; the log says more. */
-static void auth_failed(struct session *s, const char *told)
-{
-	struct fault f;
-	log_warn(&s->log, "login failed: db=%s user=%s", pg_client_of(s)->login->database,
-		 pg_client_of(s)->login->user);
-	fault_set(&f, FAULT_PROTO, "%s", told);
-	session_fail(s, &f);
-}
-
-static void login_failed(struct session *s, const struct fault *f)
-{
-	bool sasl = pg_client_of(s)->login->auth.method == PG_AUTH_SCRAM;
-	if (f->kind == FAULT_AUTH)
-		auth_failed(s, sasl ? "SASL authentication failed" : "password authentication failed");
-	else
-		session_fail(s, f);
-}
-
-static void authenticated(struct session *s)
-{
-	struct pg_client *c = pg_client_of(s);
-	struct fault f;
-
-	if (!s->user) { /* trust asks for nothing, but lets in only whom it knows */
-		auth_failed(s, "\"trust\" authentication failed");
-		return;
-	}
-	if (c->login->no_such_db) {
-		fault_set(&f, FAULT_PROTO, "no such database: %s", c->login->database);
-		session_fail(s, &f);
-		return;
-	}
-	if (!s->db) {
-		struct database *db = database_find(c->login->database, &f);
-		if (!db) {
-			session_fail(s, &f);
-			return;
-		}
-		session_identify(s, db, NULL);
-		if (!session_may_enter(s, &f)) {
-			session_fail(s, &f);
-			return;
-		}
-	}
-	if (s->db->exchange) {
-		c->sink = pg_sink_new(c);
-		if (!c->sink) {
-			fault_set(&f, FAULT_NOMEM, "no memory for the session");
-			session_fail(s, &f);
-			return;
-		}
-	}
-	session_login_done(s);
-}
-
-static void cancel_request(struct session *s, struct rd body)
-{
-	uint64_t pid = rd_u32be(&body), key = pid << 32 | rd_u32be(&body);
-	struct map_node *n = NULL;
-	if (rd_done(&body))
-		n = map_find(&by_key, &key, sizeof key, same_key);
-	if (n) {
-		struct pg_client *c = list_owner(n, struct pg_client, by_key);
-		log_info(&c->s.log, "cancel request");
-		if (session_cancel(&c->s, s)) { /* closed when it has got through */
-			stream_hold(&s->stream, HOLD_OWNER);
-			return;
-		}
-	}
-	session_close(s, "cancel request");
-}
-
-static void refuse_encryption(struct session *s, bool *refused, struct rd body)
-{
-	if (*refused || rd_left(&body) > 0) {
-		protocol_fault(s, "encryption asked for twice, or with data behind it");
-		return;
-	}
-	*refused = true;
-	stream_put_copy(&s->stream, "N", 1);
-}
-
-static bool set_var(struct session *s, const char *name, const char *value)
-{
-	return varset_set(&s->vars, name, value, strlen(value));
-}
-
-static bool is_ignored(const char *name)
-{
-	return config_list_has(config_now(), SET_ignore_startup_parameters, name);
-}
-
-/* `options`: what is tracked in it is kept, what is configured so is ignored, the rest refuses the login. */
-static bool take_options(struct session *s, const char *options, struct fault *f)
-{
-	struct pg_option o;
-	for (;;) {
-		switch (pg_next_option(&options, &o)) {
-		case PG_OPTION_END:
-			return true;
-		case PG_OPTION_BAD:
-			if (is_ignored("options"))
-				return true;
-			return fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %.60s", options);
-		case PG_OPTION_OK:
-			break;
-		}
-		if (pg_is_tracked(o.name)) {
-			if (!set_var(s, o.name, o.value))
-				return fault_set(f, FAULT_NOMEM, "no memory for the session");
-		} else if (!is_ignored(o.name) && !is_ignored("options")) {
-			fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %s", o.name);
-			fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
-			return false;
-		}
-	}
-}
-
-struct asked {
-	const char *user, *database, *app;
-	uint32_t unknown; /* names beginning with _pq_. */
-};
-
-static bool take_param(struct session *s, const char *name, const char *value, struct asked *a, struct fault *f)
-{
-	if (strcmp(name, "user") == 0) {
-		a->user = value;
-	} else if (strcmp(name, "database") == 0) {
-		a->database = value;
-	} else if (strcmp(name, "options") == 0) {
-		return take_options(s, value, f);
-	} else if (strcmp(name, "application_name") == 0) {
-		a->app = value;
-	} else if (strcmp(name, "replication") == 0) {
-		if (strcasecmp(value, "false") && strcasecmp(value, "off") && strcasecmp(value, "no") &&
-		    strcmp(value, "0"))
-			return fault_set(f, FAULT_UNSUP, "replication connections are not supported yet");
-	} else if (strncmp(name, "_pq_.", 5) == 0) {
-		a->unknown++;
-	} else if (pg_is_tracked(name)) {
-		if (!set_var(s, name, value))
-			return fault_set(f, FAULT_NOMEM, "no memory for the session");
-	} else if (!is_ignored(name)) {
-		fault_set(f, FAULT_PROTO, "unsupported startup parameter: %.100s", name);
-		fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
-		return false;
-	}
-	return true;
-}
-
-static bool take_params(struct session *s, struct rd body, struct asked *a, struct fault *f)
-{
-	const char *name, *value;
-	bool ok;
-	while (pg_startup_next(&body, &name, &value, &ok))
-		if (!take_param(s, name, value, a, f))
-			return false;
-	if (!ok)
-		return fault_set(f, FAULT_PROTO,
-				 "invalid startup packet layout: expected a terminator as its last byte");
-	if (!a->user || !*a->user)
-		return fault_set(f, FAULT_PROTO, "no username supplied in the startup packet");
-	if (!a->database || !*a->database)
-		a->database = a->user;
-	return true;
-}
-
-static void ascii_only(char *out, size_t cap, const char *in)
-{
-	size_t n = 0;
-	for (; in[n] && n + 1 < cap; n++)
-		out[n] = in[n] >= 0x20 && in[n] < 0x7f ? in[n] : '?';
-	out[n] = 0;
-}
-
-static bool take_app_name(struct session *s, const char *app, struct fault *f)
-{
-	char named[256], with_host[256], at[ADDR_TEXT_MAX];
-	if (config_num(config_now(), SET_application_name_add_host, NULL, NULL)) {
-		addr_text(&s->addr, at);
-		str_fmt(with_host, sizeof with_host, "%s%s%s", app ? app : "", app && *app ? " - " : "app - ", at);
-		app = with_host;
-	}
-	if (app)
-		ascii_only(named, sizeof named, app); /* as servers themselves do */
-	if (app && !set_var(s, "application_name", named))
-		return fault_set(f, FAULT_NOMEM, "no memory for the session");
-	return true;
-}
-
-/* Minor versions above 3.0 and unknown protocol options: what we do know is said. PostgreSQL docs,
- * NegotiateProtocolVersion. */
-static void negotiate(struct session *s, struct rd body, uint32_t unknown)
-{
-	size_t n = PG_HEADER + 8 + rd_left(&body);
-	const char *name, *value;
-	bool ok;
-	uint8_t *p = malloc(n);
-	if (!p)
-		return;
-	struct pg_out o = pg_out(p, n);
-	pg_begin(&o, PG_NEGOTIATE);
-	pg_put_u32(&o, PG_VERSION_3_0); /* the newest that is spoken; servers and libpq put the major number in, too */
-	pg_put_u32(&o, unknown);
-	while (pg_startup_next(&body, &name, &value, &ok))
-		if (strncmp(name, "_pq_.", 5) == 0)
-			pg_put_cstr(&o, name);
-	pg_end(&o);
-	if (!o.bad)
-		stream_put_copy(&s->stream, o.p, o.len);
-	free(p);
-}
-
-static void begin_auth(struct session *s)
-{
-	struct pg_client *c = pg_client_of(s);
-	struct pg_login *l = c->login;
-	bool console = s->db && s->db->exchange != NULL;
-	uint8_t out[PG_LOGIN_OUT_MAX];
-	size_t n = 0;
-	struct fault f;
-	enum pg_auth method;
-
-	method = pg_auth_pick((enum pg_auth)config_num(config_now(), SET_auth_type, NULL, NULL),
-			      s->user ? &s->user->secret : NULL);
-	if (console && s->is_own_user)
-		method = PG_AUTH_TRUST; /* the kernel says who it is */
-	l->has_begun = true;
-	switch (pg_door_login_begin(&l->auth, method, l->user, s->user ? &s->user->secret : NULL, out, &n, &f)) {
-	case PG_LOGIN_MORE:
-		stream_put_copy(&s->stream, out, n);
-		break;
-	case PG_LOGIN_OK:
-		stream_put_copy(&s->stream, out, n);
-		authenticated(s);
-		break;
-	case PG_LOGIN_FAIL:
-		login_failed(s, &f);
-		break;
-	}
-}
-
-/* On the console's unix socket the kernel vouches for whoever runs as the user that Sluice runs as. */
-static bool is_own_user(const struct session *s, const char *user)
-{
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	return s->addr.family == ADDR_UNIX && (strcmp(user, "pgbouncer") == 0 || strcmp(user, "sluice") == 0) &&
-	       peer_identity(s->stream.io.fd, &uid, &gid, &pid) && uid == geteuid();
-}
-
-static void startup(struct session *s, uint32_t version, struct rd body)
-{
-	struct pg_client *c = pg_client_of(s);
-	struct pg_login *l = c->login;
-	struct asked a = { NULL, NULL, NULL, 0 };
-	struct fault f;
-	struct database *db;
-
-	if (version >> 16 != 3) {
-		fault_set(&f, FAULT_UNSUP, "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0",
-			  version >> 16, version & 0xffff);
-		session_fail(s, &f);
-		return;
-	}
-	if (!take_params(s, body, &a, &f) || !take_app_name(s, a.app, &f)) {
-		session_fail(s, &f);
-		return;
-	}
-	if (!str_copy(l->user, sizeof l->user, a.user) || !str_copy(l->database, sizeof l->database, a.database)) {
-		protocol_fault(s, "user name or database name is longer than 63 bytes");
-		return;
-	}
-	if ((version & 0xffff) > 0 || a.unknown)
-		negotiate(s, body, a.unknown);
-	/* One that "*" would make is made for those only who have logged in. */
-	db = database_peek(l->database);
-	if (!db || db->dropped)
-		db = config_find_db(config_now(), l->database) ? database_find(l->database, &f) : NULL;
-	l->no_such_db = !db && !database_is_known(l->database);
-	if (db && db->exchange)
-		s->is_own_user = is_own_user(s, l->user);
-	session_identify(s, db, user_find(l->user, s->is_own_user));
-	if (!session_may_enter(s, &f)) {
-		session_fail(s, &f);
-		return;
-	}
-	begin_auth(s);
-}
-
-/* The packets before the start-up packet is through have no type. */
-static void first_packet(struct session *s, struct rd *in)
-{
-	struct pg_client *c = pg_client_of(s);
-	uint32_t code;
-	struct rd body;
-
-	switch (pg_first_frame(in, &code, &body)) {
-	case FRAME_SHORT:
-		return;
-	case FRAME_BAD:
-		protocol_fault(s, "invalid length of startup packet");
-		return;
-	case FRAME_OK:
-		break;
-	}
-	switch (code) {
-	case PG_SSL_CODE:
-		refuse_encryption(s, &c->login->ssl_refused, body);
-		break;
-	case PG_GSS_CODE:
-		refuse_encryption(s, &c->login->gss_refused, body);
-		break;
-	case PG_CANCEL_CODE:
-		cancel_request(s, body);
-		break;
-	default:
-		startup(s, code, body);
-		break;
-	}
-}
-
-static void login_message(struct session *s, const struct pg_msg *m)
-{
-	struct pg_client *c = pg_client_of(s);
-	uint8_t out[PG_LOGIN_OUT_MAX];
-	size_t n = 0;
-	struct fault f;
-
-	if (m->type == PG_TERMINATE) {
-		session_close(s, "client close request");
-		return;
-	}
-	if (m->type != PG_PASSWORD) {
-		protocol_fault(s, "expected a password message");
-		return;
-	}
-	switch (pg_door_login_step(&c->login->auth, m->body, out, &n, &f)) {
-	case PG_LOGIN_MORE:
-		stream_put_copy(&s->stream, out, n);
-		break;
-	case PG_LOGIN_OK:
-		stream_put_copy(&s->stream, out, n);
-		authenticated(s);
-		break;
-	case PG_LOGIN_FAIL:
-		login_failed(s, &f);
-		break;
-	}
-}
-
-static void login_bytes(struct session *s, struct rd *in)
-{
-	struct pg_client *c = pg_client_of(s);
-	struct pg_msg m;
-
-	while (s->state == SESSION_LOGIN && c->login && rd_left(in) > 0) {
-		const uint8_t *before = in->p;
-		if (!c->login->has_begun) {
-			first_packet(s, in);
-			if (in->p == before)
-				return;
-			continue;
-		}
-		switch (pg_frame(in, PASSWORD_MAX, &m)) {
-		case FRAME_SHORT:
-			return;
-		case FRAME_BAD:
-			protocol_fault(s, "invalid length of password message");
-			return;
-		case FRAME_OK:
-			login_message(s, &m);
-			break;
-		}
-	}
-}
-
-/* --- The console */
-
-void pg_client_answered(struct pg_client *c)
-{
-	c->asking = false;
-	if (c->s.state == SESSION_DEAD)
-		return;
-	session_move(&c->s, SESSION_IDLE);
-	tell_ready(&c->s);
-	if (stream_kept(&c->s.stream))
-		session_resume_input(&c->s);
-}
-
-static void ask_console(struct session *s, struct rd body)
-{
-	struct pg_client *c = pg_client_of(s);
-	struct request r = { .max_rows = 0 };
-	r.text.s = rd_cstr(&body, &r.text.len);
-	if (!rd_done(&body)) {
-		protocol_fault(s, "invalid string in Query");
-		return;
-	}
-	session_move(s, SESSION_ACTIVE);
-	c->asking = true;
-	s->request_us = loop_now_us();
-	s->db->exchange->ask(s, &r, pg_sink_of(c->sink));
-}
-
 /* --- The relay */
 
 static void refuse_batch(struct session *s, const char *what)
@@ -593,7 +110,7 @@ static void skip_refused(struct pg_client *c, uint8_t type, uint32_t total)
 	skip(c, total);
 	if (type == PG_SYNC || type == PG_QUERY || type == PG_FUNCTION_CALL) {
 		c->refusing = false;
-		tell_ready(&c->s);
+		pg_tell_ready(&c->s);
 	}
 }
 
@@ -672,24 +189,24 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 		if (c->sink) {
 			switch (pg_frame(in, STREAM_KEEP_MAX / 2, &m)) {
 			case FRAME_OK:
-				ask_console(s, m.body);
+				pg_ask_console(s, m.body);
 				return true;
 			case FRAME_BAD:
-				protocol_fault(s, "query too long for the console");
+				pg_protocol_fault(s, "query too long for the console");
 				return false;
 			case FRAME_SHORT:
 				return false;
 			}
 		}
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
-			protocol_fault(s, "PQexec disallowed");
+			pg_protocol_fault(s, "PQexec disallowed");
 			return false;
 		}
 		return begin_pass(s, type, total);
 	case PG_SYNC:
 		if (s->state == SESSION_IDLE) { /* nothing is under way: answered here */
 			skip(c, total);
-			tell_ready(s);
+			pg_tell_ready(s);
 			return true;
 		}
 		return begin_pass(s, type, total);
@@ -719,7 +236,7 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 		}
 		return begin_pass(s, type, total);
 	default:
-		protocol_fault(s, "unknown message type");
+		pg_protocol_fault(s, "unknown message type");
 		return false;
 	}
 }
@@ -752,7 +269,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 		if (is == FRAME_SHORT)
 			break;
 		if (is == FRAME_BAD) {
-			protocol_fault(s, "message with an impossible length, or over max_packet_size");
+			pg_protocol_fault(s, "message with an impossible length, or over max_packet_size");
 			return;
 		}
 		if (!begin_message(s, in, type, total))
@@ -770,7 +287,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 static void on_bytes(struct session *s, struct rd *in)
 {
 	if (s->state == SESSION_LOGIN)
-		login_bytes(s, in);
+		pg_login_bytes(s, in);
 	if (s->state == SESSION_IDLE || s->state == SESSION_ACTIVE)
 		relay_bytes(s, in);
 }
@@ -793,7 +310,7 @@ const struct door_ops pg_door = {
 	.make = make,
 	.free = free_client,
 	.on_bytes = on_bytes,
-	.on_welcome = welcome,
+	.on_welcome = pg_welcome,
 	.tell = tell,
 	.refuse = refuse,
 	.on_vars = on_vars,

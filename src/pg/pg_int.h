@@ -55,11 +55,21 @@ extern const struct engine_ops pg_engine;
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
 bool pg_is_tracked(const char *name);
 
-/* door.c: the client may be read from again; its request to the console is answered. */
+/* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);
-void pg_client_answered(struct pg_client *c);
+void pg_tell_ready(struct session *s); /* outside of transactions */
+/* The client broke the protocol: it is told, and closed. */
+void pg_protocol_fault(struct session *s, const char *what);
 
-/* sink.c: the exchange's answers in this protocol. */
+/* door_login.c: from the first packet to ReadyForQuery. */
+bool pg_login_new(struct pg_client *c);  /* false: out of memory */
+void pg_login_free(struct pg_client *c); /* also takes it out of the directory of cancel keys */
+void pg_login_bytes(struct session *s, struct rd *in);
+void pg_welcome(struct session *s);
+
+/* sink.c: the exchange in this protocol. body: of a Query. */
+void pg_ask_console(struct session *s, struct rd body);
+void pg_client_answered(struct pg_client *c);
 struct pg_sink *pg_sink_new(struct pg_client *c);
 void pg_sink_free(struct pg_sink *k);
 struct result_sink *pg_sink_of(struct pg_sink *k);

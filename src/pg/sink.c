@@ -1,5 +1,5 @@
-/* sink.c - the exchange's answers, as PostgreSQL messages. PostgreSQL docs, Message Formats: RowDescription, DataRow,
- * CommandComplete. Text format only, as the simple query protocol has it. */
+/* sink.c - the exchange in PostgreSQL's terms: questions and answers. PostgreSQL docs, Message Formats: RowDescription,
+ * DataRow, CommandComplete. Text format only, as the simple query protocol has it. */
 #include "pg/pg_int.h"
 
 #include <stdlib.h>
@@ -163,4 +163,32 @@ void pg_sink_free(struct pg_sink *k)
 struct result_sink *pg_sink_of(struct pg_sink *k)
 {
 	return &k->sink;
+}
+
+/* --- Asking */
+
+void pg_client_answered(struct pg_client *c)
+{
+	c->asking = false;
+	if (c->s.state == SESSION_DEAD)
+		return;
+	session_move(&c->s, SESSION_IDLE);
+	pg_tell_ready(&c->s);
+	if (stream_kept(&c->s.stream))
+		session_resume_input(&c->s);
+}
+
+void pg_ask_console(struct session *s, struct rd body)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct request r = { .max_rows = 0 };
+	r.text.s = rd_cstr(&body, &r.text.len);
+	if (!rd_done(&body)) {
+		pg_protocol_fault(s, "invalid string in Query");
+		return;
+	}
+	session_move(s, SESSION_ACTIVE);
+	c->asking = true;
+	s->request_us = loop_now_us();
+	s->db->exchange->ask(s, &r, pg_sink_of(c->sink));
 }
