@@ -268,25 +268,6 @@ static void test_table(void)
 	}
 }
 
-static void test_man(void)
-{
-	char *man = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&man, &len);
-	if (!check("a stream", out != NULL))
-		return;
-	admin_man(out);
-	fclose(out);
-	for (int i = 0; i < CMD_COUNT; i++) {
-		char usage[80], row[120];
-		command_usage(&command_table[i], usage, sizeof usage);
-		str_fmt(row, sizeof row, "\n.B %s\n", usage);
-		check(row, strstr(man, row) != NULL);
-		check(row, strstr(man, command_table[i].text) != NULL);
-	}
-	free(man);
-}
-
 void suite_parse(void)
 {
 	static const struct unit_test tests[] = {
@@ -297,7 +278,6 @@ void suite_parse(void)
 		{ "long statements", test_long },
 		{ "ids of clients", test_ids },
 		{ "the table of commands", test_table },
-		{ "the manual", test_man },
 		{ NULL, NULL },
 	};
 	unit_add("parse", tests);
