@@ -80,8 +80,8 @@ static bool pg_try_start(void)
 	pg_pid = spawn(text("%s/pg.log", harness.top), SIGQUIT, false);
 	if (pg_pid == 0) {
 		/* The port is the command line's, for it may change from start to start. */
-		execl(text("%s/postgres", harness.pg_bin), "postgres", "-D", text("%s/data", harness.top), "-p",
-		      text("%d", pg_at), (char *)NULL);
+		char *program = text("%s/postgres", harness.pg_bin); /* it looks for its other files beside this path */
+		execl(program, program, "-D", text("%s/data", harness.top), "-p", text("%d", pg_at), (char *)NULL);
 		_exit(127);
 	}
 	for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until; poll_pause()) {
@@ -181,6 +181,8 @@ bool pg_make(void)
 		pg_at = 0;
 		ok = pg_try_start();
 	}
+	if (!ok)
+		fprintf(stderr, "harness: PostgreSQL does not start: %s\n", file_text(text("%s/pg.log", harness.top)));
 	return ok && pg_query("create database test") &&
 	       pg_query("create role alice login superuser password "
 			"'alice-secret'") &&
