@@ -385,7 +385,8 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	if (ours)
 		session_request_ends(s, txn != 'I');
 	check_full(p, s);
-	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0)
+	/* What was sent late may still be on its way: the door looks again when it has left. */
+	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream))
 		session_boundary(s, txn != 'I');
 	return true;
 }

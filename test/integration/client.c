@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { MAX_CLIENTS = 1024 };
@@ -48,6 +49,7 @@ void clients_close(void)
 		PQfinish(clients[--nclients]);
 	while (nraws)
 		close(raws[--nraws]);
+	stub_close();
 }
 
 /* Later words of a conninfo win. */
@@ -234,18 +236,35 @@ static bool is_readable(int fd, uint64_t until)
 	return now < until && poll(&p, 1, (int)(until - now)) > 0;
 }
 
+void raw_keep(int fd)
+{
+	require("room for one more socket", fd >= 0 && nraws < MAX_CLIENTS);
+	raws[nraws++] = fd;
+}
+
 int raw_try_open(void)
 {
 	struct sockaddr_in a = loopback(sluice_port());
 	struct timeval patience = { PATIENCE_MS / 1000, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	require("room for one more socket", fd >= 0 && nraws < MAX_CLIENTS);
-	raws[nraws++] = fd;
+	raw_keep(fd);
 	if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0)
 		return fd;
 	raw_close(fd);
 	return -1;
+}
+
+int raw_open_unix(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct timeval patience = { PATIENCE_MS / 1000, 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	raw_keep(fd);
+	snprintf(a.sun_path, sizeof a.sun_path, "%s/.s.PGSQL.%d", sluice_socket_dir(), sluice_port());
+	require("a raw connection", connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+					    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0);
+	return fd;
 }
 
 int raw_open(void)
@@ -330,6 +349,11 @@ static bool read_exactly(int fd, char *buf, size_t n, uint64_t until)
 		have += (size_t)got;
 	}
 	return true;
+}
+
+bool raw_read(int fd, void *buf, size_t n)
+{
+	return read_exactly(fd, buf, n, now_ms() + PATIENCE_MS);
 }
 
 static size_t get_u32(const char *at)

@@ -71,6 +71,18 @@ char *pg_scalar(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* How many server connections has PostgreSQL that came through Sluice to the database `test`? */
 int pg_servers(void);
 
+/* --- A PostgreSQL that the test plays itself, for what a real one does not do to order: @STUB@ is its "host=127.0.0.1
+ * port=...", @STUBPORT@ and @STUBDIR@ (its
+ * socket's) likewise. Open it before Sluice starts; it is closed with the clients. What it says and hears goes by the
+ * raw calls below. A login that needs a server waits for one, so begin it (client_start(), raw_startup()), and let
+ * Sluice in. */
+void stub_open(void);
+int stub_port(void);
+int stub_accept(void);    /* Sluice's next connection */
+int stub_startup(void);   /* the same, and its start-up packet is read */
+void stub_let_in(int fd); /* asks for no password, tells what servers tell, and is ready */
+int stub_login(void);     /* stub_startup() and stub_let_in() */
+
 /* --- Sluice. In all texts @PG@ is "host=127.0.0.1 port=..." of PostgreSQL, @PGPORT@, @PGDIR@ (its socket's) and @DIR@
  * (ours) likewise. */
 struct conf {
@@ -136,11 +148,14 @@ int show_int(PGconn *console, const char *what, const char *key, const char *val
 
 /* --- Raw sockets to Sluice, for what no client library would say. All wait at most PATIENCE_MS. */
 int raw_open(void);
-int raw_try_open(void);                             /* -1 when nobody listens */
+int raw_try_open(void); /* -1 when nobody listens */
+int raw_open_unix(void);
 bool raw_send(int fd, const void *bytes, size_t n); /* false when the other end is gone */
 bool raw_startup(int fd, const char *user, const char *database);
 /* Sends one message. */
 bool raw_message(int fd, char type, const void *body, size_t n);
+/* Reads exactly n bytes. */
+bool raw_read(int fd, void *buf, size_t n);
 /* Reads to the end of the connection: the number of bytes (those that fit are kept in buf), or -1 when it is not
  * closed in time. */
 ssize_t raw_read_all(int fd, char *buf, size_t size);

@@ -46,5 +46,10 @@ char *sluice_log(void);
 
 /* --- client.c */
 void clients_close(void);
+void raw_keep(int fd); /* closed with the rest */
+
+/* --- stub.c */
+void stub_close(void);
+const char *stub_socket_dir(void);
 
 #endif

@@ -150,6 +150,9 @@ char *expand(const char *in)
 		{ "@PGPORT@", text("%d", pg_port()) },
 		{ "@PGDIR@", text("%s", pg_socket_dir()) },
 		{ "@DIR@", text("%s", harness.top) },
+		{ "@STUBDIR@", text("%s", stub_socket_dir()) },
+		{ "@STUBPORT@", text("%d", stub_port()) },
+		{ "@STUB@", text("host=127.0.0.1 port=%d", stub_port()) },
 		{ "@USER@", text("%s", harness.user) },
 	};
 	char *out = text("%s", in);
