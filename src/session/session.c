@@ -432,6 +432,8 @@ void session_request_ends(struct session *s, bool in_transaction)
 	struct stats *st = &s->pool->stats;
 	uint64_t now = loop_now_us();
 
+	if (!s->xact_us) /* sent ahead: it began when the one before had ended */
+		s->xact_us = s->request_us;
 	st->v[STAT_query_count]++;
 	st->v[STAT_query_time] += now - s->request_us;
 	s->request_us = now; /* of the next one, if it is under way already */

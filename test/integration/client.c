@@ -363,18 +363,32 @@ static size_t get_u32(const char *at)
 	return ntohl(be);
 }
 
+static bool next_message(int fd, char *type, char *buf, size_t size, size_t *len, uint64_t until)
+{
+	char head[5];
+	if (!read_exactly(fd, head, 5, until))
+		return false;
+	*type = head[0];
+	*len = get_u32(head + 1) - 4;
+	if (*len >= size || !read_exactly(fd, buf, *len, until))
+		return false;
+	buf[*len] = 0;
+	return true;
+}
+
+bool raw_next(int fd, char *type, char *buf, size_t size, size_t *len)
+{
+	return next_message(fd, type, buf, size, len, now_ms() + PATIENCE_MS);
+}
+
 bool raw_expect(int fd, char type, char *buf, size_t size, size_t *len)
 {
 	uint64_t until = now_ms() + PATIENCE_MS;
-	char head[5];
-	do {
-		if (!read_exactly(fd, head, 5, until))
+	char got;
+	do
+		if (!next_message(fd, &got, buf, size, len, until))
 			return false;
-		*len = get_u32(head + 1) - 4;
-		if (*len >= size || !read_exactly(fd, buf, *len, until))
-			return false;
-		buf[*len] = 0;
-	} while (head[0] != type);
+	while (got != type);
 	return true;
 }
 

@@ -159,6 +159,8 @@ bool raw_read(int fd, void *buf, size_t n);
 /* Reads to the end of the connection: the number of bytes (those that fit are kept in buf), or -1 when it is not
  * closed in time. */
 ssize_t raw_read_all(int fd, char *buf, size_t size);
+/* Reads one message; its body, NUL behind it, in buf. */
+bool raw_next(int fd, char *type, char *buf, size_t size, size_t *len);
 /* Reads messages up to and with the next one of this type; its body, NUL behind it, in buf. False when the connection
  * ends first or it does not come. */
 bool raw_expect(int fd, char type, char *buf, size_t size, size_t *len);
