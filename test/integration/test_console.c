@@ -231,12 +231,15 @@ static void test_reconnect(void)
 
 static void test_disable(void)
 {
-	sluice_with("pool_mode = transaction");
+	sluice_with("pool_mode = transaction\nquery_wait_timeout = 10");
 	PGconn *con = console(), *a = client(NULL);
 	check_scalar(a, "select 1", "1");
 	sql(con, "DISABLE test");
 	check_login_fails(peer_version() ? "08P01" : "57P03", "database \"test\" is disabled", "user=alice");
 	check_scalar(a, "select 1", "1"); /* who is in stays in */
+	sql(con, "RECONNECT test");
+	wait_until("its server is gone", pg_servers() == 0);
+	check_scalar(a, "select 1", "1"); /* and gets a server */
 	sql(con, "ENABLE test");
 	check_scalar(client(NULL), "select 1", "1");
 }
@@ -388,6 +391,24 @@ static void test_sigterm(void)
 	}
 }
 
+/* Whoever waits because others have all the connections that there may be has its turn though it goes to the end. */
+static void test_sigterm_while_a_client_waits(void)
+{
+	sluice_with("pool_mode = transaction\nmax_db_connections = 1\nquery_wait_timeout = 10");
+	PGconn *con = console(), *a = client(NULL), *b = client("user=bob");
+	sql(a, "begin");
+	start(b, "select 1");
+	wait_until("b waits", show_int(con, "POOLS", "user", "bob", "cl_waiting") == 1);
+	client_close(con);
+	sluice_signal(SIGTERM);
+	wait_until("noticed", sluice_logged("SIGTERM"));
+	sql(a, "commit");
+	finish(b);
+	client_close(a);
+	client_close(b);
+	check_eq("exit status", sluice_wait_exit(), 0);
+}
+
 static void test_shutdown_modes(void)
 {
 	sluice_with("pool_mode = transaction");
@@ -528,6 +549,7 @@ int main(int argc, char **argv)
 		{ "sigquit", test_sigquit },
 		{ "sigint", test_sigint },
 		{ "sigterm", test_sigterm },
+		{ "sigterm_while_a_client_waits", test_sigterm_while_a_client_waits },
 		{ "shutdown_modes", test_shutdown_modes },
 		{ "command_line", test_command_line },
 		{ "own_configuration", test_own_configuration },
