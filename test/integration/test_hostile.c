@@ -2,6 +2,7 @@
  * error or a silent close within client_login_timeout, costs bounded memory, and nobody else notices. */
 #include "harness.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +237,82 @@ static void test_many_strangers(void)
 	check_scalar(client(NULL), "select 1", "1");
 }
 
+/* Sends one message over and over until Sluice reads no more; the number of bytes, or 0 when it goes on reading, or
+ * keeps the answers for whoever does not take them. */
+static size_t send_until_stalled(int fd, const char *message, size_t n)
+{
+	enum { BYTES_MAX = 64 << 20, KB_MAX = 64 << 10 };
+	static char many[64 << 10];
+	size_t sent = 0, all = sizeof many / n * n;
+	long before = resident_kb();
+	for (size_t i = 0; i < all; i++)
+		many[i] = message[i % n];
+	struct pollfd room = { fd, POLLOUT, 0 };
+	while (poll(&room, 1, 1000) == 1 && sent < BYTES_MAX && resident_kb() - before < KB_MAX) {
+		ssize_t got = send(fd, many + sent % all, all - sent % all, MSG_DONTWAIT | MSG_NOSIGNAL);
+		require("it may send", got > 0 || errno == EAGAIN);
+		sent += got > 0 ? (size_t)got : 0;
+	}
+	return poll(&room, 1, 0) == 0 && resident_kb() - before < KB_MAX ? sent : 0;
+}
+
+/* Who takes no answers is not asked for more questions; when the answers are taken it goes on. */
+static void test_answers_are_not_taken(void)
+{
+	static const struct {
+		const char *what, *user, *database, *message;
+		size_t n;
+		bool is_ready; /* the answer is a ReadyForQuery and nothing else */
+	} cases[] = {
+		{ "Sync, which Sluice itself answers", "alice", "test", BYTES("S\0\0\0\4"), true },
+		{ "a query that the server answers", "alice", "test", BYTES("Q\0\0\0\6;\0"), false },
+		{ "a fault on the console", "admin", "pgbouncer", BYTES("Q\0\0\0\6x\0"), false },
+		{ "a table on the console", "admin", "pgbouncer", BYTES("Q\0\0\0\x0fSHOW HELP;\0"), false },
+	};
+	static char body[6000];
+	size_t len = 0;
+	sluice_with("pool_mode = transaction");
+	PGconn *other = client(NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *what = cases[i].what;
+		int fd = raw_open();
+		require(what, raw_startup(fd, cases[i].user, cases[i].database) &&
+				      raw_expect(fd, 'Z', body, sizeof body, &len));
+		size_t sent = send_until_stalled(fd, cases[i].message, cases[i].n);
+		check(text("%s: is not read for ever", what), sent > 0);
+		check_scalar(other, "select 1", "1");
+		for (size_t left = cases[i].is_ready ? sent / cases[i].n : 0; left > 0;) {
+			size_t some = left < sizeof body / 6 ? left : sizeof body / 6;
+			require(text("%s: each is answered", what), raw_read(fd, body, some * 6));
+			check_mem(what, body + (some - 1) * 6, "Z\0\0\0\5I", 6);
+			left -= some;
+		}
+		raw_close(fd);
+	}
+}
+
+/* Whoever has not logged in makes no database of the * entry. */
+static void test_names_of_strangers(void)
+{
+	enum { N = 200 };
+	char heard[1024];
+	sluice_start(&(struct conf){ .databases = "* = @PG@", .settings = "auth_type = plain" });
+	PGconn *con = console();
+	check_scalar(client("password=alice-secret"), "select 1", "1");
+	char *before = show(con, "LISTS", "list", "databases", "items");
+	for (int i = 0; i < N; i++) {
+		int fd = raw_open();
+		bool is_known = i % 2;
+		check("start-up", raw_startup(fd, is_known ? "alice" : "mallory", text("made%d", i)));
+		raw_message(fd, 'p', "wrong", sizeof "wrong");
+		check("refused", raw_read_all(fd, heard, sizeof heard) > 0);
+		raw_close(fd);
+	}
+	check_str("databases", show(con, "LISTS", "list", "databases", "items"), before);
+	check_scalar(client("password=alice-secret dbname=postgres"), "select 1", "1");
+	check_eq("one more", show_int(con, "LISTS", "list", "databases", "items"), atoi(before) + 1);
+}
+
 static void test_replication_is_refused(void)
 {
 	char body[2048];
@@ -273,6 +350,8 @@ int main(int argc, char **argv)
 		{ "hostile_passwords", test_hostile_passwords },
 		{ "broken_messages", test_broken_messages },
 		{ "many_strangers", test_many_strangers },
+		{ "answers_are_not_taken", test_answers_are_not_taken },
+		{ "names_of_strangers", test_names_of_strangers },
 		{ "replication_is_refused", test_replication_is_refused },
 		{ "encryption_requests", test_encryption_requests },
 		{ NULL, NULL },
