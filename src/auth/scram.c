@@ -278,7 +278,14 @@ static bool client_keys(struct secret *s, const uint8_t *salt, size_t salt_len, 
 	case SECRET_MD5:
 		return fault_set(f, FAULT_AUTH, "the server asks for SCRAM, and only an md5 hash is known");
 	case SECRET_PLAIN:
-		return secret_derive_engine(s, salt, salt_len, iterations) || bad_crypto(f);
+		if (secret_derive_engine(s, salt, salt_len, iterations))
+			return true;
+		if (iterations <= SCRAM_ITER_MAX)
+			return bad_crypto(f);
+		fault_set(f, FAULT_PROTO, "the server asks for %u SCRAM iterations, more than the %u allowed",
+			  iterations, SCRAM_ITER_MAX);
+		fault_hint(f, "Lower scram_iterations on the server and set this user's password anew.");
+		return false;
 	case SECRET_SCRAM:
 		if (secret_derive_engine(s, salt, salt_len, iterations))
 			return true;
@@ -317,9 +324,6 @@ bool scram_client_final(struct scram_client *c, const void *in, size_t len, char
 		return bad_message(f, "iteration count");
 	if (!extensions(&r, '\0', NULL))
 		return bad_message(f, "extensions");
-	if (n > SCRAM_ITER_MAX)
-		return fault_set(f, FAULT_PROTO, "the server asks for %s SCRAM iterations, more than the %u allowed",
-				 number, SCRAM_ITER_MAX);
 	if (!client_keys(c->secret, salt_bytes, salt_len, (uint32_t)n, f))
 		return false;
 

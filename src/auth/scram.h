@@ -1,8 +1,9 @@
 /* scram.h - SCRAM-SHA-256 in both roles, pure: bytes in, bytes out, a verdict. RFC 5802, RFC 7677; PostgreSQL's use of
  * it: "SASL Authentication" in the Frontend/Backend Protocol chapter. No channel binding yet: gs2 header "n" or "y";
- * "p" is refused. All lengths are bounded: a message over SCRAM_MSG_MAX is an error, and so is a server that asks for
- * more than SCRAM_ITER_MAX iterations. The calls of a role come in the order given here, each once, and none after one
- * that failed (an assertion); FAULT_INTERNAL from any of them when the cryptographic library gives up. */
+ * "p" is refused. All lengths are bounded: a message over SCRAM_MSG_MAX is an error, and so is a server that asks
+ * for more than SCRAM_ITER_MAX iterations of a password. The calls of a role come in the order given here, each once,
+ * and none after one that failed (an assertion); FAULT_INTERNAL from any of them when the cryptographic library gives
+ * up. */
 #ifndef SLUICE_AUTH_SCRAM_H
 #define SLUICE_AUTH_SCRAM_H
 

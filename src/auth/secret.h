@@ -11,7 +11,7 @@
 #define SCRAM_KEY_LEN      32u
 #define SCRAM_SALT_MAX     64u
 #define SCRAM_ITER_DEFAULT 4096u
-#define SCRAM_ITER_MAX     1000000u /* no PBKDF2 beyond this, whoever asks: it would hold up the loop */
+#define SCRAM_ITER_MAX     100000u /* no PBKDF2 beyond this, whoever asks: it would hold up the loop */
 
 enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM };
 

@@ -236,6 +236,26 @@ static void test_slow_first_server(void)
 	check_eq("nobody waits", in_line(con), 0);
 }
 
+/* A server's wish may not hold up the loop: whose it is, and how much too much, is told. */
+static void test_too_many_iterations(void)
+{
+	with_stub("server_login_retry = 1");
+	int client = raw_open();
+	require("start-up", raw_startup(client, "alice", "test"));
+	int server = stub_startup();
+	require("SASL", raw_message(server, 'R', BYTES("\0\0\0\x0aSCRAM-SHA-256\0\0")));
+	check("first message", raw_expect(server, 'p', body, sizeof body, &len));
+	char *nonce = memmem(body, len, "r=", 2);
+	require("nonce", nonce != NULL);
+	char *first = text("%c%c%c%c%.*sx,s=AAAA,i=100001", 0, 0, 0, 11, (int)(body + len - nonce), nonce);
+	require("second message", raw_message(server, 'R', first, 4 + strlen(first + 4)));
+	check("refused", raw_expect(client, 'E', body, sizeof body, &len));
+	const char *why = "cannot log in to the server as \"alice\": the server asks for 100001 SCRAM iterations, more "
+			  "than the 100000 allowed";
+	check_str("why", error_field(body, len, 'M'), why);
+	check("and where", sluice_logged(text("test/alice@127.0.0.1:%d cannot use this server: %s", stub_port(), why)));
+}
+
 /* --- Data on its way */
 
 /* Bytes that the other end of a unix socket has not read yet. */
@@ -340,6 +360,7 @@ int main(int argc, char **argv)
 		{ "cancel_while_settings_are_replayed", test_cancel_while_settings_are_replayed },
 		{ "slow_reset", test_slow_reset },
 		{ "slow_first_server", test_slow_first_server },
+		{ "too_many_iterations", test_too_many_iterations },
 		{ "late_data", test_late_data },
 		{ "keepalive", test_keepalive },
 		{ NULL, NULL },

@@ -20,8 +20,9 @@
 #define RFC_PROOF "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 #define RFC_SIG   "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 /* The verifier of "pencil" with that salt, by Python's hashlib. */
-#define VERIFIER                                                                                                       \
-	"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="                     \
+#define VERIFIER  VERIFIER_OF("4096")
+#define VERIFIER_OF(iterations)                                                                                        \
+	"SCRAM-SHA-256$" iterations ":W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="           \
 	":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
 #define TEN(x) x x x x x x x x x x
@@ -298,6 +299,7 @@ static void test_client_final(void)
 		{ "good", BYTES(RFC_FIRST), FAULT_NONE },
 		{ "an extension", BYTES(RFC_FIRST ",x=1"), FAULT_NONE },
 		{ "few iterations", BYTES("r=" RFC_BOTH ",s=AAAA,i=1"), FAULT_NONE },
+		{ "as many as are allowed", BYTES("r=" RFC_BOTH ",s=AAAA,i=100000"), FAULT_NONE },
 		{ "a nonce with one character more", BYTES("r=" RFC_NONCE "x,s=AAAA,i=1"), FAULT_NONE },
 		{ "64 bytes of salt", BYTES("r=" RFC_BOTH ",s=" TEN("AAAAAAAA") "AAAAAA==,i=1"), FAULT_NONE },
 
@@ -324,7 +326,7 @@ static void test_client_final(void)
 		{ "-1 iterations", BYTES("r=" RFC_BOTH ",s=AAAA,i=-1"), FAULT_PROTO },
 		{ "+1 iterations", BYTES("r=" RFC_BOTH ",s=AAAA,i=+1"), FAULT_PROTO },
 		{ "iterations and a letter", BYTES("r=" RFC_BOTH ",s=AAAA,i=4096x"), FAULT_PROTO },
-		{ "one too many", BYTES("r=" RFC_BOTH ",s=AAAA,i=1000001"), FAULT_PROTO },
+		{ "one too many", BYTES("r=" RFC_BOTH ",s=AAAA,i=100001"), FAULT_PROTO },
 		{ "2^31", BYTES("r=" RFC_BOTH ",s=AAAA,i=2147483648"), FAULT_PROTO },
 		{ "2^32 + 1", BYTES("r=" RFC_BOTH ",s=AAAA,i=4294967297"), FAULT_PROTO },
 		{ "2^64 + 1", BYTES("r=" RFC_BOTH ",s=AAAA,i=18446744073709551617"), FAULT_PROTO },
@@ -400,6 +402,40 @@ static void test_client_secrets(void)
 		check(f.text, strstr(f.text, "not the server's own"));
 	}
 	secret_clear(&secret);
+}
+
+/* A server's iterations are limited where they would have to be run, and nowhere else. */
+static void test_client_iterations(void)
+{
+	static const char many[] = "r=" RFC_BOTH ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=600000";
+	static const struct {
+		const char *what, *secret;
+		bool ok;
+	} cases[] = {
+		{ "a password", "pencil", false },
+		{ "a verifier with those keys", VERIFIER_OF("600000"), true },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		static const uint8_t key[SCRAM_KEY_LEN] = { 1 };
+		struct secret secret;
+		struct scram_client c;
+		struct fault f = { .kind = FAULT_NONE };
+		char out[SCRAM_MSG_MAX + 1] = "";
+		uint64_t before = crypto_pbkdf2_runs();
+		bool ready = secret_parse(&secret, cases[i].secret) && rfc_client(&c, &secret);
+		if (check("ready", ready)) {
+			if (secret.kind == SECRET_SCRAM)
+				secret_recovered(&secret, key);
+			check_eq(cases[i].what, client_final(&c, many, sizeof many - 1, out, &f), cases[i].ok);
+			check_eq("no PBKDF2", crypto_pbkdf2_runs() - before, 0);
+		}
+		if (ready && !cases[i].ok) {
+			check_str("how many, and how many are allowed", f.text,
+				  "the server asks for 600000 SCRAM iterations, more than the 100000 allowed");
+			check("what to do", strstr(f.hint, "scram_iterations"));
+		}
+		secret_clear(&secret);
+	}
 }
 
 static void test_client_verify(void)
@@ -617,6 +653,7 @@ void suite_scram(void)
 		{ "client-final, theirs", test_server_final },
 		{ "server-first", test_client_final },
 		{ "secrets of a client", test_client_secrets },
+		{ "iterations that a server asks for", test_client_iterations },
 		{ "server-final", test_client_verify },
 		{ "both roles", test_both },
 		{ "mock", test_mock },
