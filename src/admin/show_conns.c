@@ -118,7 +118,7 @@ static void clients_row(struct row *r, const struct item *it)
 	row_int(r, peer_pid(s));
 	row_text(r, "");
 	row_text(r, app_name(s->vars));
-	row_int(r, 0);
+	row_int(r, s->door->prepared(s));
 	row_int(r, s->id);
 }
 
@@ -164,7 +164,7 @@ static void servers_row(struct row *r, const struct item *it)
 	row_int(r, sv->pid);
 	row_text(r, "");
 	row_text(r, sv->session ? app_name(sv->session->vars) : "");
-	row_int(r, 0);
+	row_int(r, sv->ops->prepared(sv));
 	row_int(r, sv->id);
 }
 

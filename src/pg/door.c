@@ -31,6 +31,7 @@ static void free_client(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
 	pg_login_free(c);
+	pg_statements_forget(c);
 	pg_sink_free(c->sink);
 	slab_put(&slab, c);
 }
@@ -125,30 +126,81 @@ static enum expect_kind expected_of(uint8_t type)
 	case PG_COPY_DONE:
 	case PG_COPY_FAIL:
 		return EXPECT_COPY_END;
+	case PG_PARSE:
+		return EXPECT_PARSE;
+	case PG_BIND:
+		return EXPECT_BIND;
+	case PG_DESCRIBE:
+		return EXPECT_DESCRIBE;
+	case PG_CLOSE:
+		return EXPECT_CLOSE;
 	default:
-		return EXPECT_BATCH;
+		return EXPECT_EXECUTE;
 	}
 }
 
-static void count_message(struct session *s, uint8_t type)
+/* Are its prepared statements made its own, whatever server it has? In session pooling they are anyhow. */
+static bool shares_statements(const struct session *s)
 {
+	return s->mode != POOL_SESSION && (config_num(config_now(), SET_max_prepared_statements, NULL, NULL) ||
+					   pg_client_of((struct session *)(uintptr_t)s)->names);
+}
+
+static bool send_as_it_is(struct session *s, uint8_t type)
+{
+	struct pg_server *p = pg_server_of(s->server);
 	struct stats *st = &s->pool->stats;
+	struct fault f;
+
+	if (type == PG_FLUSH || type == PG_COPY_DATA)
+		return true;
 	if (type == PG_PARSE) {
-		st->v[STAT_client_parse_count]++;
 		st->v[STAT_server_parse_count]++;
-	} else if (type == PG_BIND) {
-		st->v[STAT_bind_count]++;
+		p->cache.unnamed_lost = true; /* maybe */
 	}
+	if (expect_sent(&p->expect, &(struct expect_entry){ .kind = (uint8_t)expected_of(type) }))
+		return true;
+	fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+	session_fail(s, &f);
+	return false;
+}
+
+/* A message about prepared statements. False: it has to wait, or the session is closed. */
+static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint32_t total)
+{
+	struct pg_client *c = pg_client_of(s);
+	switch (pg_statement(c, type, total, in)) {
+	case PG_PASS_AS_IT_IS:
+		s->pool->stats.v[STAT_server_parse_count] += type == PG_PARSE;
+		c->in_left = total;
+		c->in_skip = false;
+		break;
+	case PG_PASS_DROP:
+		skip(c, total);
+		break;
+	case PG_PASS_DONE:
+		break;
+	case PG_PASS_WAIT:
+	case PG_PASS_FAILED:
+		return false;
+	}
+	s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
+	s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
+	return true;
 }
 
 /* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */
-static bool begin_pass(struct session *s, uint8_t type, uint32_t total)
+static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_client *c = pg_client_of(s);
 
 	if (!session_want_server(s))
 		return false;
 	struct pg_server *p = pg_server_of(s->server);
+	if (p->expect.skipping && type != PG_SYNC) { /* the server would drop it */
+		skip(c, total);
+		return true;
+	}
 	if (expect_is_full(&p->expect)) {
 		c->full = true;
 		stream_hold(&s->stream, HOLD_OWNER);
@@ -156,13 +208,34 @@ static bool begin_pass(struct session *s, uint8_t type, uint32_t total)
 	}
 	if (expect_is_empty(&p->expect))
 		session_request_begins(s);
-	if (type != PG_FLUSH && type != PG_COPY_DATA && !expect_sent(&p->expect, expected_of(type))) {
-		struct fault f;
-		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
-		session_fail(s, &f);
-		return false;
+	switch (type) {
+	case PG_PARSE:
+	case PG_BIND:
+	case PG_DESCRIBE:
+	case PG_CLOSE:
+		if (shares_statements(s))
+			return pass_statement(s, in, type, total);
+		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
+		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
+		break;
+	case PG_QUERY:
+		pg_statement_query(c);
+		break;
+	case PG_SYNC:
+		p->cache.batch++;
+		break;
+	case PG_FLUSH:
+		if (p->expect.invented && p->expect.invented == p->expect.count) {
+			pg_tell_invented(p);
+			skip(c, total);
+			return true;
+		}
+		break;
+	default:
+		break;
 	}
-	count_message(s, type);
+	if (!send_as_it_is(s, type))
+		return false;
 	c->in_left = total;
 	c->in_skip = false;
 	return true;
@@ -202,20 +275,20 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 			pg_protocol_fault(s, "PQexec disallowed");
 			return false;
 		}
-		return begin_pass(s, type, total);
+		return begin_pass(s, in, type, total);
 	case PG_SYNC:
 		if (s->state == SESSION_IDLE) { /* nothing is under way: answered here */
 			skip(c, total);
 			pg_tell_ready(s);
 			return true;
 		}
-		return begin_pass(s, type, total);
+		return begin_pass(s, in, type, total);
 	case PG_FLUSH:
 		if (s->state == SESSION_IDLE) {
 			skip(c, total);
 			return true;
 		}
-		return begin_pass(s, type, total);
+		return begin_pass(s, in, type, total);
 	case PG_PARSE:
 	case PG_BIND:
 	case PG_DESCRIBE:
@@ -226,7 +299,12 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 			refuse_batch(s, "the console answers the simple query protocol only");
 			return true;
 		}
-		return begin_pass(s, type, total);
+		if (type == PG_PARSE && s->state == SESSION_IDLE && shares_statements(s) &&
+		    pg_parse_without_server(c, *in)) {
+			skip(c, total);
+			return true;
+		}
+		return begin_pass(s, in, type, total);
 	case PG_COPY_DATA:
 	case PG_COPY_DONE:
 	case PG_COPY_FAIL:
@@ -234,7 +312,7 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 			skip(c, total);
 			return true;
 		}
-		return begin_pass(s, type, total);
+		return begin_pass(s, in, type, total);
 	default:
 		pg_protocol_fault(s, "unknown message type");
 		return false;
@@ -244,11 +322,22 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 /* Passes, or drops, what is there of the message under way. */
 static void pass_rest(struct pg_client *c, struct rd *in)
 {
+	if (c->gather) {
+		pg_gather(c, in);
+		return;
+	}
 	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
 	const uint8_t *at = rd_take(in, n);
 	c->in_left -= (uint32_t)n;
 	if (!c->in_skip && c->s.server)
 		stream_put_span(&c->s.server->stream, at, n);
+}
+
+/* A Parse has been gathered. False: it has to wait, or the session is closed. */
+static bool end_gather(struct pg_client *c)
+{
+	enum pg_pass how = pg_statement_gathered(c);
+	return how != PG_PASS_WAIT && how != PG_PASS_FAILED;
 }
 
 static void relay_bytes(struct session *s, struct rd *in)
@@ -258,11 +347,15 @@ static void relay_bytes(struct session *s, struct rd *in)
 	struct pool *pool = s->pool;
 	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
 
+	if (c->gather && c->in_left == 0 && !end_gather(c))
+		return;
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
 		uint8_t type = 0;
 		uint32_t total = 0;
 		if (c->in_left) {
 			pass_rest(c, in);
+			if (c->in_left == 0 && c->gather && !end_gather(c))
+				break;
 			continue;
 		}
 		enum frame is = pg_head(in, max, &type, &total);
@@ -280,7 +373,8 @@ static void relay_bytes(struct session *s, struct rd *in)
 	if (pool)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
-	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && pg_engine.at_rest(s->server))
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->keeps_unnamed &&
+	    pg_engine.at_rest(s->server))
 		session_boundary(s, false);
 }
 
@@ -294,9 +388,18 @@ static void on_bytes(struct session *s, struct rd *in)
 
 void pg_client_unfull(struct pg_client *c)
 {
-	c->full = false;
+	c->full = c->waits = false;
 	stream_unhold(&c->s.stream, HOLD_OWNER);
 	session_resume_input(&c->s);
+	if (c->gather && c->in_left == 0) { /* nothing may be kept that could be shown again */
+		struct rd nothing = rd_of("", 0);
+		on_bytes(&c->s, &nothing);
+	}
+}
+
+static uint32_t prepared(const struct session *s)
+{
+	return pg_names_count(pg_client_of((struct session *)(uintptr_t)s)->names);
 }
 
 static void on_drained(struct session *s)
@@ -314,6 +417,7 @@ const struct door_ops pg_door = {
 	.tell = tell,
 	.refuse = refuse,
 	.on_vars = on_vars,
+	.prepared = prepared,
 	.on_drained = on_drained,
 };
 

@@ -46,6 +46,8 @@ static struct server *make(void)
 	if (!p)
 		return NULL;
 	expect_init(&p->expect);
+	p->expect.gone = pg_statement_gone;
+	pg_cache_init(&p->cache);
 	p->txn = 'I';
 	return &p->sv;
 }
@@ -66,6 +68,7 @@ static void free_server(struct server *sv)
 	struct pg_server *p = pg_server_of(sv);
 	end_login(p);
 	expect_free(&p->expect);
+	pg_cache_free(&p->cache);
 	free(p->own_fault);
 	slab_put(&slab, p);
 }
@@ -243,7 +246,8 @@ static bool send_query(struct pg_server *p, const char *sql)
 	pg_begin(&o, PG_QUERY);
 	pg_put_cstr(&o, sql);
 	pg_end(&o);
-	return expect_sent(&p->expect, EXPECT_QUERY);
+	pg_cache_unnamed(&p->cache, NULL);
+	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_QUERY });
 }
 
 static void begin_own(struct pg_server *p, enum own what, const char *sql)
@@ -357,8 +361,9 @@ static void own_error(struct pg_server *p, struct rd body)
 /* A client that is not read from because the server owed it too much is read from again. */
 static void check_full(const struct pg_server *p, struct session *s)
 {
-	if (pg_client_of(s)->full && p->expect.count < EXPECT_MAX / 2)
-		pg_client_unfull(pg_client_of(s));
+	struct pg_client *c = pg_client_of(s);
+	if ((c->full && p->expect.count < EXPECT_MAX / 2) || c->waits)
+		pg_client_unfull(c);
 }
 
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
@@ -441,10 +446,14 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			server_fail(sv, &f);
 			return false;
 		}
+		const struct expect_entry *x = expect_next(&p->expect);
+		if (to && x && x->flags & EXPECT_REPLACED)
+			stream_put_copy(to, x->text->s, x->text->len);
+		else if (to)
+			stream_put_span(to, at, n);
 		expect_error(&p->expect);
 		if (to) {
 			check_full(p, s);
-			stream_put_span(to, at, n);
 			s->pool->stats.v[STAT_error_count]++;
 			if (strcmp(e.severity, "FATAL") == 0 || strcmp(e.severity, "PANIC") == 0)
 				sv->told = true;
@@ -458,6 +467,24 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 static bool must_be_held(uint8_t type)
 {
 	return type == PG_READY || type == PG_PARAMETER_STATUS || type == PG_ERROR;
+}
+
+/* Completed statements that prepared ones do not survive. False: more has to come first. */
+static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total)
+{
+	struct rd at = *in;
+	struct pg_msg m;
+	if (total != PG_HEADER + sizeof "DEALLOCATE ALL" && total != PG_HEADER + sizeof "DISCARD ALL")
+		return true;
+	if (pg_frame(&at, total, &m) != FRAME_OK)
+		return false;
+	const char *tag = rd_cstr(&m.body, NULL);
+	if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0) {
+		pg_cache_clear(&p->cache);
+		if (p->sv.session && !p->own)
+			pg_names_clear(pg_client_of(p->sv.session)->names);
+	}
+	return true;
 }
 
 /* Does it complete the answer to one message of the extended protocol? */
@@ -512,6 +539,8 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 	uint8_t type = 0;
 	uint32_t total = 0;
 
+	if (p->expect.invented)
+		pg_tell_invented(p);
 	switch (pg_head(in, BODY_MAX, &type, &total)) {
 	case FRAME_SHORT:
 		return false;
@@ -536,11 +565,17 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		if (p->own)
 			own_error(p, rd_of("", 0));
 	}
-	if (is_reply(type))
+	if (type == PG_COMMAND_COMPLETE && !look_at_tag(p, in, total))
+		return false;
+	if (is_reply(type)) {
+		const struct expect_entry *x = expect_next(&p->expect);
+		if (x && x->flags & EXPECT_OWN && (type == PG_PARSE_COMPLETE || type == PG_CLOSE_COMPLETE))
+			to = NULL;
 		expect_reply(&p->expect);
+	}
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		expect_copy_in(&p->expect);
-	if (!to && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
+	if (!sv->session && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
 		broken(sv, "data that nobody asked for");
 		return false;
 	}
@@ -575,6 +610,8 @@ static void on_bytes(struct server *sv, struct rd *in)
 	if (p->left == 0 || pass_rest(p, in))
 		while (rd_left(in) > 0 && relay_message(p, in))
 			;
+	if (p->expect.invented && p->left == 0 && stream_is_open(&sv->stream))
+		pg_tell_invented(p);
 	if (s)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
 }
@@ -584,6 +621,11 @@ static bool at_rest(const struct server *sv)
 	const struct pg_server *p = list_owner((struct server *)(uintptr_t)sv, struct pg_server, sv);
 	return p->txn == 'I' && p->left == 0 && p->own == OWN_NOTHING && expect_is_empty(&p->expect) &&
 	       !stream_is_stalled(&sv->stream) && !sv->stream.failed;
+}
+
+static uint32_t prepared(const struct server *sv)
+{
+	return pg_cache_count(&pg_server_of((struct server *)(uintptr_t)sv)->cache);
 }
 
 static size_t goodbye(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
@@ -620,6 +662,7 @@ const struct engine_ops pg_engine = {
 	.sync = sync_vars,
 	.run = run,
 	.at_rest = at_rest,
+	.prepared = prepared,
 	.goodbye = goodbye,
 	.cancel = cancel,
 };

@@ -4,19 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNANSWERED_MAX 0xffffffu
-
 void expect_init(struct expect *e)
 {
 	*e = (struct expect){ .cap = EXPECT_INLINE };
 	e->ring = e->few;
-}
-
-void expect_free(struct expect *e)
-{
-	if (e->ring != e->few)
-		free(e->ring);
-	expect_init(e);
 }
 
 static struct expect_entry *entry(struct expect *e, unsigned i)
@@ -24,10 +15,51 @@ static struct expect_entry *entry(struct expect *e, unsigned i)
 	return &e->ring[(e->head + i) % e->cap];
 }
 
-static void drop_first(struct expect *e, unsigned n)
+static bool is_batch(const struct expect_entry *x)
 {
-	e->head = (uint16_t)((e->head + n) % e->cap);
-	e->count = (uint16_t)(e->count - n);
+	return x->kind <= EXPECT_CLOSE;
+}
+
+static void tell_gone(struct expect *e, const struct expect_entry *x, enum expect_end how)
+{
+	if (e->gone && (x->name || x->prepared || x->text || x->flags & EXPECT_UNNAMED))
+		e->gone(e, x, how);
+}
+
+static void drop_first(struct expect *e)
+{
+	struct expect_entry *x = entry(e, 0);
+	e->invented = (uint16_t)(e->invented - ((x->flags & EXPECT_INVENTED) != 0));
+	e->head = (uint16_t)((e->head + 1) % e->cap);
+	e->count--;
+}
+
+static void end_first(struct expect *e, enum expect_end how)
+{
+	struct expect_entry x = *entry(e, 0);
+	drop_first(e);
+	tell_gone(e, &x, how);
+}
+
+/* What the server skips is undone from its end. */
+static void skip_first(struct expect *e, unsigned n, enum expect_end first)
+{
+	for (unsigned i = n; i-- > 0;) {
+		struct expect_entry x = *entry(e, i);
+		tell_gone(e, &x, i == 0 ? first : EXPECT_SKIPPED);
+	}
+	while (n-- > 0)
+		drop_first(e);
+}
+
+void expect_free(struct expect *e)
+{
+	void (*gone)(struct expect *, const struct expect_entry *, enum expect_end) = e->gone;
+	skip_first(e, e->count, EXPECT_SKIPPED);
+	if (e->ring != e->few)
+		free(e->ring);
+	expect_init(e);
+	e->gone = gone;
 }
 
 static bool grow(struct expect *e)
@@ -46,64 +78,38 @@ static bool grow(struct expect *e)
 	return true;
 }
 
-/* What need not be queued: the server will drop it, or it adds nothing to the entry before it. */
-static bool is_absorbed(struct expect *e, enum expect_kind kind)
+bool expect_sent(struct expect *e, const struct expect_entry *x)
 {
-	struct expect_entry *last = e->count ? entry(e, e->count - 1u) : NULL;
-	switch (kind) {
-	case EXPECT_BATCH:
-		if (!last || last->kind != EXPECT_BATCH)
-			return false;
-		if (last->unanswered < UNANSWERED_MAX)
-			last->unanswered++;
+	bool is_sync = x->kind == EXPECT_SYNC;
+	if (e->skipping && !is_sync)
 		return true;
-	case EXPECT_COPY_END:
-		e->copying_in = false; /* of what is sent from here on */
-		return !last;
-	case EXPECT_SYNC:
-		if (!e->copying_in)
-			return false;
+	if (x->kind == EXPECT_COPY_END && e->count == 0) {
+		e->copying_in = false;
+		return true; /* nothing copies */
+	}
+	if (is_sync && e->copying_in && !e->skipping) {
 		e->copy_sync = true;
 		return true;
-	case EXPECT_QUERY:
-		return false;
 	}
-	return false;
-}
-
-bool expect_sent(struct expect *e, enum expect_kind kind)
-{
-	if (e->skipping && kind != EXPECT_SYNC)
-		return true;
-	e->skipping = false;
-	if (is_absorbed(e, kind))
-		return true;
 	if (e->count == e->cap && !grow(e))
 		return false;
+	if (x->kind == EXPECT_COPY_END)
+		e->copying_in = false; /* of what is sent from here on */
+	else
+		e->is_open = is_batch(x);
+	e->skipping = false;
+	e->invented = (uint16_t)(e->invented + ((x->flags & EXPECT_INVENTED) != 0));
 	e->count++;
-	*entry(e, e->count - 1u) = (struct expect_entry){ kind & 0xffu, kind == EXPECT_BATCH };
+	*entry(e, e->count - 1u) = *x;
 	return true;
 }
 
-static bool is_answered(const struct expect_entry *at)
-{
-	return at->kind == EXPECT_BATCH && at->unanswered == 0;
-}
-
-/* Markers that nothing follows from any more; and a batch that was answered goes on in the one behind it. */
+/* Markers that nothing follows from any more. */
 static void drop_markers(struct expect *e)
 {
 	while (e->count && entry(e, 0)->kind == EXPECT_COPY_END) {
-		drop_first(e, 1);
+		drop_first(e);
 		e->end_is_due = false;
-	}
-	while (e->count > 1 && is_answered(entry(e, 0)) &&
-	       (entry(e, 1)->kind == EXPECT_COPY_END || entry(e, 1)->kind == EXPECT_BATCH)) {
-		if (entry(e, 1)->kind == EXPECT_COPY_END) {
-			*entry(e, 1) = *entry(e, 0);
-			e->end_is_due = false;
-		}
-		drop_first(e, 1);
 	}
 }
 
@@ -112,12 +118,16 @@ static void copy_is_over(struct expect *e)
 	e->copying_in = e->copy_sync = false;
 }
 
+void expect_told(struct expect *e)
+{
+	end_first(e, EXPECT_ANSWERED);
+}
+
 void expect_reply(struct expect *e)
 {
 	drop_markers(e);
-	if (e->count && entry(e, 0)->kind == EXPECT_BATCH && entry(e, 0)->unanswered > 0 &&
-	    entry(e, 0)->unanswered < UNANSWERED_MAX)
-		entry(e, 0)->unanswered--;
+	if (e->count && is_batch(entry(e, 0)))
+		end_first(e, EXPECT_ANSWERED);
 }
 
 bool expect_ready(struct expect *e)
@@ -127,7 +137,7 @@ bool expect_ready(struct expect *e)
 	e->skipping = false;
 	while (e->count) {
 		unsigned kind = entry(e, 0)->kind;
-		drop_first(e, 1);
+		end_first(e, EXPECT_SKIPPED);
 		if (kind == EXPECT_QUERY || kind == EXPECT_SYNC) {
 			drop_markers(e);
 			return true;
@@ -140,7 +150,7 @@ bool expect_ready(struct expect *e)
 static bool has_strays(struct expect *e)
 {
 	for (unsigned i = 1; i < e->count; i++)
-		if (entry(e, i)->kind == EXPECT_BATCH || entry(e, i)->kind == EXPECT_QUERY)
+		if (is_batch(entry(e, i)) || entry(e, i)->kind == EXPECT_QUERY)
 			return true;
 	return false;
 }
@@ -152,19 +162,16 @@ void expect_error(struct expect *e)
 	e->unsure |= e->copy_sync || (e->has_copied && has_strays(e));
 	copy_is_over(e);
 	drop_markers(e);
-	/* Replies come in order: only a batch that is not fully answered can have failed. An error behind it is that of
-	 * a simple query, or of the Sync itself (a commit that fails), which answer with ReadyForQuery all the same. */
-	if (e->count == 0 || entry(e, 0)->kind != EXPECT_BATCH || entry(e, 0)->unanswered == 0)
+	/* Replies come in order: what is next has failed. An error behind a batch that was answered is that of a simple
+	 * query, or of the Sync itself (a commit that fails), which answer with ReadyForQuery all the same. */
+	if (e->count == 0 || !is_batch(entry(e, 0)))
 		return;
-	/* The batch failed: all up to its Sync is skipped, simple queries too. Where that was not sent yet an entry
-	 * stays, as the server is not at rest before it. */
+	/* The batch failed: all up to its Sync is skipped, simple queries too. */
 	unsigned n = 0;
 	while (n < e->count && entry(e, n)->kind != EXPECT_SYNC)
 		n++;
 	e->skipping = n == e->count;
-	drop_first(e, e->skipping ? n - 1 : n);
-	if (e->skipping)
-		*entry(e, 0) = (struct expect_entry){ EXPECT_BATCH, 1 };
+	skip_first(e, n, EXPECT_FAILED);
 }
 
 void expect_copy_in(struct expect *e)

@@ -1,4 +1,4 @@
-/* expect.h - what a server still owes: a queue of what was sent to it that matters for when it is ready again.
+/* expect.h - what a server still owes: a queue of what was sent to it, and what becomes of each answer.
  * PostgreSQL docs, Message Flow: "Extended Query" (after an error the server skips to the next Sync), "COPY Operations"
  * (while copying in, Sync is ignored; data that comes after an error is dropped). Pure. It must never think a server at
  * rest that is not: another client's answers would begin with this one's. Where what the server did cannot be known, it
@@ -9,38 +9,64 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct istr;
+struct pg_name;
+struct pg_prepared;
+
 enum expect_kind {
-	EXPECT_BATCH = 1, /* Parse, Bind, Describe, Execute, Close: one reply each, but no ReadyForQuery */
-	EXPECT_QUERY,     /* Query, FunctionCall: one ReadyForQuery */
-	EXPECT_SYNC,      /* one ReadyForQuery; ends the skipping after an error */
-	EXPECT_COPY_END   /* CopyDone, CopyFail: a Sync before it was ignored if the server was copying in */
+	EXPECT_PARSE = 1, /* these up to Close: one reply each, but no ReadyForQuery */
+	EXPECT_BIND,
+	EXPECT_DESCRIBE,
+	EXPECT_EXECUTE,
+	EXPECT_CLOSE,
+	EXPECT_QUERY,   /* Query, FunctionCall: one ReadyForQuery */
+	EXPECT_SYNC,    /* one ReadyForQuery; ends the skipping after an error */
+	EXPECT_COPY_END /* CopyDone, CopyFail: a Sync before it was ignored if the server was copying in */
 };
 
+/* Who hears the answer; bits. */
+enum {
+	EXPECT_OWN = 1,      /* nobody: the house itself asked */
+	EXPECT_INVENTED = 2, /* the client, but the server was not asked: it is made up here when its turn comes */
+	EXPECT_REPLACED = 4, /* sent so that it fails: the client hears `text` instead */
+	EXPECT_UNNAMED = 8   /* it changes the unnamed statement; text: what the client had there before */
+};
+
+enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
+
 #define EXPECT_INLINE 8u
-#define EXPECT_MAX    4096u /* entries: whoever fills it is not read from until it is half empty */
+#define EXPECT_MAX                                                                                                     \
+	4096u /* entries: whoever fills it is not read from until it is half empty. A server holds back as             \
+	       * many replies as fit in its buffer of 8 KB, which are fewer. */
 
 struct expect_entry {
-	uint32_t kind : 8;
-	uint32_t unanswered : 24; /* of a batch: replies that are still due; a long run is never fully answered */
+	uint8_t kind, flags;
+	/* What it changes, for `gone` to keep or to undo: prepared.h. */
+	struct pg_name *name;         /* counted: the client's */
+	struct pg_prepared *prepared; /* the server's */
+	const struct istr *text;      /* counted: of what is closed or replaced, or see the flags */
 };
 
 struct expect {
 	struct expect_entry *ring; /* owned when larger than `few` */
 	uint16_t cap, head, count;
-	bool has_copied; /* since the last ReadyForQuery: one Query may hold several COPYs */
-	bool end_is_due; /* and the CopyDone of the last one is still in the queue, or to come */
-	bool copying_in; /* the server waits for CopyData */
-	bool copy_sync;  /* a Sync was sent meanwhile: swallowed, unless the copy failed before */
-	bool skipping;   /* a batch failed and its Sync has not been sent yet: the server drops all that comes before it
-			  */
-	bool unsure;     /* how many ReadyForQuery will come is not known any more */
+	uint16_t invented; /* entries that are */
+	bool is_open;      /* a batch has begun and its Sync was not sent */
+	bool has_copied;   /* since the last ReadyForQuery: one Query may hold several COPYs */
+	bool end_is_due;   /* and the CopyDone of the last one is still in the queue, or to come */
+	bool copying_in;   /* the server waits for CopyData */
+	bool copy_sync;    /* a Sync was sent meanwhile: swallowed, unless the copy failed before */
+	bool skipping;     /* a batch failed and its Sync was not sent: the server drops all that comes before it */
+	bool unsure;       /* how many ReadyForQuery will come is not known any more */
+	/* An entry that changes something has left the queue; of those that are skipped the last one comes first. */
+	void (*gone)(struct expect *e, const struct expect_entry *x, enum expect_end how);
 	struct expect_entry few[EXPECT_INLINE];
 };
 
-void expect_init(struct expect *e);
-void expect_free(struct expect *e);
-/* Something was sent. False when out of memory. */
-bool expect_sent(struct expect *e, enum expect_kind kind);
+void expect_init(struct expect *e); /* gone is NULL: nobody is told */
+void expect_free(struct expect *e); /* what is left is skipped */
+/* Something was sent, or is to be invented. False when out of memory: nothing has changed. */
+bool expect_sent(struct expect *e, const struct expect_entry *x);
 static inline bool expect_is_full(const struct expect *e)
 {
 	return e->count >= EXPECT_MAX;
@@ -48,8 +74,15 @@ static inline bool expect_is_full(const struct expect *e)
 /* Everything that was sent has been answered, for sure. */
 static inline bool expect_is_empty(const struct expect *e)
 {
-	return e->count == 0 && !e->unsure;
+	return e->count == 0 && !e->is_open && !e->skipping && !e->unsure;
 }
+/* What the next reply answers; NULL: nothing. */
+static inline const struct expect_entry *expect_next(const struct expect *e)
+{
+	return e->count ? &e->ring[e->head] : (const struct expect_entry *)0;
+}
+/* Its turn has come: the answer to the next entry, which is invented. */
+void expect_told(struct expect *e);
 /* The server answered a message of a batch: ParseComplete, BindComplete, CloseComplete, RowDescription or NoData, and
  * CommandComplete, EmptyQueryResponse or PortalSuspended. Those of a simple query may be told as well. */
 void expect_reply(struct expect *e);

@@ -3,6 +3,7 @@
 #define SLUICE_PG_PG_INT_H
 
 #include "pg/expect.h"
+#include "pg/prepared.h"
 #include "pg/wire.h"
 #include "session/session.h"
 
@@ -12,22 +13,31 @@ struct pg_sink;  /* of a client of the console: sink.c */
 /* A client that speaks PostgreSQL. */
 struct pg_client {
 	struct session s;
-	struct map_node by_key; /* in the directory of cancel keys */
-	uint64_t key;           /* process id and secret, as in BackendKeyData; 0: not given out */
-	struct pg_login *login; /* owned; NULL once it is in */
-	struct pg_sink *sink;   /* owned; the console's clients only */
-	uint32_t in_left;       /* bytes of the message that is passing from the client */
-	uint32_t out_left;      /* bytes of the message that is passing to it */
-	bool in_skip;           /* what passes is dropped */
-	bool refusing;          /* up to the next Sync everything is dropped */
-	bool asking;            /* the console has not yet answered */
-	bool full;              /* not read from: the server owes too many answers */
+	struct map_node by_key;     /* in the directory of cancel keys */
+	uint64_t key;               /* process id and secret, as in BackendKeyData; 0: not given out */
+	struct pg_login *login;     /* owned; NULL once it is in */
+	struct pg_sink *sink;       /* owned; the console's clients only */
+	uint32_t in_left;           /* bytes of the message that is passing from the client */
+	uint32_t out_left;          /* bytes of the message that is passing to it */
+	bool in_skip;               /* what passes is dropped */
+	bool refusing;              /* up to the next Sync everything is dropped */
+	bool asking;                /* the console has not yet answered */
+	bool full;                  /* not read from: the server owes too many answers */
+	bool waits;                 /* not read from: what it says next depends on a Sync that is not answered yet */
+	bool keeps_unnamed;         /* its unnamed statement is too long to be remembered: it keeps its server */
+	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
+	const struct istr *unnamed; /* counted: the text of its unnamed statement; NULL: none */
+	uint8_t *gather;            /* owned: a Parse too long for the stream, `gathered` bytes so far; NULL mostly */
+	uint32_t gathered;
 };
+
+#define PG_PARSE_MAX (16u << 20) /* bytes of a Parse that is remembered */
 
 /* A server that speaks PostgreSQL. */
 struct pg_server {
 	struct server sv;
 	struct expect expect;
+	struct pg_cache cache;
 	struct pg_engine_state *login; /* owned; while it logs in */
 	uint32_t left;                 /* bytes of the message that is passing from the server */
 	bool skip;                     /* what passes is dropped */
@@ -66,6 +76,29 @@ bool pg_login_new(struct pg_client *c);  /* false: out of memory */
 void pg_login_free(struct pg_client *c); /* also takes it out of the directory of cancel keys */
 void pg_login_bytes(struct session *s, struct rd *in);
 void pg_welcome(struct session *s);
+
+/* door_prepared.c: what becomes of a message; its header is at the cursor. */
+enum pg_pass {
+	PG_PASS_AS_IT_IS, /* it is to be passed on, and stands in the queue of what is expected */
+	PG_PASS_DROP,     /* it is dropped: all is said */
+	PG_PASS_DONE,     /* its header, and maybe more, is consumed */
+	PG_PASS_WAIT,     /* it has to wait */
+	PG_PASS_FAILED    /* the session is closed */
+};
+/* Parse, Bind, Describe and Close of a client that is linked. */
+enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
+/* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
+void pg_gather(struct pg_client *c, struct rd *in);
+enum pg_pass pg_statement_gathered(struct pg_client *c);
+/* The Parse at the cursor, of a client that is not linked while no server is free: true when it is answered here, as a
+ * server of the pool knows it. */
+bool pg_parse_without_server(struct pg_client *c, struct rd in);
+/* A Query is passed on: the unnamed statement ends. */
+void pg_statement_query(struct pg_client *c);
+void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how);
+void pg_statements_forget(struct pg_client *c); /* it leaves */
+/* Answers that are made up, and whose turn it is. */
+void pg_tell_invented(struct pg_server *p);
 
 /* sink.c: the exchange in this protocol. body: of a Query. */
 void pg_ask_console(struct session *s, struct rd body);

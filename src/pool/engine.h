@@ -31,6 +31,8 @@ struct engine_ops {
 	void (*run)(struct server *sv, const char *sql);
 	/* Nothing is expected from it, no transaction is open, no byte is half read. */
 	bool (*at_rest)(const struct server *sv);
+	/* How many statements are prepared there for clients that share it. */
+	uint32_t (*prepared)(const struct server *sv);
 	/* The last words before closing it, and what asks its host to cancel what it runs, on a fresh connection;
 	 * lengths; 0: none. */
 	size_t (*goodbye)(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX]);

@@ -6,6 +6,7 @@
 #include "core/rd.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct session;
 struct varset;
@@ -24,6 +25,8 @@ struct door_ops {
 	void (*refuse)(struct session *s, const struct fault *f);
 	/* s->vars is what a server made of the client's settings; `was`: what the client believes. */
 	void (*on_vars)(struct session *s, const struct varset *was);
+	/* How many prepared statements the client has, as far as they are not its server's own. */
+	uint32_t (*prepared)(const struct session *s);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
 };

@@ -74,8 +74,7 @@ static const struct {
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
 	{ "later, off", "client_tls_sslmode = disable\nquery_timeout = 0\nserver_tls_sslmode = disable\n", "" },
-	{ "later, the default", "server_tls_sslmode = prefer\nmax_prepared_statements = 200\n",
-	  "W m:5 server_tls_sslmode" LATER "W m:6 max_prepared_statements" LATER },
+	{ "later, the default", "server_tls_sslmode = prefer\n", "W m:5 server_tls_sslmode" LATER },
 	{ "later, wanted", "client_tls_sslmode = require\nauth_hba_file = /x\n",
 	  "? m:5 client_tls_sslmode" LATER "? m:6 auth_hba_file" LATER },
 	{ "later, a word", "auth_type = hba\n", "E m:5 auth_type = hba" LATER },

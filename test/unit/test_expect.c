@@ -3,7 +3,9 @@
 
 #include "pg/expect.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What happens, a letter each. Sent: p batch message, q Query, s Sync, c CopyDone. Said: Z ReadyForQuery, E
  * ErrorResponse, G CopyInResponse. Then the expectation: . at rest, + not at rest; ! the ReadyForQuery before it was
@@ -53,6 +55,11 @@ static const struct {
 	{ "ReadyForQuery within a batch without Sync", "pZ!" },
 };
 
+static bool sent(struct expect *e, int kind)
+{
+	return expect_sent(e, &(struct expect_entry){ .kind = (uint8_t)kind });
+}
+
 static void run(const char *what, const char *script)
 {
 	struct expect e;
@@ -64,13 +71,13 @@ static void run(const char *what, const char *script)
 		(void)snprintf(at, sizeof at, "%s: %s at %d", what, script, (int)(s - script));
 		switch (*s) {
 		case 'p':
-			check(at, expect_sent(&e, EXPECT_BATCH));
+			check(at, sent(&e, EXPECT_EXECUTE));
 			break;
 		case 'q':
-			check(at, expect_sent(&e, EXPECT_QUERY));
+			check(at, sent(&e, EXPECT_QUERY));
 			break;
 		case 's':
-			check(at, expect_sent(&e, EXPECT_SYNC));
+			check(at, sent(&e, EXPECT_SYNC));
 			break;
 		case 'r':
 			expect_reply(&e);
@@ -79,7 +86,7 @@ static void run(const char *what, const char *script)
 			check(at, e.unsure && !expect_is_empty(&e));
 			break;
 		case 'c':
-			check(at, expect_sent(&e, EXPECT_COPY_END));
+			check(at, sent(&e, EXPECT_COPY_END));
 			break;
 		case 'Z':
 			ours = expect_ready(&e);
@@ -120,7 +127,7 @@ static void test_growth(void)
 	for (int round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < EXPECT_MAX; i++) {
 			check("not yet full", !expect_is_full(&e));
-			check("sent", expect_sent(&e, i % 3 ? EXPECT_QUERY : EXPECT_SYNC));
+			check("sent", sent(&e, i % 3 ? EXPECT_QUERY : EXPECT_SYNC));
 		}
 		check("full", expect_is_full(&e));
 		for (unsigned i = 0; i < EXPECT_MAX; i++)
@@ -128,11 +135,82 @@ static void test_growth(void)
 		check("at rest", expect_is_empty(&e));
 		check("nothing more is owed", !expect_ready(&e));
 		for (unsigned i = 0; i < 5; i++) { /* so that the next round begins elsewhere in the ring */
-			check("sent", expect_sent(&e, EXPECT_QUERY));
+			check("sent", sent(&e, EXPECT_QUERY));
 			check("answered", expect_ready(&e));
 		}
 	}
 	expect_free(&e);
+}
+
+/* What becomes of each message, as `gone` hears it: a letter for the entry, and how it ended. */
+static char heard[256];
+
+static void note(struct expect *e, const struct expect_entry *x, enum expect_end how)
+{
+	(void)e;
+	size_t n = strlen(heard);
+	heard[n++] = *(const char *)(const void *)x->name;
+	heard[n++] = "+!-"[how];
+	heard[n] = 0;
+}
+
+/* Sent: a letter, a batch message of that name; S Sync, Q Query; (a) an invented one. Said: 1 reply, 2 ErrorResponse, 3
+ * ReadyForQuery, 4: the invented one's turn has come. */
+static const struct {
+	const char *script, *heard;
+} ends[] = {
+	{ "abcS1113", "a+b+c+" },     { "abcS123", "a+c-b!" }, /* of those that are skipped the last one first */
+	{ "abSc231", "b-a!c+" },      { "abS12cd", "a+b!" },
+	{ "ab12cdS3e1", "a+b!e+" }, /* c and d were sent to one that skips */
+	{ "(a)bS413", "a+b+" },       { "a(b)cS14", "a+b+" },
+	{ "a(b)(c)dS2", "d-c-b-a!" }, { "aQbS13", "a+" },
+	{ "aQbS2", "b-a!" },          { "ab", "" },
+};
+
+static void test_ends(void)
+{
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		struct expect e;
+		bool invented = false;
+		expect_init(&e);
+		e.gone = note;
+		*heard = 0;
+		for (const char *s = ends[i].script; *s; s++) {
+			struct expect_entry x = { .kind = EXPECT_PARSE, .flags = invented ? EXPECT_INVENTED : 0 };
+			if (*s == '(' || *s == ')') {
+				invented = *s == '(';
+				continue;
+			}
+			switch (*s) {
+			case 'S':
+			case 'Q':
+				check(ends[i].script, sent(&e, *s == 'S' ? EXPECT_SYNC : EXPECT_QUERY));
+				break;
+			case '1':
+				expect_reply(&e);
+				break;
+			case '2':
+				expect_error(&e);
+				break;
+			case '3':
+				check(ends[i].script, expect_ready(&e));
+				break;
+			case '4':
+				check(ends[i].script, expect_next(&e)->flags == EXPECT_INVENTED);
+				expect_told(&e);
+				break;
+			default:
+				x.name = (struct pg_name *)(void *)(uintptr_t)s;
+				check(ends[i].script, expect_sent(&e, &x));
+			}
+		}
+		check_str(ends[i].script, heard, ends[i].heard);
+		unsigned left = e.count;
+		size_t before = strlen(heard);
+		expect_free(&e);
+		check("what is left is skipped",
+		      strlen(heard) <= before + 2ul * left && e.count == 0 && e.invented == 0);
+	}
 }
 
 void suite_expect(void)
@@ -140,6 +218,7 @@ void suite_expect(void)
 	static const struct unit_test tests[] = {
 		{ "what is sent and said", test_scripts },
 		{ "a long queue", test_growth },
+		{ "what becomes of each", test_ends },
 		{ NULL, NULL },
 	};
 	unit_add("pg/expect", tests);

@@ -186,8 +186,6 @@ static void test_later(void)
 		{ "server_tls_sslmode", "prefer", SCOPE_GLOBAL, LATER_DEFAULT },
 		{ "server_tls_sslmode", "disable", SCOPE_GLOBAL, LATER_OFF },
 		{ "server_tls_sslmode", "verify-full", SCOPE_GLOBAL, LATER_WANTED },
-		{ "max_prepared_statements", "200", SCOPE_GLOBAL, LATER_DEFAULT },
-		{ "max_prepared_statements", "0", SCOPE_GLOBAL, LATER_OFF },
 		{ "query_timeout", "0", SCOPE_GLOBAL, LATER_OFF },
 		{ "query_timeout", "0.0", SCOPE_GLOBAL, LATER_OFF },
 		{ "query_timeout", "0.5", SCOPE_GLOBAL, LATER_WANTED },

@@ -1,0 +1,592 @@
+/* door_prepared.c - what clients say about prepared statements, made true on whatever server they are linked to.
+ * PostgreSQL docs, Message Flow: Extended Query; Message Formats: Parse, Bind, Describe, Close. */
+#include "pg/pg_int.h"
+
+#include "core/assert.h"
+#include "core/str.h"
+
+#include <stdlib.h>
+
+#define NAMES_MAX 4096u /* bytes of a portal's and a statement's name together */
+
+/* A message being handled: the rest of what its client said is not looked at. */
+struct said {
+	struct pg_client *c;
+	struct pg_server *p;
+	uint8_t type;
+	uint32_t total;
+};
+
+static enum pg_pass no_memory(struct said *m)
+{
+	struct fault f;
+	fault_set(&f, FAULT_NOMEM, "no memory for a prepared statement");
+	session_fail(&m->c->s, &f);
+	return PG_PASS_FAILED;
+}
+
+/* --- What becomes of it: see struct expect */
+
+static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expect_end how)
+{
+	n->refs--;
+	if (x->kind == EXPECT_PARSE && how != EXPECT_ANSWERED)
+		pg_name_set(n, NULL);
+	if (x->kind == EXPECT_CLOSE && how != EXPECT_ANSWERED && n->names)
+		pg_name_set(n, x->text ? istr_ref(x->text) : NULL);
+	pg_name_check(n);
+}
+
+static void prepared_gone(struct pg_cache *cache, struct pg_prepared *s, uint8_t kind, enum expect_end how)
+{
+	if (kind == EXPECT_PARSE) {
+		s->pending = false;
+		if (how != EXPECT_ANSWERED)
+			pg_prepared_drop(cache, s);
+	} else if (how == EXPECT_ANSWERED) {
+		pg_prepared_drop(cache, s);
+	} else {
+		pg_prepared_keep(cache, s);
+	}
+}
+
+/* The unnamed statement is gone when its Parse fails, and still the one before when the Parse was skipped. */
+static void unnamed_gone(struct pg_server *p, const struct expect_entry *x, enum expect_end how)
+{
+	p->cache.unnamed_pending--;
+	if (how == EXPECT_ANSWERED)
+		return;
+	pg_cache_unnamed(&p->cache, NULL);
+	p->cache.unnamed_lost = true; /* it may be what it was before */
+	if ((x->flags & EXPECT_OWN) || !p->sv.session)
+		return;
+	struct pg_client *c = pg_client_of(p->sv.session);
+	istr_put(c->unnamed);
+	c->unnamed = how == EXPECT_SKIPPED && x->text ? istr_ref(x->text) : NULL;
+}
+
+void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how)
+{
+	struct pg_server *p = list_owner(e, struct pg_server, expect);
+	if (x->prepared)
+		prepared_gone(&p->cache, x->prepared, x->kind, how);
+	if (x->name)
+		name_gone(x->name, x, how);
+	if (x->flags & EXPECT_UNNAMED)
+		unnamed_gone(p, x, how);
+	istr_put(x->text);
+}
+
+void pg_statements_forget(struct pg_client *c)
+{
+	pg_names_free(c->names);
+	istr_put(c->unnamed);
+	free(c->gather);
+	c->names = NULL;
+	c->unnamed = NULL;
+	c->gather = NULL;
+}
+
+static void tell_complete(struct pg_server *p, uint8_t kind)
+{
+	static const uint8_t parse[] = { PG_PARSE_COMPLETE, 0, 0, 0, 4 }, close[] = { PG_CLOSE_COMPLETE, 0, 0, 0, 4 };
+	if (p->sv.session)
+		stream_put_span(&p->sv.session->stream, kind == EXPECT_PARSE ? parse : close, sizeof parse);
+}
+
+void pg_tell_invented(struct pg_server *p)
+{
+	const struct expect_entry *x;
+	while ((x = expect_next(&p->expect)) && (x->flags & EXPECT_INVENTED)) {
+		tell_complete(p, x->kind);
+		expect_told(&p->expect);
+	}
+}
+
+/* --- Sending */
+
+/* An entry takes the references in x over, also when it fails. */
+static bool expect_one(struct said *m, const struct expect_entry *x)
+{
+	if (expect_sent(&m->p->expect, x))
+		return true;
+	m->p->expect.gone(&m->p->expect, x, EXPECT_SKIPPED);
+	return false;
+}
+
+/* Parse under the server's name ("" for the unnamed one). */
+static bool put_parse(struct pg_server *p, const char *name, const struct istr *text)
+{
+	size_t named = strlen(name) + 1, n = PG_HEADER + named + text->len;
+	uint8_t *room = stream_put_room(&p->sv.stream, n);
+	if (!room)
+		return true; /* the stream tells of it */
+	struct pg_out o = pg_out(room, n);
+	pg_begin(&o, PG_PARSE);
+	pg_put(&o, name, named);
+	pg_put(&o, text->s, text->len);
+	pg_end(&o);
+	p->sv.session->pool->stats.v[STAT_server_parse_count]++;
+	return true;
+}
+
+static void put_named(struct pg_server *p, uint8_t type, const char *name)
+{
+	uint8_t bytes[PG_HEADER + 1 + PG_SERVER_NAME_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_begin(&o, type);
+	pg_put_u8(&o, 'S');
+	pg_put_cstr(&o, name);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	stream_put_copy(&p->sv.stream, o.p, o.len);
+}
+
+/* Closes what the server has too many of. */
+static bool make_room(struct said *m)
+{
+	uint32_t most = (uint32_t)config_num(config_now(), SET_max_prepared_statements, NULL, NULL);
+	struct pg_prepared *s;
+	while ((s = pg_prepared_evict(&m->p->cache, most ? most : 1))) {
+		char name[PG_SERVER_NAME_MAX];
+		pg_prepared_name(s, name);
+		if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_CLOSE, .flags = EXPECT_OWN, .prepared = s }))
+			return false;
+		put_named(m->p, PG_CLOSE, name);
+	}
+	return true;
+}
+
+/* Sends a Parse of this text under a new number; whose: the entry's flags, and the client's name for it or NULL. */
+static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsigned flags, struct pg_name *n)
+{
+	char name[PG_SERVER_NAME_MAX];
+	if (!make_room(m))
+		return NULL;
+	struct pg_prepared *s = pg_prepared_add(&m->p->cache, text);
+	if (!s)
+		return NULL;
+	if (n) {
+		n->refs++;
+		n->batch = m->p->cache.batch;
+	}
+	if (!expect_one(m, &(struct expect_entry){
+				   .kind = EXPECT_PARSE, .flags = (uint8_t)flags, .prepared = s, .name = n }))
+		return NULL;
+	pg_prepared_name(s, name);
+	put_parse(m->p, name, text);
+	return s;
+}
+
+/* Sends what is sure to fail, and has the client hear this instead. The server sees an error where there has to be one:
+ * it aborts the transaction, and skips to the Sync. */
+static enum pg_pass fail_with(struct said *m, const struct fault *f)
+{
+	uint8_t bytes[PG_ERROR_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_put_error(&o, "ERROR", f);
+	const struct istr *text = o.bad ? NULL : istr_get((const char *)o.p, o.len);
+	if (!text ||
+	    !expect_one(m, &(struct expect_entry){ .kind = EXPECT_DESCRIBE, .flags = EXPECT_REPLACED, .text = text }))
+		return no_memory(m);
+	put_named(m->p, PG_DESCRIBE, PG_SERVER_NAME "0");
+	return PG_PASS_DROP;
+}
+
+/* --- Waiting */
+
+static enum pg_pass wait_for_sync(struct said *m)
+{
+	m->c->waits = true;
+	stream_hold(&m->c->s.stream, HOLD_OWNER);
+	return PG_PASS_WAIT;
+}
+
+/* It was changed in a batch before this one, and how that ends is not known yet. */
+static bool name_is_unclear(const struct said *m, const struct pg_name *n)
+{
+	return n && n->refs > 0 && n->batch != m->p->cache.batch;
+}
+
+static bool text_is_unclear(const struct said *m, const struct pg_prepared *s)
+{
+	return s && s->pending && s->batch != m->p->cache.batch;
+}
+
+static bool unnamed_is_unclear(const struct said *m)
+{
+	const struct pg_cache *k = &m->p->cache;
+	return k->unnamed_pending > 0 && k->unnamed_batch != k->batch;
+}
+
+/* In a transaction that has failed, nothing but its end is parsed: only the server itself can tell. */
+static bool must_see_it(const struct said *m)
+{
+	return m->p->txn == 'E' && m->p->expect.count == 0;
+}
+
+/* --- Parse */
+
+static enum pg_pass parse_unnamed(struct said *m, const struct istr *text)
+{
+	struct pg_client *c = m->c;
+	struct pg_cache *k = &m->p->cache;
+	struct expect_entry x = { .kind = EXPECT_PARSE, .flags = EXPECT_UNNAMED, .text = c->unnamed };
+	c->unnamed = text ? istr_ref(text) : NULL;
+	c->keeps_unnamed = false;
+	k->unnamed_pending++;
+	k->unnamed_batch = k->batch;
+	if (!expect_one(m, &x))
+		return no_memory(m);
+	pg_cache_unnamed(k, text);
+	return PG_PASS_AS_IT_IS;
+}
+
+static enum pg_pass parse_named(struct said *m, const char *name, size_t len, const struct istr *text)
+{
+	struct pg_client *c = m->c;
+	struct fault f;
+	struct pg_name *n = pg_name_find(c->names, name, len);
+	struct pg_prepared *s = pg_prepared_find(&m->p->cache, text);
+
+	if (name_is_unclear(m, n) || text_is_unclear(m, s))
+		return wait_for_sync(m);
+	if (n && n->text) {
+		bool failed = must_see_it(m);
+		fault_set(&f, FAULT_PROTO,
+			  failed ? "current transaction is aborted, commands ignored until end of transaction block"
+				 : "prepared statement \"%s\" already exists",
+			  name);
+		fault_sqlstate(&f, failed ? "25P02" : "42P05");
+		return fail_with(m, &f);
+	}
+	if (!n && pg_names_count(c->names) >= PG_NAMES_MAX) {
+		fault_set(&f, FAULT_PROTO, "too many prepared statements: this client has %u", PG_NAMES_MAX);
+		fault_sqlstate(&f, "53400");
+		fault_hint(&f, "Deallocate those that are not used any more.");
+		return fail_with(m, &f);
+	}
+	n = pg_name_get(&c->names, name, len);
+	if (!n)
+		return no_memory(m);
+	pg_name_set(n, istr_ref(text));
+	if (!s || must_see_it(m))
+		return prepare(m, text, 0, n) ? PG_PASS_DROP : no_memory(m);
+	pg_prepared_touch(&m->p->cache, s);
+	n->refs++;
+	n->batch = m->p->cache.batch;
+	if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_PARSE, .flags = EXPECT_INVENTED, .name = n }))
+		return no_memory(m);
+	return PG_PASS_DROP;
+}
+
+/* body: of the whole message. */
+static enum pg_pass parse(struct said *m, struct rd body)
+{
+	size_t len;
+	const char *name = rd_cstr(&body, &len);
+	if (body.bad || len > NAMES_MAX) {
+		pg_protocol_fault(&m->c->s, "invalid string in Parse");
+		return PG_PASS_FAILED;
+	}
+	const struct istr *text, *last = m->c->unnamed;
+	if (len == 0 && last && last->len == rd_left(&body) && memcmp(last->s, body.p, last->len) == 0)
+		text = istr_ref(last); /* most say the same again and again */
+	else
+		text = istr_get((const char *)body.p, rd_left(&body));
+	if (!text)
+		return no_memory(m);
+	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text);
+	istr_put(text);
+	return how;
+}
+
+/* --- Bind, Describe, Close */
+
+/* Sees to it that the server has what the client means by this name. PG_PASS_AS_IT_IS: go on, and *s is
+ * what it is there, or NULL: it is none of the client's, and the server may say so itself. */
+static enum pg_pass provide(struct said *m, const char *name, size_t len, struct pg_prepared **s)
+{
+	struct pg_name *n = pg_name_find(m->c->names, name, len);
+	*s = NULL;
+	if (name_is_unclear(m, n))
+		return wait_for_sync(m);
+	if (!n || !n->text) {
+		if (strncmp(name, PG_SERVER_NAME, sizeof PG_SERVER_NAME - 1) != 0)
+			return PG_PASS_AS_IT_IS;
+		struct fault f;
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" does not exist", name);
+		fault_sqlstate(&f, "26000");
+		return fail_with(m, &f);
+	}
+	*s = pg_prepared_find(&m->p->cache, n->text);
+	if (text_is_unclear(m, *s)) {
+		*s = NULL;
+		return wait_for_sync(m);
+	}
+	if (*s)
+		pg_prepared_touch(&m->p->cache, *s);
+	else if (!(*s = prepare(m, n->text, EXPECT_OWN, NULL)))
+		return no_memory(m);
+	return PG_PASS_AS_IT_IS;
+}
+
+/* The same for the unnamed statement: what this client parsed last, whenever that was. */
+static enum pg_pass provide_unnamed(struct said *m)
+{
+	struct pg_client *c = m->c;
+	struct pg_cache *k = &m->p->cache;
+	if (unnamed_is_unclear(m))
+		return wait_for_sync(m);
+	if (c->keeps_unnamed || (!k->unnamed_lost && k->unnamed == c->unnamed))
+		return PG_PASS_AS_IT_IS; /* or neither has one: the server says so */
+	k->unnamed_pending++;
+	k->unnamed_batch = k->batch;
+	if (!expect_one(m, &(struct expect_entry){ .kind = c->unnamed ? EXPECT_PARSE : EXPECT_CLOSE,
+						   .flags = EXPECT_OWN | EXPECT_UNNAMED }))
+		return no_memory(m);
+	if (c->unnamed)
+		put_parse(m->p, "", c->unnamed);
+	else
+		put_named(m->p, PG_CLOSE, ""); /* another client's */
+	pg_cache_unnamed(k, c->unnamed);
+	return PG_PASS_AS_IT_IS;
+}
+
+static bool sent(struct said *m, enum expect_kind kind)
+{
+	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind });
+}
+
+/* Its names are at the front; the rest passes. */
+static enum pg_pass bind_statement(struct said *m, struct rd *in)
+{
+	struct rd at = *in, names;
+	size_t portal_len, len, there = rd_left(in) < m->total ? rd_left(in) : m->total;
+	(void)rd_take(&at, PG_HEADER);
+	names = rd_sub(&at, there - PG_HEADER);
+	const char *portal = rd_cstr(&names, &portal_len), *name = rd_cstr(&names, &len);
+	struct pg_prepared *s = NULL;
+
+	if (names.bad && there < m->total && there < NAMES_MAX)
+		return PG_PASS_WAIT; /* for more of it */
+	if (names.bad) {
+		pg_protocol_fault(&m->c->s, "invalid string in Bind");
+		return PG_PASS_FAILED;
+	}
+	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
+	if (how != PG_PASS_AS_IT_IS)
+		return how;
+	if (!sent(m, EXPECT_BIND))
+		return no_memory(m);
+	if (!s)
+		return PG_PASS_AS_IT_IS;
+
+	uint8_t bytes[PG_HEADER + NAMES_MAX + PG_SERVER_NAME_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	char there_it_is[PG_SERVER_NAME_MAX];
+	pg_prepared_name(s, there_it_is);
+	pg_begin(&o, PG_BIND);
+	pg_put(&o, portal, portal_len + 1);
+	pg_put_cstr(&o, there_it_is);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	uint32_t rest = m->total - PG_HEADER - (uint32_t)(portal_len + 1 + len + 1);
+	uint32_t length = (uint32_t)o.len - 1 + rest;
+	for (int i = 0; i < 4; i++)
+		o.p[1 + i] = (uint8_t)(length >> (24 - 8 * i));
+	stream_put_copy(&m->p->sv.stream, o.p, o.len);
+	(void)rd_take(in, m->total - rest);
+	m->c->in_left = rest;
+	m->c->in_skip = false;
+	return PG_PASS_DONE;
+}
+
+static enum pg_pass describe(struct said *m, struct rd body)
+{
+	size_t len;
+	uint8_t what = rd_u8(&body);
+	const char *name = rd_cstr(&body, &len);
+	struct pg_prepared *s = NULL;
+	if (!rd_done(&body) || what != 'S') /* a portal's; or the server tells what is wrong with it */
+		return sent(m, EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(m);
+	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
+	if (how != PG_PASS_AS_IT_IS)
+		return how;
+	if (!sent(m, EXPECT_DESCRIBE))
+		return no_memory(m);
+	if (!s)
+		return PG_PASS_AS_IT_IS;
+	char there[PG_SERVER_NAME_MAX];
+	pg_prepared_name(s, there);
+	put_named(m->p, PG_DESCRIBE, there);
+	return PG_PASS_DROP;
+}
+
+static enum pg_pass close_statement(struct said *m, struct rd body)
+{
+	size_t len;
+	uint8_t what = rd_u8(&body);
+	const char *name = rd_cstr(&body, &len);
+	struct pg_client *c = m->c;
+	struct pg_cache *k = &m->p->cache;
+	if (!rd_done(&body) || what != 'S')
+		return sent(m, EXPECT_CLOSE) ? PG_PASS_AS_IT_IS : no_memory(m);
+	struct expect_entry x = { .kind = EXPECT_CLOSE, .flags = EXPECT_INVENTED };
+	if (len == 0) {
+		if (unnamed_is_unclear(m))
+			return wait_for_sync(m);
+		x.flags = EXPECT_UNNAMED;
+		x.text = c->unnamed;
+		c->unnamed = NULL;
+		k->unnamed_pending++;
+		k->unnamed_batch = k->batch;
+		if (!expect_one(m, &x))
+			return no_memory(m);
+		pg_cache_unnamed(k, NULL);
+		return PG_PASS_AS_IT_IS;
+	}
+	struct pg_name *n = pg_name_find(c->names, name, len);
+	if (name_is_unclear(m, n))
+		return wait_for_sync(m);
+	if (n && n->text) {
+		x.text = istr_ref(n->text);
+		x.name = n;
+		n->refs++;
+		n->batch = k->batch;
+		pg_name_set(n, NULL);
+	}
+	return expect_one(m, &x) ? PG_PASS_DROP : no_memory(m);
+}
+
+/* --- The door's side */
+
+/* A Parse that is longer than what a stream keeps is gathered here. */
+static enum pg_pass begin_gather(struct said *m, struct rd *in)
+{
+	struct pg_client *c = m->c;
+	struct fault f;
+	size_t len;
+	struct rd at = *in;
+	(void)rd_take(&at, PG_HEADER);
+	const char *name = rd_cstr(&at, &len);
+	if (at.bad && rd_left(in) < NAMES_MAX)
+		return PG_PASS_WAIT;
+	if (at.bad) {
+		pg_protocol_fault(&c->s, "invalid string in Parse");
+		return PG_PASS_FAILED;
+	}
+	if (!*name) { /* passes, too long to be remembered: its client keeps this server until it says another */
+		enum pg_pass how = parse_unnamed(m, NULL);
+		c->keeps_unnamed = m->p->cache.unnamed_lost = true;
+		return how;
+	}
+	if (m->total > PG_PARSE_MAX) {
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%.100s\" is longer than %u bytes", name, PG_PARSE_MAX);
+		fault_sqlstate(&f, "54000");
+		return fail_with(m, &f);
+	}
+	c->gather = malloc(m->total);
+	if (!c->gather)
+		return no_memory(m);
+	c->gathered = 0;
+	c->in_left = m->total;
+	return PG_PASS_DONE;
+}
+
+void pg_gather(struct pg_client *c, struct rd *in)
+{
+	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
+	memcpy(c->gather + c->gathered, rd_take(in, n), n);
+	c->gathered += (uint32_t)n;
+	c->in_left -= (uint32_t)n;
+}
+
+enum pg_pass pg_statement_gathered(struct pg_client *c)
+{
+	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered };
+	struct rd body = rd_of(c->gather + PG_HEADER, c->gathered - PG_HEADER);
+	enum pg_pass how = parse(&m, body);
+	if (how != PG_PASS_WAIT) {
+		free(c->gather);
+		c->gather = NULL;
+	}
+	return how;
+}
+
+enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in)
+{
+	struct said m = { c, pg_server_of(c->s.server), type, total };
+	struct pg_msg whole;
+	struct rd at = *in;
+
+	if (type == PG_BIND)
+		return bind_statement(&m, in);
+	if (type == PG_PARSE && total > STREAM_KEEP_MAX)
+		return begin_gather(&m, in);
+	switch (pg_frame(&at, type == PG_PARSE ? STREAM_KEEP_MAX : NAMES_MAX, &whole)) {
+	case FRAME_SHORT:
+		return PG_PASS_WAIT;
+	case FRAME_BAD: /* such a name there is not */
+		return sent(&m, type == PG_CLOSE ? EXPECT_CLOSE : EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(&m);
+	case FRAME_OK:
+		break;
+	}
+	switch (type) {
+	case PG_PARSE:
+		return parse(&m, whole.body);
+	case PG_DESCRIBE:
+		return describe(&m, whole.body);
+	default:
+		return close_statement(&m, whole.body);
+	}
+}
+
+/* Has any server of its pool this text? */
+static bool is_known(const struct pool *pool, const struct istr *text)
+{
+	static const enum server_state states[] = { SERVER_IDLE, SERVER_ACTIVE };
+	for (size_t i = 0; i < 2; i++)
+		LIST_EACH (&pool->by_state[states[i]], it) {
+			struct server *sv = list_owner(it, struct server, in_state);
+			const struct pg_prepared *s = pg_prepared_find(&pg_server_of(sv)->cache, text);
+			if (s && !s->pending)
+				return true;
+		}
+	return false;
+}
+
+/* Programs with many connections in one thread, pgbench for one, wait for the answer to a Parse while others of their
+ * connections hold all servers in transactions: they would wait for themselves. */
+bool pg_parse_without_server(struct pg_client *c, struct rd in)
+{
+	static const uint8_t complete[] = { PG_PARSE_COMPLETE, 0, 0, 0, 4 };
+	struct pg_msg m;
+	size_t len;
+	bool ok = false;
+
+	if (!list_empty(&c->s.pool->by_state[SERVER_IDLE]) || pg_frame(&in, STREAM_KEEP_MAX, &m) != FRAME_OK)
+		return false;
+	const char *name = rd_cstr(&m.body, &len);
+	if (m.body.bad || len == 0 || len > NAMES_MAX || pg_names_count(c->names) >= PG_NAMES_MAX)
+		return false;
+	struct pg_name *n = pg_name_find(c->names, name, len);
+	const struct istr *text = n ? NULL : istr_get((const char *)m.body.p, rd_left(&m.body));
+	if (text && is_known(c->s.pool, text) && (n = pg_name_get(&c->names, name, len))) {
+		pg_name_set(n, istr_ref(text));
+		stream_put_span(&c->s.stream, complete, sizeof complete);
+		c->s.pool->stats.v[STAT_client_parse_count]++;
+		ok = true;
+	}
+	istr_put(text);
+	return ok;
+}
+
+void pg_statement_query(struct pg_client *c)
+{
+	struct pg_server *p = pg_server_of(c->s.server);
+	istr_put(c->unnamed);
+	c->unnamed = NULL;
+	c->keeps_unnamed = false;
+	pg_cache_unnamed(&p->cache, NULL);
+}

@@ -1,0 +1,100 @@
+/* prepared.h - prepared statements that many clients share on many servers. PostgreSQL docs, Message Flow: Extended
+ * Query.
+ * What a client prepared is a name for a text: the body of its Parse behind the name, query and parameter types, which
+ * is interned, so that it is kept once however many clients prepare it. A server has texts under numbers of its own,
+ * never used twice, and forgets the one that was used longest ago (max_prepared_statements). Both change when a message
+ * is sent, before it is answered, so that what follows in the same batch finds it; what the server then refuses or
+ * skips is undone by the entry of struct expect that stands for the message (pg_prepared_gone). What was changed in a
+ * batch whose Sync is sent but not answered is `pending`: whether it holds is not known, and who needs it waits. */
+#ifndef SLUICE_PG_PREPARED_H
+#define SLUICE_PG_PREPARED_H
+
+#include "core/intern.h"
+#include "core/list.h"
+#include "core/map.h"
+#include "pg/expect.h"
+
+#define PG_NAMES_MAX       10000u /* statements that one client may name */
+#define PG_SERVER_NAME     "SLUICE_"
+#define PG_SERVER_NAME_MAX 24u
+
+/* A client's name. */
+struct pg_name {
+	struct map_node node;
+	struct pg_names *names;  /* NULL: its client has left */
+	const struct istr *text; /* counted; NULL: there is no such statement, or no more */
+	uint32_t refs;           /* entries of struct expect; while there are any it is pending */
+	uint32_t batch;          /* of the server, when it was last changed */
+	uint32_t len;
+	char name[];
+};
+
+/* All names of a client. */
+struct pg_names {
+	struct map map;
+};
+
+/* A text that a server has. */
+struct pg_prepared {
+	struct map_node node;
+	struct list in_lru;
+	const struct istr *text; /* counted */
+	uint32_t number;
+	uint32_t batch;
+	bool pending;  /* its ParseComplete is still to come */
+	bool is_stale; /* not in the map any more: another one has its text, or it is to be closed */
+};
+
+/* What a server has. */
+struct pg_cache {
+	struct map map;
+	struct list lru;            /* those in the map, the one used last first */
+	struct list stale;          /* to be closed at the next occasion */
+	const struct istr *unnamed; /* counted; NULL: none, or not known */
+	uint32_t last_number;
+	uint32_t batch;         /* counts the Syncs that were sent */
+	uint32_t unnamed_batch; /* when an unnamed Parse was last sent */
+	uint32_t unnamed_pending;
+	bool unnamed_lost; /* it is not known */
+};
+
+void pg_cache_init(struct pg_cache *c);
+void pg_cache_free(struct pg_cache *c);
+/* Somebody said DEALLOCATE ALL or DISCARD ALL. */
+void pg_cache_clear(struct pg_cache *c);
+uint32_t pg_cache_count(const struct pg_cache *c);
+struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text);
+/* Under a new number, pending; one of the same text becomes stale. NULL when out of memory. */
+struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text);
+/* It is used now. */
+static inline void pg_prepared_touch(struct pg_cache *c, struct pg_prepared *s)
+{
+	if (c->lru.next != &s->in_lru) {
+		list_del(&s->in_lru);
+		list_push(&c->lru, &s->in_lru);
+	}
+}
+/* One that is to be closed, so that at most `most` - 1 are left; taken out, and the caller's to send a Close for. NULL:
+ * none. Pending ones stay. */
+struct pg_prepared *pg_prepared_evict(struct pg_cache *c, uint32_t most);
+/* It was evicted, and is not closed after all. */
+void pg_prepared_keep(struct pg_cache *c, struct pg_prepared *s);
+/* The server does not have it (any more). */
+void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s);
+/* Its name on the server. */
+void pg_prepared_name(const struct pg_prepared *s, char out[PG_SERVER_NAME_MAX]);
+/* The unnamed statement of the server is this text now; NULL: there is none. */
+void pg_cache_unnamed(struct pg_cache *c, const struct istr *text);
+
+/* NULL: there is none, nor one that is pending. */
+struct pg_name *pg_name_find(struct pg_names *n, const char *name, size_t len);
+/* Found or made; NULL when out of memory. */
+struct pg_name *pg_name_get(struct pg_names **n, const char *name, size_t len);
+/* It has no text and nothing is pending: forgets it. */
+void pg_name_check(struct pg_name *n);
+void pg_name_set(struct pg_name *n, const struct istr *text); /* takes the reference over */
+uint32_t pg_names_count(const struct pg_names *n);            /* NULL is fine */
+void pg_names_clear(struct pg_names *n);                      /* but for pending ones */
+void pg_names_free(struct pg_names *n);
+
+#endif

@@ -1,0 +1,274 @@
+/* test_prepared.c - prepared statements in transaction pooling: names of clients, texts of servers. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char two_clients_one_server[] = "default_pool_size = 1\n";
+
+static void prepare(PGconn *c, const char *name, const char *query)
+{
+	PGresult *r = PQprepare(c, name, query, 0, NULL);
+	check_str(query, PQresultErrorMessage(r), "");
+	PQclear(r);
+}
+
+static char *execute(PGconn *c, const char *name, const char *arg)
+{
+	const char *const args[] = { arg };
+	PGresult *r = PQexecPrepared(c, name, arg ? 1 : 0, args, NULL, NULL, 0);
+	char *got = text("%s", PQresultStatus(r) == PGRES_TUPLES_OK ? PQgetvalue(r, 0, 0) : PQresultErrorMessage(r));
+	PQclear(r);
+	return got;
+}
+
+static void test_same_name(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	prepare(a, "s", "select 'a' || $1::text");
+	prepare(b, "s", "select 'b' || $1::text");
+	check_str("its own", execute(a, "s", "1"), "a1");
+	check_str("its own", execute(b, "s", "2"), "b2");
+	check_str("its own", execute(a, "s", "3"), "a3");
+	check_scalar(a, "select count(*) from pg_prepared_statements where name like 'SLUICE\\_%'", "2");
+}
+
+/* The same text is prepared once on a server, and on the servers where it is needed. */
+static void test_same_text(void)
+{
+	sluice_with("default_pool_size = 2\n");
+	PGconn *a = client(NULL), *b = client(NULL);
+	prepare(a, "one", "select 7");
+	prepare(b, "other", "select 7");
+	check_str("a", execute(a, "one", NULL), "7");
+	check_str("b", execute(b, "other", NULL), "7");
+	check_scalar(a, "select count(*) from pg_prepared_statements", "1");
+	sql(a, "begin"); /* b has to go to another server */
+	check_str("b", execute(b, "other", NULL), "7");
+	check_scalar(b, "select count(*) from pg_prepared_statements", "1");
+	sql(a, "commit");
+}
+
+static void test_errors(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	prepare(a, "s", "select 1");
+	check_result_fails(a, PQprepare(a, "s", "select 2", 0, NULL), "42P05",
+			   "prepared statement \"s\" already exists");
+	check_str("still the first", execute(a, "s", NULL), "1");
+	check_result_fails(b, PQexecPrepared(b, "s", 0, NULL, NULL, NULL, 0), "26000",
+			   "prepared statement \"s\" does not exist");
+	check_result_fails(b, PQexecPrepared(b, "SLUICE_1", 0, NULL, NULL, NULL, 0), "26000",
+			   "prepared statement \"SLUICE_1\" does not exist");
+	check_result_fails(b, PQprepare(b, "bad", "selec 2", 0, NULL), "42601", "syntax error");
+	check_result_fails(b, PQexecPrepared(b, "bad", 0, NULL, NULL, NULL, 0), "26000", "\"bad\" does not exist");
+	prepare(b, "bad", "select 'good'");
+	check_str("prepared at last", execute(b, "bad", NULL), "good");
+	/* What fails within a transaction aborts it, also when Sluice knew that it would. */
+	sql(a, "begin");
+	check_result_fails(a, PQprepare(a, "s", "select 2", 0, NULL), "42P05", "already exists");
+	check_eq("the transaction", PQtransactionStatus(a), PQTRANS_INERROR);
+	check_result_fails(a, PQprepare(a, "s2", "select 1", 0, NULL), "25P02", "current transaction is aborted");
+	sql(a, "rollback");
+	prepare(a, "s2", "select 1");
+}
+
+static void test_eviction(void)
+{
+	sluice_with("default_pool_size = 1\nmax_prepared_statements = 3\n");
+	PGconn *a = client(NULL);
+	for (int i = 0; i < 10; i++)
+		prepare(a, text("s%d", i), text("select %d + $1::int", i));
+	for (int i = 9; i >= 0; i--)
+		check_str("each is there when it is needed", execute(a, text("s%d", i), "100"), text("%d", 100 + i));
+	check_scalar(a, "select count(*) from pg_prepared_statements", "3");
+	PGconn *boss = console();
+	check_eq("the client's", show_int(boss, "clients", "database", "test", "prepared_statements"), 10);
+	check_eq("the server's", show_int(boss, "servers", "database", "test", "prepared_statements"), 3);
+}
+
+static void test_deallocate_all(void)
+{
+	static const char *const ways[] = { "deallocate all", "discard all" };
+	sluice_with(two_clients_one_server);
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		PGconn *a = client(NULL), *b = client(NULL);
+		prepare(a, "s", "select 'a'");
+		prepare(b, "s", "select 'b'");
+		sql(a, "%s", ways[i]);
+		check_result_fails(a, PQexecPrepared(a, "s", 0, NULL, NULL, NULL, 0), "26000", "\"s\" does not exist");
+		check_str("the others keep theirs", execute(b, "s", NULL), "b");
+		prepare(a, "s", "select 'again'");
+		check_str("again", execute(a, "s", NULL), "again");
+	}
+}
+
+/* The unnamed statement is its client's own, in a later batch too. */
+static void test_unnamed(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL), *none = client(NULL);
+	prepare(a, "", "select 'a'");
+	prepare(b, "", "select 'b'");
+	check_str("a's", execute(a, "", NULL), "a");
+	check_str("b's", execute(b, "", NULL), "b");
+	check_result_fails(none, PQexecPrepared(none, "", 0, NULL, NULL, NULL, 0), "26000",
+			   "unnamed prepared statement does not exist");
+	check_str("a's", execute(a, "", NULL), "a");
+	sql(a, "select 1");
+	check_result_fails(a, PQexecPrepared(a, "", 0, NULL, NULL, NULL, 0), "26000",
+			   "unnamed prepared statement does not exist");
+	check_result_fails(b, PQprepare(b, "", "selec", 0, NULL), "42601", "syntax error");
+	check_result_fails(b, PQexecPrepared(b, "", 0, NULL, NULL, NULL, 0), "26000",
+			   "unnamed prepared statement does not exist");
+}
+
+static char *long_query(size_t len, char answer)
+{
+	char *q = text("select '%c' /* %*s */", answer, (int)len, "");
+	return q;
+}
+
+/* Texts longer than any buffer. */
+static void test_long(void)
+{
+	static const size_t lens[] = { 8000, 65000, 65500, 70000, 1000000 };
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (size_t i = 0; i < COUNT(lens); i++) {
+		prepare(a, text("a%zu", i), long_query(lens[i], 'a'));
+		prepare(b, text("a%zu", i), long_query(lens[i], 'b'));
+		check_str("a", execute(a, text("a%zu", i), NULL), "a");
+		check_str("b", execute(b, text("a%zu", i), NULL), "b");
+		/* Unnamed ones too, though the longest make their client keep the server. */
+		prepare(a, "", long_query(lens[i], 'u'));
+		check_str("unnamed", execute(a, "", NULL), "u");
+		sql(a, "select 1");
+		check_str("b", execute(b, text("a%zu", i), NULL), "b");
+	}
+}
+
+/* A pipeline with errors: what was skipped has not happened. */
+static void test_pipeline(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL);
+	PGresult *r;
+	static const struct {
+		const char *prepare, *query, *execute; /* of these, one */
+		bool sync;
+		ExecStatusType want;
+	} steps[] = {
+		{ "p1", "select 1", NULL, false, PGRES_COMMAND_OK },
+		{ NULL, NULL, "p1", false, PGRES_TUPLES_OK },
+		{ NULL, NULL, "nosuch", false, PGRES_FATAL_ERROR },
+		{ "p2", "select 2", NULL, false, PGRES_PIPELINE_ABORTED },
+		{ NULL, NULL, NULL, true, PGRES_PIPELINE_SYNC },
+		{ "p2", "select 22", NULL, false, PGRES_COMMAND_OK },
+		{ NULL, NULL, "p2", false, PGRES_TUPLES_OK },
+		{ NULL, NULL, "p1", false, PGRES_TUPLES_OK },
+		{ NULL, NULL, NULL, true, PGRES_PIPELINE_SYNC },
+		{ "p1", "select 3", NULL, false, PGRES_FATAL_ERROR },
+		{ "p3", "select 3", NULL, false, PGRES_PIPELINE_ABORTED },
+		{ NULL, NULL, NULL, true, PGRES_PIPELINE_SYNC },
+		{ NULL, NULL, "p3", false, PGRES_FATAL_ERROR },
+		{ NULL, NULL, NULL, true, PGRES_PIPELINE_SYNC },
+	};
+	check("pipeline", PQenterPipelineMode(a));
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		if (steps[i].prepare)
+			check("sent", PQsendPrepare(a, steps[i].prepare, steps[i].query, 0, NULL));
+		else if (steps[i].execute)
+			check("sent", PQsendQueryPrepared(a, steps[i].execute, 0, NULL, NULL, NULL, 0));
+		else
+			check("sent", PQpipelineSync(a));
+	}
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		r = PQgetResult(a);
+		check_eq(text("step %zu: %s", i, PQresultErrorMessage(r)), PQresultStatus(r), steps[i].want);
+		bool is_sync = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+		PQclear(r);
+		if (!is_sync)
+			check("its end", !PQgetResult(a));
+	}
+	check("no more", PQexitPipelineMode(a));
+	check_str("p2", execute(a, "p2", NULL), "22");
+}
+
+static void test_pgbench(void)
+{
+	char *out;
+	sluice_with("default_pool_size = 3\n");
+	require("init", run(&out, "pgbench -i -s 1 -q") == 0);
+	check_eq(text("pgbench: %s", out), run(&out, "pgbench -M prepared -S -c 12 -j 2 -t 300"), 0);
+	check("none failed", strstr(out, "number of failed transactions: 0 "));
+	check_eq(text("pgbench: %s", out), run(&out, "pgbench -M prepared -c 12 -j 2 -t 40"), 0);
+	check("none failed", strstr(out, "number of failed transactions: 0 "));
+	check("servers are shared", pg_servers() <= 3);
+}
+
+/* A program whose connections hold all servers prepares on another one, and waits: what is known is answered at once.
+ */
+static void test_without_server(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	prepare(a, "s", "select 1");
+	sql(a, "begin");
+	prepare(b, "s", "select 1");
+	check("sent", PQsendPrepare(b, "s", "select 1", 0, NULL));
+	sql(a, "commit");
+	check_result_fails(b, PQgetResult(b), "42P05", "already exists");
+	check("its end", !PQgetResult(b));
+	check_str("b", execute(b, "s", NULL), "1");
+}
+
+/* Names do not pile up without end. */
+static void test_many(void)
+{
+	sluice_with("default_pool_size = 1\nmax_prepared_statements = 5\n");
+	PGconn *a = client(NULL);
+	for (int i = 0; i < 200; i++) {
+		prepare(a, text("n%d", i), text("select %d", i % 20));
+		sql(a, "select 1");
+	}
+	check_scalar(a, "select count(*) <= 5 from pg_prepared_statements", "t");
+	for (int i = 0; i < 200; i += 7)
+		check_str("its own", execute(a, text("n%d", i), NULL), text("%d", i % 20));
+}
+
+/* In session pooling, and with 0, names are passed on as they are. */
+static void test_as_it_is(void)
+{
+	static const char *const ways[] = { "pool_mode = session\n", "max_prepared_statements = 0\n" };
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		sluice_with(ways[i]);
+		PGconn *a = client(NULL);
+		prepare(a, "mine", "select 5");
+		check_str("it works", execute(a, "mine", NULL), "5");
+		check_scalar(a, "select name from pg_prepared_statements", "mine");
+		sluice_stop();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "same_name", test_same_name },
+		{ "same_text", test_same_text },
+		{ "errors", test_errors },
+		{ "eviction", test_eviction },
+		{ "deallocate_all", test_deallocate_all },
+		{ "unnamed", test_unnamed },
+		{ "long", test_long },
+		{ "pipeline", test_pipeline },
+		{ "pgbench", test_pgbench },
+		{ "without_server", test_without_server },
+		{ "many", test_many },
+		{ "as_it_is", test_as_it_is },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "prepared", tests);
+}
