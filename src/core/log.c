@@ -2,6 +2,7 @@
  */
 #include "core/log.h"
 
+#include "core/loop.h"
 #include "core/str.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SELDOM_MS      1000
 #define LINE_MAX_BYTES 4096 /* with its newline; PIPE_BUF, so that workers' lines never mix in a pipe */
 
 static const struct {
@@ -194,6 +196,28 @@ void log_write(enum log_level lv, const struct log_ctx *ctx, const char *fmt, ..
 	if (to_syslog)
 		syslog(levels[lv].priority, "%.*s", (int)(o.p - 1 - body), body);
 	errno = saved;
+}
+
+bool log_seldom(struct log_seldom *s, enum log_level lv, const struct log_ctx *ctx, const char *fmt, ...)
+{
+	bool is_due = loop_now() >= s->next_ms;
+	char text[LINE_MAX_BYTES / 2], left_out[64] = ""; /* so that there is room for who, and how many */
+	if (lv > log_level)
+		return false;
+	if (!is_due && log_level < LOG_LV_DEBUG) {
+		s->left_out++;
+		return false;
+	}
+	va_list ap;
+	va_start(ap, fmt);
+	str_vfmt(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (is_due && s->left_out)
+		str_fmt(left_out, sizeof left_out, " (%llu more like it left out)", (unsigned long long)s->left_out);
+	if (is_due)
+		*s = (struct log_seldom){ loop_now() + SELDOM_MS, 0 };
+	log_write(lv, ctx, "%s%s", text, left_out);
+	return true;
 }
 
 bool log_open(const char *file, const char *syslog_ident, const char *syslog_facility, bool stderr_too, struct fault *f)

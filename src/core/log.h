@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_LV_ERROR, LOG_LV_WARN, LOG_LV_INFO, LOG_LV_DEBUG, LOG_LV_NOISE };
 
@@ -33,6 +34,15 @@ extern enum log_level log_level; /* what is printed: this and all above it */
 /* ctx may be NULL: the daemon itself speaks. Control characters in what peers sent are shown as \xNN. */
 void log_write(enum log_level lv, const struct log_ctx *ctx, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Lines whose pace others set: of those from one place the first is written, and then at most one a second, which tells
+ * how many were left out. At level debug all of them are. True: it is written. */
+struct log_seldom {
+	uint64_t next_ms; /* when there may be another */
+	uint64_t left_out;
+};
+bool log_seldom(struct log_seldom *s, enum log_level lv, const struct log_ctx *ctx, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Where lines go. file: "" for none, opened to append; syslog_ident: "" for none; on_stderr besides. Called again after
  * a reload or SIGHUP: reopens the file, and keeps the old one, with a fault, when the new one cannot be opened. */

@@ -40,7 +40,8 @@ struct listener {
 	bool deferred;        /* TCP_DEFER_ACCEPT */
 	bool paused;
 	bool starved; /* said so in the log, and not yet accepted since */
-	dev_t dev;    /* of the unix socket's file */
+	struct log_seldom lines;
+	dev_t dev; /* of the unix socket's file */
 	ino_t ino;
 	char path[]; /* of the unix socket; "" for TCP, "@name" for an abstract one */
 };
@@ -72,9 +73,9 @@ static void listener_starve(struct listener *l, int err)
 	if (!l->starved) {
 		char text[sizeof((struct sockaddr_un *)0)->sun_path + ADDR_TEXT_MAX];
 		listener_text(l, text, sizeof text);
-		log_error(NULL, "cannot accept connections on %s: %s; trying again every %d ms", text, strerror(err),
-			  STARVED_MS);
-		l->starved = true;
+		l->starved = log_seldom(&l->lines, LOG_LV_ERROR, NULL,
+					"cannot accept connections on %s: %s; trying again every %d ms", text,
+					strerror(err), STARVED_MS);
 	}
 	if (deadline_set(&l->retry, loop_now() + STARVED_MS))
 		ev_io_stop(loop_ev(), &l->io);

@@ -38,8 +38,9 @@ struct pool {
 	struct task serve_task;
 	uint64_t failed_ms; /* when the last attempt to open a server failed; 0: the last one succeeded */
 	struct fault failure;
-	uint64_t starved_until_ms; /* no server is opened before that: Sluice itself is out of descriptors */
-	uint64_t unused_since;     /* ms; 0: in use */
+	struct log_seldom refusals; /* lines about servers that could not be opened */
+	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
+	uint64_t unused_since;      /* ms; 0: in use */
 	struct stats stats;
 	struct stats stats_before, stats_last; /* at the last period's end; what was added in that period */
 };

@@ -22,6 +22,7 @@ static const struct {
 
 static uint64_t last_id;
 static const struct borrower_ops *borrower;
+static struct log_seldom starved, lost_cancels;
 
 static void connect_next(struct server *sv);
 
@@ -79,7 +80,9 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	if (sv->state == SERVER_DEAD)
 		return;
 	if (why && state_is_login(sv)) {
-		log_warn(&sv->log, "cannot use this server: %s", why);
+		/* Out of descriptors is told once for all pools, not once for each. */
+		log_seldom(f && f->kind == FAULT_BUSY ? &starved : &p->refusals, LOG_LV_WARN, &sv->log,
+			   "cannot use this server: %s", why);
 	} else if (why) {
 		uint64_t age = sv->connect_ms ? (loop_now() - sv->connect_ms) / 1000 : 0;
 		if (config_num(p->config, SET_log_disconnections, NULL, NULL))
@@ -554,7 +557,8 @@ static void cancel_end(struct stream *st, const struct fault *why)
 {
 	struct cancel *c = list_owner(st, struct cancel, stream);
 	if (why && c->server)
-		log_warn(&c->server->log, "cancel request did not get through: %s", why->text);
+		log_seldom(&lost_cancels, LOG_LV_WARN, &c->server->log, "cancel request did not get through: %s",
+			   why->text);
 	cancel_done(c);
 }
 
@@ -603,7 +607,7 @@ bool server_cancel(struct server *sv, struct list *who)
 	c->len = n;
 	memcpy(c->bytes, bytes, n);
 	if (!stream_connect(&c->stream, is_unix ? NULL : &sv->addr, is_unix ? path : NULL, &cancel_ops, &f)) {
-		log_warn(&sv->log, "cancel request did not get through: %s", f.text);
+		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", f.text);
 		free(c);
 		return false;
 	}

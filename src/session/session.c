@@ -217,8 +217,9 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 	struct session *s = door->make();
 
 	if (!s || count >= most + BEFORE_LOGIN_MAX) {
-		log_warn(NULL, s ? "a connection was closed at once: too many are open"
-				 : "a connection was closed: no memory");
+		static struct log_seldom turned_away;
+		log_seldom(&turned_away, LOG_LV_WARN, NULL, "a connection was closed at once: %s",
+			   s ? "too many are open" : "no memory");
 		if (s)
 			door->free(s);
 		close(fd);

@@ -693,6 +693,47 @@ static void test_no_descriptors(void)
 	end();
 }
 
+/* Descriptors that come and go make lines by the second, not by the attempt; a dearth that lasts is told whenever it
+ * began. */
+static void test_flapping(void)
+{
+	enum { ROUNDS = 40 };
+	char path[100];
+	struct fault f;
+	begin();
+	snprintf(path, sizeof path, "%s/log", dir);
+	check("log", log_open(path, "", "", false, &f));
+	log_level = LOG_LV_INFO;
+	opened("127.0.0.1", "", &plain);
+	next_errno = EMFILE;
+	for (size_t i = 0; i < ROUNDS; i++) {
+		next_errno_times = 1;
+		int c = call("127.0.0.1", listen_port(&all));
+		turns(20);
+		check_eq("not yet", ncame, i);
+		clock_skip(250);
+		check("a little later", await(i + 1));
+		close(c);
+	}
+	size_t complaints = lines_with(path, strerror(EMFILE));
+	check("complaints: one in a second", complaints > 0 && complaints <= ROUNDS * 250 / 1000 + 1);
+	check_eq("each has its relief", lines_with(path, "accepting connections"), complaints);
+	check("what was left out is counted", lines_with(path, "more like it left out") > 0);
+	next_errno_times = 9;
+	int c = call("127.0.0.1", listen_port(&all));
+	for (int i = 0; i < 9; i++) {
+		turns(20);
+		clock_skip(250);
+	}
+	check_eq("one that lasts", lines_with(path, strerror(EMFILE)), complaints + 1);
+	clock_skip(250);
+	check("over", await(ROUNDS + 1));
+	close(c);
+	log_close();
+	unlink(path);
+	end();
+}
+
 static void test_accept_fails(void)
 {
 	static const struct {
@@ -769,6 +810,7 @@ void suite_listen(void)
 		{ "pause", test_pause },
 		{ "callback stops", test_callback_stops },
 		{ "no descriptors", test_no_descriptors },
+		{ "descriptors come and go", test_flapping },
 		{ "accept fails", test_accept_fails },
 		{ "no memory", test_no_memory },
 		{ NULL, NULL },

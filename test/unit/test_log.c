@@ -4,6 +4,7 @@
 #include "clock.h"
 
 #include "core/log.h"
+#include "core/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -327,6 +328,54 @@ static void test_syslog(void)
 	sys_opens = 0;
 }
 
+/* Lines whose pace others set: the first, then one in a second, and none is lost without a trace. */
+static void test_seldom(void)
+{
+	struct fault f;
+	struct log_seldom one = { 0 }, other = { 0 };
+	if (!begin() || !check("loop", loop_init(&f)))
+		return;
+	describe_as = "C-0x1: a/b@c";
+	empty_file();
+	check("the first", log_seldom(&one, LOG_LV_WARN, &someone, "%s %d", "number", 1));
+	for (int i = 2; i <= 5; i++)
+		check("no other", !log_seldom(&one, LOG_LV_WARN, &someone, "%s %d", "number", i));
+	check("the first from elsewhere", log_seldom(&other, LOG_LV_ERROR, NULL, "elsewhere"));
+	content(path);
+	char *second = strchr(seen, '\n');
+	check_str("two lines", unstamped(second + 1), "ERROR elsewhere\n");
+	*++second = 0;
+	check_str("the first", unstamped(seen), "WARNING C-0x1: a/b@c number 1\n");
+	empty_file();
+	clock_skip(1100);
+	loop_update_now();
+	check("a second later", log_seldom(&one, LOG_LV_WARN, &someone, "%s %d", "number", 6));
+	check_str("how many it stands for", unstamped(content(path)),
+		  "WARNING C-0x1: a/b@c number 6 (4 more like it left out)\n");
+	empty_file();
+	log_level = LOG_LV_ERROR;
+	check("not at this level", !log_seldom(&one, LOG_LV_WARN, NULL, "x"));
+	log_level = LOG_LV_DEBUG;
+	check("all at debug", log_seldom(&one, LOG_LV_WARN, NULL, "x"));
+	check_str("all at debug", unstamped(content(path)), "WARNING x\n");
+	log_level = LOG_LV_INFO;
+	empty_file();
+	clock_skip(1100);
+	loop_update_now();
+	check("another second later", log_seldom(&one, LOG_LV_WARN, NULL, "x"));
+	check_str("none was left out", unstamped(content(path)), "WARNING x\n");
+	static char big[5000];
+	memset(big, 'x', sizeof big - 1);
+	check("left out", !log_seldom(&one, LOG_LV_WARN, NULL, "x"));
+	clock_skip(1100);
+	loop_update_now();
+	empty_file();
+	check("a long one", log_seldom(&one, LOG_LV_WARN, NULL, "%s", big));
+	check("tells it too", strstr(content(path), " (1 more like it left out)\n"));
+	loop_free();
+	end();
+}
+
 static void test_full_disk(void)
 {
 	struct fault f;
@@ -457,6 +506,7 @@ void suite_log(void)
 		{ "long lines", test_long_lines },
 		{ "reopening", test_reopen },
 		{ "syslog", test_syslog },
+		{ "seldom", test_seldom },
 		{ "a full disk", test_full_disk },
 		{ "a torn line", test_torn_line },
 		{ "a pipe", test_pipe },

@@ -5,7 +5,10 @@
 #include "core/loop.h"
 #include "net/stream.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -248,6 +251,70 @@ static void test_end(void)
 	close_pair();
 }
 
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof value;
+	getsockopt(fd, level, name, &value, &n);
+	return value;
+}
+
+static void connected(struct stream *st)
+{
+	(void)st;
+}
+
+/* What servers' connections have of the options that clients' have from their listener. */
+static void test_tcp_options(void)
+{
+	static const struct stream_ops connect_ops = { on_bytes, on_end, connected, on_stall };
+	static const struct {
+		const char *what;
+		struct stream_tcp set;
+		int keepalive, keepcnt, keepidle, keepintvl, user_timeout; /* 0: the system's */
+	} cases[] = {
+		{ "all", { true, 3, 44, 5, 66000 }, 1, 3, 44, 5, 66000 },
+		{ "keepalive as the system has it", { true, 0, 0, 0, 0 }, 1, 0, 0, 0, 0 },
+		{ "none", { false, 3, 44, 5, 0 }, 0, 0, 0, 0, 0 },
+	};
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof in;
+	int l = socket(AF_INET, SOCK_STREAM, 0), plain = socket(AF_INET, SOCK_STREAM, 0);
+	if (!open_pair())
+		return;
+	check("a listener", bind(l, (struct sockaddr *)&in, n) == 0 && listen(l, 8) == 0 &&
+				    getsockname(l, (struct sockaddr *)&in, &n) == 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *what = cases[i].what;
+		struct stream st = { .io.fd = -1 };
+		struct addr a;
+		struct fault f;
+		stream_set_tcp(&cases[i].set);
+		addr_from_sockaddr(&a, (struct sockaddr *)&in, n);
+		if (!check(what, stream_connect(&st, &a, NULL, &connect_ops, &f)))
+			continue;
+		int fd = st.io.fd;
+		const struct {
+			int level, name, want;
+		} options[] = {
+			{ IPPROTO_TCP, TCP_NODELAY, 1 },
+			{ SOL_SOCKET, SO_KEEPALIVE, cases[i].keepalive },
+			{ IPPROTO_TCP, TCP_KEEPCNT, cases[i].keepcnt },
+			{ IPPROTO_TCP, TCP_KEEPIDLE, cases[i].keepidle },
+			{ IPPROTO_TCP, TCP_KEEPINTVL, cases[i].keepintvl },
+			{ IPPROTO_TCP, TCP_USER_TIMEOUT, cases[i].user_timeout },
+		};
+		for (size_t k = 0; k < COUNT(options); k++)
+			check_eq(what, option(fd, options[k].level, options[k].name),
+				 options[k].want ? options[k].want : option(plain, options[k].level, options[k].name));
+		stream_close(&st, false);
+	}
+	stream_set_tcp(&(struct stream_tcp){ 0 });
+	close(l);
+	close(plain);
+	close_pair();
+}
+
 void suite_stream(void)
 {
 	static const struct unit_test tests[] = {
@@ -257,6 +324,7 @@ void suite_stream(void)
 		{ "pieces leave together, in order", test_write_order },
 		{ "a slow reader", test_stall },
 		{ "the end", test_end },
+		{ "TCP options", test_tcp_options },
 		{ NULL, NULL },
 	};
 	unit_add("net/stream", tests);

@@ -4,6 +4,7 @@
 #include "session/varset.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct varset *with(const struct varset *base, const char *name, const char *value)
 {
@@ -57,11 +58,52 @@ static void test_bound(void)
 	check_eq("no string is left", istr_count(), 0);
 }
 
+static const struct varset *set_of(const char *const (*vars)[2])
+{
+	const struct varset *v = varset_empty();
+	for (; v && (*vars)[0]; vars++)
+		if (!varset_set(&v, (*vars)[0], (*vars)[1], strlen((*vars)[1])))
+			return NULL;
+	return v;
+}
+
+static void test_over(void)
+{
+	static const char *const base[][2] = { { "DateStyle", "ISO, MDY" }, { "TimeZone", "UTC" }, { NULL, NULL } };
+	static const char *const over[][2] = { { "timezone", "Asia/Tokyo" }, { "work_mem", "7MB" }, { NULL, NULL } };
+	static const struct {
+		const char *what;
+		const struct varset *(*lay)(const struct varset *, const struct varset *);
+		const char *const want[4][2];
+	} cases[] = {
+		{ "all",
+		  varset_over,
+		  { { "DateStyle", "ISO, MDY" },
+		    { "TimeZone", "Asia/Tokyo" },
+		    { "work_mem", "7MB" },
+		    { NULL, NULL } } },
+		{ "those that are known",
+		  varset_over_known,
+		  { { "DateStyle", "ISO, MDY" }, { "TimeZone", "Asia/Tokyo" }, { NULL, NULL } } },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct varset *b = set_of(base), *o = set_of(over), *want = set_of(cases[i].want);
+		const struct varset *got = cases[i].lay(b, o);
+		check(cases[i].what, got && got == want);
+		varset_put(b);
+		varset_put(o);
+		varset_put(want);
+		varset_put(got);
+	}
+	check_eq("no set is left", varset_count(), 0);
+}
+
 void suite_varset(void)
 {
 	static const struct unit_test tests[] = {
 		{ "equal sets are the same pointer", test_equal_is_same },
 		{ "a set has a bound", test_bound },
+		{ "one over another", test_over },
 		{ NULL, NULL },
 	};
 	unit_add("session/varset", tests);
