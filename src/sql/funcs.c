@@ -1,0 +1,94 @@
+/* funcs.c - sets of functions whose calls are looked for. PostgreSQL docs, "System Administration Functions". */
+#include "sql/classify_int.h"
+
+#include <string.h>
+
+static unsigned hash(const uint8_t *name, size_t len)
+{
+	unsigned h = (unsigned)len;
+	for (size_t i = 0; i < len; i++)
+		h = h * 31 + (name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20u : name[i]);
+	return h ^ h >> 9;
+}
+
+static bool add(struct sql_funcs *f, const struct sql_func *func)
+{
+	if (f->n == SQL_FUNCS_MAX)
+		return false;
+	f->func[f->n++] = *func;
+	const uint8_t *name = (const uint8_t *)func->name;
+	unsigned h = hash(name, func->name_len);
+	while (f->slots[h % SQL_FUNCS_SLOTS])
+		h++;
+	f->slots[h % SQL_FUNCS_SLOTS] = (uint16_t)f->n;
+	f->ends[func->name_len] |= 1u << (name[func->name_len - 1] & 31);
+	return true;
+}
+
+bool sql_funcs_add(struct sql_funcs *f, const char *name, uint32_t calls)
+{
+	struct sql_func func = { .calls = calls };
+	struct sql_lexer l;
+	struct sql_token t, dot;
+
+	sql_lex_init(&l, name, strlen(name), 0);
+	sql_lex(&l, &t);
+	if (sql_lex(&l, &dot) == SQL_TOK_OP && dot.c == '.') {
+		int n = sql_ident_decode(name + t.span.at, t.span.len, 0, func.schema);
+		if (n < 0)
+			return false;
+		func.schema_len = (uint8_t)n;
+		sql_lex(&l, &t);
+		sql_lex(&l, &dot);
+	}
+	int n = sql_ident_decode(name + t.span.at, t.span.len, 0, func.name);
+	if (n < 0 || dot.kind != SQL_TOK_END)
+		return false;
+	func.name_len = (uint8_t)n;
+	return add(f, &func);
+}
+
+void sql_funcs_init(struct sql_funcs *f)
+{
+	static const struct {
+		const char *name;
+		uint32_t calls;
+	} known[] = {
+		{ "pg_catalog.set_config", SQL_CALL_SET_CONFIG },
+		{ "pg_catalog.pg_advisory_lock", SQL_CALL_LOCK },
+		{ "pg_catalog.pg_advisory_lock_shared", SQL_CALL_LOCK },
+		{ "pg_catalog.pg_try_advisory_lock", SQL_CALL_LOCK },
+		{ "pg_catalog.pg_try_advisory_lock_shared", SQL_CALL_LOCK },
+		{ "pg_catalog.pg_advisory_unlock", SQL_CALL_UNLOCK },
+		{ "pg_catalog.pg_advisory_unlock_shared", SQL_CALL_UNLOCK },
+		{ "pg_catalog.pg_advisory_unlock_all", SQL_CALL_UNLOCK_ALL },
+	};
+	memset(f, 0, sizeof *f);
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		(void)sql_funcs_add(f, known[i].name, known[i].calls);
+}
+
+static bool same(const uint8_t *a, const char *b, size_t len, bool fold)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((fold && a[i] >= 'A' && a[i] <= 'Z' ? a[i] | 0x20 : a[i]) != (uint8_t)b[i])
+			return false;
+	return true;
+}
+
+uint32_t sql_funcs_find(const struct sql_funcs *f, const uint8_t *name, size_t len, bool fold, const char *schema)
+{
+	if (len == 0 || len > SQL_IDENT_MAX)
+		return 0;
+	/* Five bits of the last byte: they are the same for a letter in either case. */
+	if (!(f->ends[len] & 1u << (name[len - 1] & 31)))
+		return 0;
+	uint32_t calls = 0;
+	for (unsigned h = hash(name, len); f->slots[h % SQL_FUNCS_SLOTS]; h++) {
+		const struct sql_func *func = &f->func[f->slots[h % SQL_FUNCS_SLOTS] - 1];
+		if (func->name_len == len && same(name, func->name, len, fold) &&
+		    (!schema || !func->schema_len || strcmp(schema, func->schema) == 0))
+			calls |= func->calls;
+	}
+	return calls;
+}

@@ -1,0 +1,112 @@
+/* hints.c - a glance at a text: whether bytes occur in it that would mean that it has to be read word by word. */
+#include "sql/classify_int.h"
+
+#include <string.h>
+
+#define STEP  16
+#define AHEAD 3 /* bytes that are looked at behind a step's own */
+
+/* As gcc and clang know it: sixteen bytes at once, on machines that can. */
+typedef uint8_t bytes __attribute__((vector_size(STEP)));
+
+static inline bytes load(const uint8_t *s)
+{
+	bytes b;
+	memcpy(&b, s, sizeof b);
+	return b;
+}
+
+static inline bool any(bytes b)
+{
+	uint64_t half[2];
+	memcpy(half, &b, sizeof half);
+	return (half[0] | half[1]) != 0;
+}
+
+struct seen {
+	bytes semi, paren, temp, into, lock, uname;
+};
+
+/* The bit that makes letters small makes others of other bytes too; that only says "look" once too often. */
+static inline void look(struct seen *seen, const uint8_t *s)
+{
+	bytes a = load(s), small = a | 0x20, b = load(s + 1), b_small = b | 0x20, c_small = load(s + 2) | 0x20;
+	seen->semi |= (bytes)(a == ';');
+	seen->paren |= (bytes)(a == '(');
+	seen->uname |= (bytes)(a == '&') & (bytes)(b == '"');
+	seen->temp |= (bytes)(small == 't') & (bytes)(b_small == 'e') & (bytes)(c_small == 'm') &
+		      (bytes)((load(s + 3) | 0x20) == 'p');
+	seen->into |= (bytes)(small == 'n') & (bytes)(b_small == 't') & (bytes)(c_small == 'o');
+	seen->lock |= (bytes)(small == 'f') & (bytes)(b_small == 'o') & (bytes)(c_small == 'r');
+}
+
+/* 1 letter, digit, _, $ or above ASCII; 2 blank that does not end a line */
+static unsigned class_of(uint8_t c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+	    c >= 128)
+		return 1;
+	return c == ' ' || c == '\t' ? 2 : 0;
+}
+
+/* May what stands before the parenthesis at i be the name of one of the functions? */
+static bool may_call(const uint8_t *s, size_t i, const struct sql_funcs *funcs)
+{
+	while (i > 0 && class_of(s[i - 1]) == 2)
+		i--;
+	if (i == 0)
+		return false;
+	uint8_t c = s[i - 1];
+	size_t from = i;
+	if (class_of(c) == 1) {
+		while (from > 0 && class_of(s[from - 1]) == 1)
+			from--;
+		/* A number, a parameter or $tag$ may end within, and names are cut. */
+		return (s[from] >= '0' && s[from] <= '9') || s[from] == '$' || i - from > SQL_IDENT_MAX ||
+		       sql_funcs_find(funcs, s + from, i - from, true, NULL);
+	}
+	if (c == '"') {
+		const uint8_t *open = memrchr(s, '"', i - 1);
+		if (!open || open == s || open[-1] == '"' || open[-1] == '&')
+			return true;
+		size_t len = i - 2 - (size_t)(open - s);
+		return len > SQL_IDENT_MAX || sql_funcs_find(funcs, open + 1, len, false, NULL);
+	}
+	return c == '/' || c == '\n' || c == '\r' || c == '\f' || c == '\v' || c == '\''; /* comments, UESCAPE '!' */
+}
+
+unsigned sql_hints(const uint8_t *s, size_t n, const struct sql_funcs *funcs)
+{
+	struct seen seen = { 0 };
+	size_t i = 0;
+
+	for (; n - i >= STEP + AHEAD; i += STEP)
+		look(&seen, s + i);
+	/* What is left: fewer bytes than a step looks at. What was looked at already may be seen twice. */
+	uint8_t tail[2 * STEP + AHEAD] = { 0 };
+	size_t left = n - i;
+	if (n >= 2 * STEP) {
+		memcpy(tail, s + n - 2 * STEP, 2 * STEP);
+		left = 2 * STEP;
+	} else {
+		for (size_t k = 0; k < left; k++)
+			tail[k] = s[i + k];
+	}
+	look(&seen, tail);
+	if (left > STEP)
+		look(&seen, tail + STEP);
+	unsigned hints = HINT_KNOWN | (any(seen.semi) ? HINT_SEMI : 0) | (any(seen.paren) ? HINT_PAREN : 0) |
+			 (any(seen.temp) ? HINT_TEMP : 0) | (any(seen.into) ? HINT_INTO : 0) |
+			 (any(seen.lock) ? HINT_FOR : 0) | (any(seen.uname) ? HINT_UNAME : 0);
+	if (funcs && (hints & HINT_PAREN)) {
+		const uint8_t *p = s, *end = s + n;
+		while ((p = memchr(p, '(', (size_t)(end - p)))) {
+			if (may_call(s, (size_t)(p - s), funcs)) {
+				hints |= HINT_CALL;
+				break;
+			}
+			p++;
+		}
+	}
+	return hints;
+}
