@@ -616,9 +616,7 @@ static void scan_word(struct scan *sc, struct cur *c, const struct sql_token *pr
 		break;
 	case W_TEMP:
 	case W_TEMPORARY:
-	case W_LOCAL:
-	case W_GLOBAL:
-		if (pw == W_INTO && sc->makes)
+		if (sc->makes && (pw == W_INTO || pw == W_LOCAL || pw == W_GLOBAL))
 			st->flags |= SQL_TEMP;
 		break;
 	case W_SHARE:
@@ -1191,6 +1189,8 @@ bool sql_read(struct sql_reader *r, struct sql_stmt *st)
 		uint32_t calls = st->calls, flags = st->flags & SQL_HIDDEN;
 		*st = (struct sql_stmt){ .text = st->text, .calls = calls, .flags = flags };
 	}
+	if (!(st->flags & SQL_WITH_CTE))
+		st->flags &= ~(uint32_t)SQL_MODIFIES; /* a column of that name, or a syntax error */
 	end_at(r, &c, from, st);
 	if (r->ask & SQL_ASK_PLAIN && is_plain(&sc))
 		st->flags |= SQL_PLAIN;
