@@ -76,6 +76,7 @@ static bool console_open(struct session *s, struct fault *f)
 		return fault_set(f, FAULT_NOMEM, "no memory for the console");
 	}
 	list_init(&c->in_waiting);
+	list_init(&c->cursors);
 	deadline_init(&c->next_batch, batch_due);
 	c->session = s;
 	s->talk = c;
@@ -122,10 +123,25 @@ static void reset(struct console *c)
 	c->state = CONSOLE_IDLE;
 }
 
+static void cursor_free(struct cursor *at)
+{
+	list_del(&at->in_console);
+	show_end(&at->show);
+	free(at);
+}
+
+static void console_drop(struct session *s, struct cursor *at)
+{
+	(void)s;
+	cursor_free(at);
+}
+
 static void console_close(struct session *s)
 {
 	struct console *c = s->talk;
 	reset(c);
+	while (!list_empty(&c->cursors))
+		cursor_free(list_owner(c->cursors.next, struct cursor, in_console));
 	s->talk = NULL;
 	free(c);
 }
@@ -140,11 +156,16 @@ static void answered(struct console *c)
 	k->ops->end(k);
 }
 
-static void failed(struct console *c, const struct fault *f)
+static void tell_fault(const struct console *c, struct result_sink *k, const struct fault *f)
 {
 	if (config_num(config_now(), SET_log_pooler_errors, NULL, NULL))
 		log_warn(&c->session->log, "pooler error: %s", f->text);
-	c->sink->ops->fault(c->sink, f);
+	k->ops->fault(k, f);
+}
+
+static void failed(struct console *c, const struct fault *f)
+{
+	tell_fault(c, c->sink, f);
 	answered(c);
 }
 
@@ -213,6 +234,10 @@ static bool next_statement(struct console *c)
 	struct order o;
 	struct fault f;
 
+	if (!c->text) {
+		answered(c);
+		return false;
+	}
 	switch (parse_order(c->text, c->len, &c->at, &o, &f)) {
 	case PARSE_END:
 		if (!c->has_answered) { /* there was none at all */
@@ -236,9 +261,10 @@ static bool next_statement(struct console *c)
 		return run_help(c);
 	if (actions[o.id].show) {
 		c->state = CONSOLE_SHOW;
+		c->most = c->max_rows ? c->max_rows : UINT64_MAX;
 		return show_begin(&c->show, actions[o.id].show, c->sink);
 	}
-	if (o.id != CMD_ignore)
+	if (command_table[o.id].right == RIGHT_ADMIN) /* the others do nothing */
 		log_command(c, &o);
 	switch (actions[o.id].run(c, &o, &f)) {
 	case OUTCOME_DONE:
@@ -259,11 +285,28 @@ static bool next_statement(struct console *c)
 	return false;
 }
 
+/* As many rows are sent as were asked for. */
+static void suspend(struct console *c)
+{
+	struct cursor *at = calloc(1, sizeof *at);
+	struct fault f;
+	if (!at) {
+		fault_set(&f, FAULT_NOMEM, "out of memory in a SHOW");
+		failed(c, &f);
+		return;
+	}
+	at->show = c->show;
+	c->show = (struct show){ .def = NULL };
+	list_add(&c->cursors, &at->in_console);
+	c->sink->ops->suspended(c->sink, at);
+	answered(c);
+}
+
 /* The next rows. False: stop here; c may be gone. */
 static bool next_rows(struct console *c)
 {
 	struct fault f;
-	switch (show_step(&c->show, c->sink, &f)) {
+	switch (show_step(&c->show, c->most, c->sink, &f)) {
 	case SHOW_MORE:
 		if (deadline_set(&c->next_batch, loop_now() + 1)) /* others have their turn first */
 			return false;
@@ -271,6 +314,9 @@ static bool next_rows(struct console *c)
 		failed(c, &f);
 		return false;
 	case SHOW_FULL:
+		return false;
+	case SHOW_MOST:
+		suspend(c);
 		return false;
 	case SHOW_FAILED:
 		failed(c, &f);
@@ -295,6 +341,31 @@ static void batch_due(struct deadline *d)
 	run(list_owner(d, struct console, next_batch));
 }
 
+/* A copy that may be written to, with the byte more that the parser wants. */
+static char *copy_text(const struct request *r, struct fault *f)
+{
+	char *text = malloc(r->text.len + 1);
+	if (!text) {
+		fault_set(f, FAULT_NOMEM, "no memory for the command");
+		return NULL;
+	}
+	if (r->text.len)
+		memcpy(text, r->text.s, r->text.len);
+	text[r->text.len] = '\0';
+	return text;
+}
+
+static void go_on(struct console *c, struct cursor *at)
+{
+	c->show = at->show;
+	at->show = (struct show){ .def = NULL };
+	cursor_free(at);
+	c->state = CONSOLE_SHOW;
+	c->most = c->max_rows ? c->show.rows + c->max_rows : UINT64_MAX;
+	if (c->sink->ops->columns(c->sink, c->show.def->cols, c->show.def->ncols))
+		run(c);
+}
+
 static void console_ask(struct session *s, const struct request *r, struct result_sink *k)
 {
 	struct console *c = s->talk;
@@ -305,17 +376,48 @@ static void console_ask(struct session *s, const struct request *r, struct resul
 	c->state = CONSOLE_NEXT;
 	c->has_answered = false;
 	c->at = 0;
-	c->len = r->text.len;
-	c->text = malloc(c->len + 1); /* a byte more for the parser */
-	if (!c->text) {
-		fault_set(&f, FAULT_NOMEM, "no memory for the command");
-		failed(c, &f);
+	c->max_rows = r->max_rows;
+	if (r->cursor) {
+		c->len = 0;
+		go_on(c, r->cursor);
 		return;
 	}
-	if (c->len)
-		memcpy(c->text, r->text.s, c->len);
-	c->text[c->len] = '\0';
-	run(c);
+	c->len = r->text.len;
+	c->text = copy_text(r, &f);
+	if (c->text)
+		run(c);
+	else
+		failed(c, &f);
+}
+
+/* Which SHOW is it? *def is NULL: something else. */
+static bool understand(const struct request *r, const struct show_def **def, struct fault *f)
+{
+	struct order o, next;
+	size_t at = 0;
+	char *text = copy_text(r, f);
+	*def = NULL;
+	if (!text)
+		return false;
+	enum parse is = parse_order(text, r->text.len, &at, &o, f);
+	enum parse behind = is == PARSE_ORDER ? parse_order(text, r->text.len, &at, &next, f) : is;
+	free(text);
+	if (behind == PARSE_ORDER)
+		return admin_fault(f, FAULT_SYNTAX, "cannot insert multiple commands into a prepared statement");
+	if (is == PARSE_ORDER && o.id != CMD_show_help) /* which answers with a notice */
+		*def = actions[o.id].show;
+	return behind != PARSE_BAD;
+}
+
+static void console_describe(struct session *s, const struct request *r, struct result_sink *k)
+{
+	const struct show_def *def;
+	struct fault f;
+	if (!understand(r, &def, &f))
+		tell_fault(s->talk, k, &f);
+	else if (def)
+		k->ops->columns(k, def->cols, def->ncols);
+	k->ops->end(k);
 }
 
 static void console_resume(struct session *s)
@@ -337,8 +439,15 @@ static void console_cancel(struct session *s)
 	failed(c, &f);
 }
 
-static const struct exchange_ops console_ops = { console_open, console_close, console_ask, console_resume,
-						 console_cancel };
+static const struct exchange_ops console_ops = {
+	.open = console_open,
+	.close = console_close,
+	.ask = console_ask,
+	.describe = console_describe,
+	.drop = console_drop,
+	.resume = console_resume,
+	.cancel = console_cancel,
+};
 
 /* --- Waits */
 

@@ -22,12 +22,21 @@ struct console {
 	struct result_sink *sink; /* the door's; NULL when IDLE */
 	enum console_state state;
 	bool has_answered; /* a statement of this request is done */
-	char *text;        /* owned: the request; NULL when IDLE */
+	char *text;        /* owned: the request; NULL when IDLE, or when rows go on that were suspended */
 	size_t len, at;    /* at: the next statement */
 	struct show show;
+	uint64_t most;       /* show.rows of which the SHOW is suspended */
+	uint64_t max_rows;   /* the request's */
+	struct list cursors; /* owned: SHOWs that are suspended */
 	struct deadline next_batch;
 	enum command_id wait_cmd;
 	const struct istr *wait_db; /* counted; NULL: all databases */
+};
+
+/* A SHOW that is suspended. Owner: its console. */
+struct cursor {
+	struct list in_console;
+	struct show show;
 };
 
 /* What a command says: it is done; it failed, f says why; it goes on until control_is_over(); its own session is gone,

@@ -253,6 +253,31 @@ enum outcome cmd_ignore(struct console *c, const struct order *o, struct fault *
 	return OUTCOME_DONE;
 }
 
+/* Drivers open a transaction around whatever they are asked to run. */
+static enum outcome no_transaction(const struct console *c)
+{
+	c->sink->ops->notice(c->sink, "the console has no transactions: each command takes effect at once");
+	return OUTCOME_DONE;
+}
+
+enum outcome cmd_begin(struct console *c, const struct order *o, struct fault *f)
+{
+	(void)o, (void)f;
+	return no_transaction(c);
+}
+
+enum outcome cmd_commit(struct console *c, const struct order *o, struct fault *f)
+{
+	(void)o, (void)f;
+	return no_transaction(c);
+}
+
+enum outcome cmd_rollback(struct console *c, const struct order *o, struct fault *f)
+{
+	(void)o, (void)f;
+	return no_transaction(c);
+}
+
 enum outcome cmd_set(struct console *c, const struct order *o, struct fault *f)
 {
 	(void)c;

@@ -17,6 +17,9 @@ static const char head[] =
 	"Columns, commands and answers are those of PgBouncer's console. Letter case does not matter, except in the names of "
 	"databases; a name that is not a plain word goes between double quotes, a value between single ones. Several "
 	"statements may stand in one query, with ; between them: the first that fails ends it.\n"
+	".PP\n"
+	"Drivers reach it by the extended query protocol too, with prepared statements, portals and results in binary, but "
+	"without parameters: what a command is about is written into its text.\n"
 	".SH COMMANDS\n";
 
 static const char tail[] = ".SH SEE ALSO\n"

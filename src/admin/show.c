@@ -130,7 +130,7 @@ static bool set_last(struct show *sh, const struct item *it)
 	return true;
 }
 
-enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f)
+enum show_pace show_step(struct show *sh, uint64_t most, struct result_sink *k, struct fault *f)
 {
 	struct item last = { .a = sh->a ? sh->a->s : "", .b = sh->b ? sh->b->s : "", .id = sh->id };
 	struct batch b;
@@ -138,6 +138,8 @@ enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f
 	bool room = true;
 	size_t i = 0;
 
+	if (sh->rows >= most)
+		return SHOW_MOST;
 	if (sh->finished)
 		return SHOW_DONE;
 	b.after = sh->a ? &last : NULL;
@@ -145,7 +147,7 @@ enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f
 	b.more = false;
 	sh->def->gather(&b);
 	sort_out(&b);
-	for (; i < b.count && room; i++) {
+	for (; i < b.count && room && sh->rows < most; i++) {
 		r.n = r.used = 0;
 		r.sb = (struct sb){ .max = 0 };
 		sh->def->row(&r, &b.at[i]);
@@ -166,5 +168,7 @@ enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f
 	}
 	if (!room)
 		return SHOW_FULL;
+	if (sh->rows >= most)
+		return SHOW_MOST;
 	return sh->finished ? SHOW_DONE : SHOW_MORE;
 }

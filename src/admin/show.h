@@ -78,12 +78,18 @@ struct show {
 	bool finished; /* there are no more */
 };
 
-enum show_pace { SHOW_DONE, SHOW_MORE /* in the next turn */, SHOW_FULL /* when the sink has room */, SHOW_FAILED };
+enum show_pace {
+	SHOW_DONE,
+	SHOW_MORE, /* in the next turn */
+	SHOW_FULL, /* when the sink has room */
+	SHOW_MOST, /* as many as were asked for */
+	SHOW_FAILED
+};
 
 /* Sends the columns. False: the sink is full. */
 bool show_begin(struct show *sh, const struct show_def *def, struct result_sink *k);
-/* Sends the next batch. f: of SHOW_FAILED, which is out of memory. */
-enum show_pace show_step(struct show *sh, struct result_sink *k, struct fault *f);
+/* Sends the next batch, until sh->rows is `most`. f: of SHOW_FAILED, which is out of memory. */
+enum show_pace show_step(struct show *sh, uint64_t most, struct result_sink *k, struct fault *f);
 /* Forgets where it was; any time. */
 void show_end(struct show *sh);
 

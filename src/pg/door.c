@@ -90,14 +90,6 @@ static void on_vars(struct session *s, const struct varset *was)
 
 /* --- The relay */
 
-static void refuse_batch(struct session *s, const char *what)
-{
-	struct fault f;
-	fault_set(&f, FAULT_UNSUP, "%s", what);
-	tell(s, &f, false);
-	pg_client_of(s)->refusing = true;
-}
-
 /* Begins to drop the message at the cursor. */
 static void skip(struct pg_client *c, uint32_t total)
 {
@@ -245,32 +237,19 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_client *c = pg_client_of(s);
-	struct pg_msg m;
 
 	if (type == PG_TERMINATE) {
 		session_close(s, "client close request");
 		return false;
 	}
+	if (c->sink)
+		return pg_ask_message(s, in, type, total);
 	if (c->refusing) {
 		skip_refused(c, type, total);
 		return true;
 	}
-	if (c->sink && c->asking)
-		return false;
 	switch (type) {
 	case PG_QUERY:
-		if (c->sink) {
-			switch (pg_frame(in, STREAM_KEEP_MAX / 2, &m)) {
-			case FRAME_OK:
-				pg_ask_console(s, m.body);
-				return true;
-			case FRAME_BAD:
-				pg_protocol_fault(s, "query too long for the console");
-				return false;
-			case FRAME_SHORT:
-				return false;
-			}
-		}
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
 			pg_protocol_fault(s, "PQexec disallowed");
 			return false;
@@ -295,10 +274,6 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 	case PG_EXECUTE:
 	case PG_CLOSE:
 	case PG_FUNCTION_CALL:
-		if (c->sink) {
-			refuse_batch(s, "the console answers the simple query protocol only");
-			return true;
-		}
 		if (type == PG_PARSE && s->state == SESSION_IDLE && shares_statements(s) &&
 		    pg_parse_without_server(c, *in)) {
 			skip(c, total);

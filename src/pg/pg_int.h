@@ -8,7 +8,7 @@
 #include "session/session.h"
 
 struct pg_login; /* of a client that is logging in: door.c */
-struct pg_sink;  /* of a client of the console: sink.c */
+struct pg_sink;  /* of a client of the console: ask.c */
 
 /* A client that speaks PostgreSQL. */
 struct pg_client {
@@ -100,11 +100,10 @@ void pg_statements_forget(struct pg_client *c); /* it leaves */
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
 
-/* sink.c: the exchange in this protocol. body: of a Query. */
-void pg_ask_console(struct session *s, struct rd body);
-void pg_client_answered(struct pg_client *c);
+/* ask.c: the exchange in this protocol, for clients that have a sink. The header of a message is at the cursor: what
+ * becomes of it. False: leave it there. */
+bool pg_ask_message(struct session *s, struct rd *in, uint8_t type, uint32_t total);
 struct pg_sink *pg_sink_new(struct pg_client *c);
 void pg_sink_free(struct pg_sink *k);
-struct result_sink *pg_sink_of(struct pg_sink *k);
 
 #endif

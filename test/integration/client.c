@@ -242,9 +242,9 @@ void raw_keep(int fd)
 	raws[nraws++] = fd;
 }
 
-int raw_try_open(void)
+int raw_to(int port)
 {
-	struct sockaddr_in a = loopback(sluice_port());
+	struct sockaddr_in a = loopback(port);
 	struct timeval patience = { PATIENCE_MS / 1000, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	raw_keep(fd);
@@ -253,6 +253,11 @@ int raw_try_open(void)
 		return fd;
 	raw_close(fd);
 	return -1;
+}
+
+int raw_try_open(void)
+{
+	return raw_to(sluice_port());
 }
 
 int raw_open_unix(void)

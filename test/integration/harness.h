@@ -148,7 +148,8 @@ int show_int(PGconn *console, const char *what, const char *key, const char *val
 
 /* --- Raw sockets to Sluice, for what no client library would say. All wait at most PATIENCE_MS. */
 int raw_open(void);
-int raw_try_open(void); /* -1 when nobody listens */
+int raw_to(int port);   /* -1 when nobody listens */
+int raw_try_open(void); /* likewise */
 int raw_open_unix(void);
 bool raw_send(int fd, const void *bytes, size_t n); /* false when the other end is gone */
 bool raw_startup(int fd, const char *user, const char *database);

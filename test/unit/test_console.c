@@ -25,6 +25,7 @@ struct paper {
 	unsigned full_every; /* it says so with each so-manieth call; 0: never */
 	unsigned calls;
 	unsigned ends;
+	struct cursor *at; /* where it was suspended; NULL: it was not */
 };
 
 static struct session *door_make(void)
@@ -124,6 +125,14 @@ static bool sink_done(struct result_sink *k, const char *tag, uint64_t rows)
 	return written(p);
 }
 
+static bool sink_suspended(struct result_sink *k, struct cursor *at)
+{
+	struct paper *p = paper_of(k);
+	p->at = at;
+	sb_add(&p->out, "suspended");
+	return written(p);
+}
+
 static bool sink_notice(struct result_sink *k, const char *text)
 {
 	struct paper *p = paper_of(k);
@@ -142,7 +151,8 @@ static void sink_end(struct result_sink *k)
 	paper_of(k)->ends++;
 }
 
-static const struct sink_ops paper_ops = { sink_columns, sink_row, sink_done, sink_notice, sink_fault, sink_end };
+static const struct sink_ops paper_ops = { sink_columns, sink_row,   sink_done, sink_suspended,
+					   sink_notice,  sink_fault, sink_end };
 
 /* --- The house around it */
 
@@ -258,7 +268,7 @@ static void ask(struct client *c, const char *text)
 {
 	size_t len = strlen(text);
 	char *copy = (char *)copy_exact(text, len); /* no NUL behind it, and gone after the call */
-	struct request r = { { copy, len }, 0 };
+	struct request r = { .text = { copy, len } };
 	sb_free(&c->paper.out);
 	c->paper.ends = 0;
 	c->s->db->exchange->ask(c->s, &r, &c->paper.sink);
@@ -360,6 +370,9 @@ static const struct {
 					 "columns key:t value:t\n|active|yes\n|paused|no\ndone SHOW 2\n" },
 	{ "reload; foo; reload", "done RELOAD 0\nfault 08P01 invalid command 'foo', use SHOW HELP;\n" },
 	{ "SET timezone = 'x'", "notice SET ignored\ndone SET 0\n" },
+	{ "begin; COMMIT",
+	  "notice the console has no transactions: each command takes effect at once\ndone BEGIN 0\n"
+	  "notice the console has no transactions: each command takes effect at once\ndone COMMIT 0\n" },
 	{ "SET server_check_query = 'select 2'", "done SET server_check_query=select 2 0\n" },
 	{ "SET query_wait_timeout = 1min; SHOW STATE",
 	  "done SET query_wait_timeout=1min 0\ncolumns key:t value:t\n|active|yes\n|paused|no\ndone SHOW 2\n" },
@@ -625,7 +638,7 @@ static void test_batches(void)
 
 	memset(present, true, sizeof present);
 	(void)show_begin(&sh, &items, &p.sink);
-	while ((pace = show_step(&sh, &p.sink, &f)) != SHOW_DONE && pace != SHOW_FAILED) {
+	while ((pace = show_step(&sh, UINT64_MAX, &p.sink, &f)) != SHOW_DONE && pace != SHOW_FAILED) {
 		/* Of those still to come one goes, of those shown one goes and one comes. */
 		present[ITEMS - 1 - steps] = false;
 		present[steps] = false;
@@ -661,7 +674,7 @@ static void test_batches(void)
 		memset(present, true, sizes[i]);
 		(void)show_begin(&sh, &items, &p.sink);
 		steps = 1;
-		while ((pace = show_step(&sh, &p.sink, &f)) == SHOW_MORE)
+		while ((pace = show_step(&sh, UINT64_MAX, &p.sink, &f)) == SHOW_MORE)
 			steps++;
 		check_eq("rows", sh.rows, sizes[i]);
 		check_eq("steps", steps, sizes[i] ? (sizes[i] - 1) / SHOW_BATCH + 1 : 1);
@@ -823,7 +836,7 @@ static void test_nomem(void)
 		char *whole = NULL;
 		for (unsigned n = 0, hit = 1; hit; n++) { /* the 0th: none fails */
 			struct client *c = log_in("boss", "sluice");
-			struct request r = { { texts[i], strlen(texts[i]) }, 0 };
+			struct request r = { .text = { texts[i], strlen(texts[i]) } };
 			struct paper *p = &c->paper;
 			p->full_every = 3;
 			p->out.s = malloc(65536); /* the sink needs no more */
@@ -853,6 +866,103 @@ static void test_nomem(void)
 		}
 		free(whole);
 	}
+	finish();
+}
+
+/* Asks for so many rows, of a text or of what it goes on with. */
+static const char *ask_some(struct client *c, const char *text, struct cursor *at, uint64_t max_rows)
+{
+	struct request r = { { text, strlen(text) }, max_rows, at };
+	sb_free(&c->paper.out);
+	c->paper.ends = 0;
+	c->paper.at = NULL;
+	c->s->db->exchange->ask(c->s, &r, &c->paper.sink);
+	for (int turns = 0; !c->paper.ends && turns < 1000; turns++) {
+		c->s->db->exchange->resume(c->s);
+		loop_turn(false);
+	}
+	check_eq(text, c->paper.ends, 1);
+	return sb_str(&c->paper.out);
+}
+
+/* Rows in portions, others in between: each row once, and nothing is left behind. */
+static void test_suspended(void)
+{
+	static const unsigned full_every[] = { 0, 2 };
+	static const uint64_t portions[] = { 1, 2, 7, SHOW_BATCH, SHOW_BATCH + 1, 10000 };
+	if (!begin())
+		return;
+	(void)log_in("boss", "sluice"); /* holds what all of them know */
+	size_t before = istr_count();
+	for (size_t n = 0; n < COUNT(full_every) * COUNT(portions); n++) {
+		struct client *c = log_in("boss", "sluice");
+		struct sb all = { .max = 0 };
+		c->paper.full_every = full_every[n % 2];
+		char *whole = str_dup(answer(c, "SHOW CONFIG"));
+		const char *got = ask_some(c, "SHOW CONFIG", NULL, portions[n / 2]);
+		while (c->paper.at) {
+			struct cursor *at = c->paper.at;
+			size_t rows = 0;
+			for (const char *p = got; (p = strstr(p, "\n|")); p++)
+				rows++;
+			check_eq("as many as were asked for", rows, portions[n / 2]);
+			const char *from = strchr(got, '\n') + 1; /* the columns come each time */
+			sb_add_n(&all, from, strlen(from) - strlen("suspended\n"));
+			check("another in between", strstr(ask_some(c, "SHOW STATE", NULL, 1), "active"));
+			c->s->db->exchange->drop(c->s, c->paper.at);
+			got = ask_some(c, "", at, portions[n / 2]);
+		}
+		sb_add(&all, strchr(got, '\n') + 1);
+		check_str("all the same rows", sb_str(&all), strchr(whole, '\n') + 1);
+		free(whole);
+		sb_free(&all);
+		ask_some(c, "SHOW CONFIG", NULL, 3); /* left suspended */
+		check("suspended", c->paper.at != NULL);
+		session_close(c->s, "done");
+		loop_turn(false);
+		close(c->peer);
+		sb_free(&c->paper.out);
+		nclients--;
+	}
+	check_eq("strings", istr_count(), before);
+	finish();
+}
+
+/* What it would answer with, and that nothing is done. */
+static void test_describe(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "show version;", "columns version:t\n" },
+		{ " SHOW LISTS", "columns list:t items:i\n" },
+		{ "SHOW HELP", "" },
+		{ "PAUSE", "" },
+		{ "KILL shop", "" },
+		{ "SET log_stats = 1", "" },
+		{ "SHUTDOWN", "" },
+		{ "", "" },
+		{ " ; ;", "" },
+		{ "PAUSE shop shop", "fault 08P01 invalid command 'PAUSE shop shop', use SHOW HELP;\n" },
+		{ "SELECT 1", "fault 08P01 invalid command 'SELECT 1', use SHOW HELP;\n" },
+		{ "SHOW STATE; SELECT 1", "fault 08P01 invalid command 'SELECT 1', use SHOW HELP;\n" },
+		{ "SHOW STATE; PAUSE", "fault 08P01 cannot insert multiple commands into a prepared statement\n" },
+	};
+	if (!begin())
+		return;
+	struct client *c = log_in("watcher", "sluice");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *copy = (char *)copy_exact(cases[i].text, strlen(cases[i].text));
+		struct request r = { .text = { copy, strlen(cases[i].text) } };
+		sb_free(&c->paper.out);
+		c->paper.ends = 0;
+		c->s->db->exchange->describe(c->s, &r, &c->paper.sink);
+		check_eq(cases[i].text, c->paper.ends, 1);
+		check_str(cases[i].text, sb_str(&c->paper.out), cases[i].want);
+		free(copy);
+	}
+	loop_turn(false);
+	check("nothing was run", !pool_is_all_paused() && !shutdowns && !applies);
 	finish();
 }
 
@@ -893,6 +1003,8 @@ void suite_console(void)
 		{ "main waits too", test_watch },
 		{ "KILL", test_kill },
 		{ "out of memory", test_nomem },
+		{ "rows in portions", test_suspended },
+		{ "described, not run", test_describe },
 		{ "leaving in the midst", test_leaves },
 		{ NULL, NULL },
 	};
