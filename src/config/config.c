@@ -261,6 +261,25 @@ struct user_conf *config_user(struct config *c, const char *name)
 	return u;
 }
 
+/* Rules. */
+
+static struct access *access_new(void)
+{
+	struct access *a = calloc(1, sizeof *a);
+	if (a)
+		a->refs = 1;
+	return a;
+}
+
+static void access_put(struct access *a)
+{
+	if (!a || --a->refs)
+		return;
+	hba_free(&a->hba);
+	ident_free(&a->ident);
+	free(a);
+}
+
 /* The whole. */
 
 struct config *config_new(const char *path)
@@ -273,7 +292,8 @@ struct config *config_new(const char *path)
 	list_init(&c->databases);
 	list_init(&c->users);
 	c->path = str_dup(path);
-	if (!c->path || !settings_init(&c->set)) {
+	c->access = access_new();
+	if (!c->path || !c->access || !settings_init(&c->set)) {
 		config_put(c);
 		return NULL;
 	}
@@ -286,6 +306,9 @@ struct config *config_copy(const struct config *from)
 	if (!c)
 		return NULL;
 	settings_free(&c->set);
+	access_put(c->access);
+	c->access = from->access;
+	c->access->refs++;
 	bool ok = settings_copy(&c->set, &from->set);
 	LIST_EACH (&from->databases, it) {
 		struct db_conf *d = ok ? db_conf_copy(list_owner(it, struct db_conf, in_all)) : NULL;
@@ -326,6 +349,7 @@ void config_put(struct config *c)
 	map_free(&c->db_by_name);
 	map_free(&c->user_by_name);
 	settings_free(&c->set);
+	access_put(c->access);
 	free(c->path);
 	free(c);
 }
@@ -425,6 +449,9 @@ bool config_set_value(const char *key, const char *value, struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "%s is a setting of single databases", settings_table[id].name);
 	if (settings_table[id].when & WHEN_RESTART)
 		return fault_set(f, FAULT_CONFIG, "%s cannot be changed without a restart", settings_table[id].name);
+	if (id == SET_auth_hba_file || id == SET_auth_ident_file)
+		return fault_set(f, FAULT_CONFIG, "%s is read with the configuration: change it there, then RELOAD",
+				 settings_table[id].name);
 
 	struct setting_value v;
 	if (!setting_parse(id, value, &v, f))

@@ -5,6 +5,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/hba.h"
 #include "config/settings.h"
 #include "core/list.h"
 #include "core/map.h"
@@ -49,6 +50,13 @@ struct user_conf {
 	struct overrides set;
 };
 
+/* What the files of rules say. Counted: copies of a configuration share it. */
+struct access {
+	uint32_t refs;
+	struct hba hba;
+	struct ident ident;
+};
+
 struct config {
 	uint32_t refs;
 	char *path; /* absolute */
@@ -56,6 +64,7 @@ struct config {
 	struct list databases, users;
 	struct map db_by_name, user_by_name;
 	const struct db_conf *fallback; /* the "*" entry, or NULL */
+	struct access *access;          /* counted, never NULL */
 };
 
 /* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */

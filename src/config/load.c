@@ -428,7 +428,8 @@ static void read_auth_file(struct loading *l)
 	struct fault f;
 
 	if (!*name) {
-		doubt(l, &whole, "auth_file is not set, so nobody can log in");
+		if (type != AUTH_TYPE_ANY)
+			doubt(l, &whole, "auth_file is not set, so nobody can log in");
 		return;
 	}
 	l->auth_path = ini_resolve(name, l->path);
@@ -441,7 +442,8 @@ static void read_auth_file(struct loading *l)
 		if (f.kind == FAULT_NOMEM)
 			out_of_memory(l);
 		else
-			tell(l, l->strict || type != AUTH_TYPE_TRUST, &at, "auth_file %s", f.text);
+			tell(l, l->strict || (type != AUTH_TYPE_TRUST && type != AUTH_TYPE_ANY), &at, "auth_file %s",
+			     f.text);
 	}
 	size_t md5 = 0;
 	LIST_EACH (&l->c->users, it) {
@@ -451,6 +453,58 @@ static void read_auth_file(struct loading *l)
 	if (!l->nomem && type == AUTH_TYPE_SCRAM && md5)
 		warning(l, &whole,
 			"%zu users of auth_file have md5 secrets, with which nobody can log in by scram-sha-256", md5);
+}
+
+/* The files of rules. What is wrong with one that is not asked is no reason not to run. */
+
+static void on_rule_fault(void *arg, const char *file, int line, const char *text)
+{
+	struct loading *l = arg;
+	const struct ini_place at = { file, line };
+	tell(l, l->strict || l->c->set.v[SET_auth_type].num == AUTH_TYPE_HBA, &at, "%s", text);
+}
+
+static void read_rules(struct loading *l, enum setting_id id)
+{
+	const char *name = l->c->set.v[id].text;
+	const struct hba_sink sink = { on_rule_fault, l };
+	bool nomem = false;
+	if (!*name)
+		return;
+	char *path = ini_resolve(name, l->path);
+	if (!path)
+		nomem = true;
+	else if (id == SET_auth_hba_file)
+		(void)hba_read(&l->c->access->hba, path, &sink, &nomem);
+	else
+		(void)ident_read(&l->c->access->ident, path, &sink, &nomem);
+	free(path);
+	if (nomem)
+		out_of_memory(l);
+}
+
+static void check_maps(struct loading *l)
+{
+	const struct access *a = l->c->access;
+	for (size_t i = 0; i < a->hba.n; i++) {
+		const char *map = a->hba.at[i].opt.at[HBA_map];
+		char text[200];
+		if (!map || ident_has_map(&a->ident, map))
+			continue;
+		str_fmt(text, sizeof text, "map=%.100s: auth_ident_file has no map of that name", map);
+		on_rule_fault(l, l->c->set.v[SET_auth_hba_file].text, a->hba.at[i].line, text);
+	}
+}
+
+static void read_access(struct loading *l)
+{
+	const struct ini_place whole = { l->path, 0 };
+	read_rules(l, SET_auth_ident_file);
+	if (!l->nomem)
+		read_rules(l, SET_auth_hba_file);
+	if (l->c->set.v[SET_auth_type].num == AUTH_TYPE_HBA && !*l->c->set.v[SET_auth_hba_file].text)
+		error(l, &whole, "auth_type = hba needs auth_hba_file");
+	check_maps(l);
 }
 
 /* What must hold between settings. */
@@ -483,9 +537,23 @@ static void check_sizes(struct loading *l, const struct ini_place *at, const cha
 			(long long)all);
 }
 
+static void check_any(struct loading *l, const struct ini_place *whole)
+{
+	if (l->c->set.v[SET_auth_type].num != AUTH_TYPE_ANY)
+		return;
+	LIST_EACH (&l->c->databases, it) {
+		const struct db_conf *db = list_owner(it, struct db_conf, in_all);
+		if (!*db->user)
+			doubt(l, whole,
+			      "database \"%s\" (line %d): auth_type = any needs user= here, or nobody gets in",
+			      db->name, db->line);
+	}
+}
+
 static void check_relations(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
+	check_any(l, &whole);
 	check_listeners(l, &whole);
 	check_sizes(l, &whole, "", NULL);
 	LIST_EACH (&l->c->databases, it) {
@@ -540,6 +608,8 @@ struct config *config_load(const char *path, bool strict, config_report *report,
 		read_environment(&l);
 	if (!l.nomem && !l.unread)
 		read_auth_file(&l);
+	if (!l.nomem && !l.unread)
+		read_access(&l);
 	if (!l.nomem && !l.unread)
 		check_relations(&l);
 	if (!l.failed)

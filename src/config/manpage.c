@@ -31,7 +31,8 @@ static const char head[] =
 	".BI %include \" FILE\"\n"
 	".PP\n"
 	"reads another file at this place; the section that it ends with holds on. A relative name is looked for in the "
-	"working directory, then beside the file that includes it. The same goes for auth_file.\n"
+	"working directory, then beside the file that includes it. The same goes for auth_file, auth_hba_file and "
+	"auth_ident_file.\n"
 	".SS Environment\n"
 	"A variable named SLUICE_ and a setting's name in upper case, such as SLUICE_LISTEN_PORT, overrides the setting's "
 	"value in the file.\n"
@@ -95,6 +96,41 @@ static const char auth_file[] =
 	"A secret serves both ways: clients prove that they know it, and servers are logged in to with it. A verifier does so "
 	"as soon as its client has logged in, when the server has the very same verifier.\n";
 
+static const char hba_file[] =
+	".SH HBA FILE\n"
+	"With auth_type = hba the file that auth_hba_file names decides for each client, in the form of PostgreSQL's "
+	"pg_hba.conf. The first line that fits counts; a client that none fits is refused.\n"
+	".PP\n"
+	".nf\n"
+	"# connection  database  user        address        method\n"
+	"local         all       anna        peer map=people\n"
+	"hostssl       all       all         10.0.0.0/8     scram\\-sha\\-256\n"
+	"host          shop,\"my db\" @shop.users 10.0.0.7 255.255.255.255 md5\n"
+	"host          all       all         all            reject\n"
+	".fi\n"
+	".PP\n"
+	"The connection is local (a unix socket), host (TCP), hostssl or hostnossl (TCP with and without TLS). A database is "
+	"a name, all, sameuser or replication; a user is a name or all; either may be a list, with commas, a regular "
+	"expression behind a slash, or @ and a file of such names, looked for beside this one. In double quotes a word is "
+	"only a name. An address has /bits or a mask behind it, or is all, samehost or samenet. The method is trust, reject, "
+	"password (or plain), md5, scram\\-sha\\-256, peer (local only) or cert (hostssl only). "
+	"clientcert=verify\\-ca or verify\\-full behind a method of hostssl asks for a certificate besides. include and "
+	"include_if_exists take in another file.\n"
+	".PP\n"
+	"What Sluice cannot know is an error, so that no line is silently left out: roles (+name, samerole), names of hosts, "
+	"and PostgreSQL's other methods.\n"
+	".SS User name maps\n"
+	"For peer and cert, map=NAME lets system users, or names in certificates, be other database users. The lines of "
+	"auth_ident_file say which: map, system user, database user.\n"
+	".PP\n"
+	".nf\n"
+	"people  root              all\n"
+	"people  /^(.*)@example.org$ \\e1\n"
+	".fi\n"
+	".PP\n"
+	"A system user behind a slash is a regular expression (POSIX, extended), and \\e1 what its first parentheses "
+	"caught. The database user may be all, or an expression of its own.\n";
+
 static const char later[] =
 	".SH NOT SERVED YET\n"
 	"These names are PgBouncer's, and this version does not do what they ask for. A file may hold them: at a start or a "
@@ -150,6 +186,7 @@ int main(void)
 	fputs(users, stdout);
 	print_overrides(SCOPE_USER);
 	fputs(auth_file, stdout);
+	fputs(hba_file, stdout);
 	fputs(later, stdout);
 	print_later();
 	fputs(tail, stdout);

@@ -49,7 +49,16 @@ struct setting {
 extern const struct setting settings_table[SET_COUNT];
 
 /* What `num` means in the enum rows: the words of settings.def, in their order. (pool_mode's are in pool/pool.h.) */
-enum { AUTH_TYPE_TRUST, AUTH_TYPE_PLAIN, AUTH_TYPE_MD5, AUTH_TYPE_SCRAM };
+enum {
+	AUTH_TYPE_TRUST,
+	AUTH_TYPE_PLAIN,
+	AUTH_TYPE_MD5,
+	AUTH_TYPE_SCRAM,
+	AUTH_TYPE_ANY,
+	AUTH_TYPE_HBA,
+	AUTH_TYPE_CERT,
+	AUTH_TYPE_PEER
+};
 enum { LOAD_BALANCE_ROUND_ROBIN, LOAD_BALANCE_DISABLE };
 /* The n-th word of an enum row, in a buffer of that size; "" when there is none. For syslog_facility, and to log. */
 void setting_word(enum setting_id id, int64_t n, char *out, size_t cap);

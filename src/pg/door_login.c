@@ -3,12 +3,14 @@
 #include "pg/pg_int.h"
 
 #include "auth/crypto.h"
+#include "auth/hba.h"
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/listen.h"
 #include "pg/login.h"
 #include "pg/startup.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
@@ -21,6 +23,10 @@ struct pg_login {
 	bool has_begun; /* the start-up packet was understood; an answer to our question is awaited */
 	bool ssl_refused, gss_refused;
 	bool no_such_db; /* told after authentication: names of databases are not for everybody */
+	bool takes_any;  /* auth_type any: whatever it calls itself */
+	enum hba_method method;
+	struct config *config;       /* counted: the rule is in it; NULL before there is a method */
+	const struct hba_rule *rule; /* of auth_type hba; else NULL */
 	char database[64], user[64];
 };
 
@@ -42,6 +48,7 @@ static void end_login(struct pg_client *c)
 {
 	if (!c->login)
 		return;
+	config_put(c->login->config);
 	str_wipe(c->login, sizeof *c->login);
 	free(c->login);
 	c->login = NULL;
@@ -91,22 +98,54 @@ void pg_welcome(struct session *s)
 		session_resume_input(s);
 }
 
-/* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
- * SQLSTATE; the log says more. */
-static void auth_failed(struct session *s, const char *told)
+static void refuse(struct session *s, struct fault *f)
 {
-	struct fault f;
 	log_warn(&s->log, "login failed: db=%s user=%s", pg_client_of(s)->login->database,
 		 pg_client_of(s)->login->user);
+	session_fail(s, f);
+}
+
+/* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
+ * SQLSTATE; the log says more. */
+static void auth_failed(struct session *s)
+{
+	const struct pg_login *l = pg_client_of(s)->login;
+	const char *told = "";
+	struct fault f;
+	switch (l->method) {
+	case HBA_TRUST:
+		told = "\"trust\" authentication failed";
+		break;
+	case HBA_CERT:
+		told = "certificate authentication failed";
+		break;
+	case HBA_PEER:
+		told = "unix socket login rejected";
+		break;
+	case HBA_PAM:
+		told = "PAM authentication failed";
+		break;
+	case HBA_LDAP:
+		told = "LDAP authentication failed";
+		break;
+	case HBA_REJECT:
+		told = "login rejected";
+		break;
+	case HBA_PLAIN:
+	case HBA_MD5:
+	case HBA_SCRAM:
+		told = l->auth.method == PG_AUTH_SCRAM ? "SASL authentication failed"
+						       : "password authentication failed";
+		break;
+	}
 	fault_set(&f, FAULT_PROTO, "%s", told);
-	session_fail(s, &f);
+	refuse(s, &f);
 }
 
 static void login_failed(struct session *s, const struct fault *f)
 {
-	bool sasl = pg_client_of(s)->login->auth.method == PG_AUTH_SCRAM;
 	if (f->kind == FAULT_AUTH)
-		auth_failed(s, sasl ? "SASL authentication failed" : "password authentication failed");
+		auth_failed(s);
 	else
 		session_fail(s, f);
 }
@@ -116,10 +155,7 @@ static void authenticated(struct session *s)
 	struct pg_client *c = pg_client_of(s);
 	struct fault f;
 
-	if (!s->user) { /* trust asks for nothing, but lets in only whom it knows */
-		auth_failed(s, "\"trust\" authentication failed");
-		return;
-	}
+	ASSERT(s->user);
 	if (c->login->no_such_db) {
 		fault_set(&f, FAULT_PROTO, "no such database: %s", c->login->database);
 		session_fail(s, &f);
@@ -136,6 +172,12 @@ static void authenticated(struct session *s)
 			session_fail(s, &f);
 			return;
 		}
+	}
+	if (c->login->takes_any && !s->db->exchange && !s->db->forced) {
+		log_error(&s->log, "auth_type = any needs user= in the entry of database \"%s\"", s->db->name->s);
+		fault_set(&f, FAULT_PROTO, "bouncer config error");
+		session_fail(s, &f);
+		return;
 	}
 	if (s->db->exchange) {
 		c->sink = pg_sink_new(c);
@@ -306,22 +348,136 @@ static void negotiate(struct session *s, struct rd body, uint32_t unknown)
 	free(p);
 }
 
+/* Is the client's stream TLS? And the name in the certificate that it showed there, verified; NULL: it showed none. */
+static bool client_is_tls(const struct session *s)
+{
+	(void)s;
+	return false;
+}
+
+static const char *client_cert_name(const struct session *s)
+{
+	(void)s;
+	return NULL;
+}
+
+/* By auth_type, or by the first rule that fits. False: no rule does. */
+static bool pick_method(struct session *s, struct fault *f)
+{
+	static const enum hba_method of_type[] = {
+		[AUTH_TYPE_TRUST] = HBA_TRUST, [AUTH_TYPE_PLAIN] = HBA_PLAIN, [AUTH_TYPE_MD5] = HBA_MD5,
+		[AUTH_TYPE_SCRAM] = HBA_SCRAM, [AUTH_TYPE_ANY] = HBA_TRUST,   [AUTH_TYPE_CERT] = HBA_CERT,
+		[AUTH_TYPE_PEER] = HBA_PEER,
+	};
+	struct pg_login *l = pg_client_of(s)->login;
+	int64_t type = config_num(config_now(), SET_auth_type, NULL, NULL);
+	const struct hba_client asks = {
+		.addr = &s->addr, .database = l->database, .user = l->user, .is_tls = client_is_tls(s)
+	};
+	char host[ADDR_TEXT_MAX];
+
+	l->config = config_ref(config_now());
+	l->takes_any = type == AUTH_TYPE_ANY;
+	if (s->is_own_user) { /* the kernel says who it is */
+		l->method = HBA_TRUST;
+		return true;
+	}
+	if (type != AUTH_TYPE_HBA) {
+		l->method = of_type[type];
+		return true;
+	}
+	l->rule = hba_pick(&l->config->access->hba, &asks);
+	if (l->rule) {
+		l->method = l->rule->method;
+		return true;
+	}
+	addr_host_text(&s->addr, host);
+	fault_set(f, FAULT_PROTO, "no authentication method is found");
+	fault_hint(f, "The HBA file has no entry for host \"%s\", user \"%s\", database \"%s\", %s.", host, l->user,
+		   l->database, asks.is_tls ? "TLS" : "no encryption");
+	log_warn(&s->log, "no rule of the HBA file fits host \"%s\", user \"%s\", database \"%s\", %s", host, l->user,
+		 l->database, asks.is_tls ? "TLS" : "no encryption");
+	return false;
+}
+
+/* May who is called so by the system, or by his certificate, be this user? */
+static bool may_be_user(const struct pg_login *l, const char *system)
+{
+	return ident_maps(&l->config->access->ident, l->rule ? l->rule->opt.at[HBA_map] : NULL, system, l->user);
+}
+
+static bool peer_fits(struct session *s)
+{
+	struct passwd pw, *found = NULL;
+	char buf[4096];
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	return s->addr.family == ADDR_UNIX && peer_identity(s->stream.io.fd, &uid, &gid, &pid) &&
+	       getpwuid_r(uid, &pw, buf, sizeof buf, &found) == 0 && found &&
+	       may_be_user(pg_client_of(s)->login, found->pw_name);
+}
+
+/* What is known without a question to the client. False: refused. */
+static bool is_proven(struct session *s, struct fault *f)
+{
+	const struct pg_login *l = pg_client_of(s)->login;
+	const char *cn = client_cert_name(s);
+
+	f->kind = FAULT_AUTH;
+	if (l->rule && l->rule->wants_cert && l->method != HBA_CERT) {
+		if (!cn)
+			return fault_set(f, FAULT_PROTO, "connection requires a valid client certificate");
+		if (l->rule->wants_cn && strcmp(cn, l->user) != 0)
+			return fault_set(f, FAULT_PROTO, "certificate authentication failed");
+	}
+	switch (l->method) {
+	case HBA_REJECT:
+		return false;
+	case HBA_TRUST: /* asks for nothing, but lets in only whom it knows */
+		return s->user != NULL;
+	case HBA_PEER:
+		return peer_fits(s) && s->user;
+	case HBA_CERT:
+		return cn && may_be_user(l, cn) && s->user;
+	case HBA_PAM:
+	case HBA_LDAP:
+		return false; /* nobody is there to ask yet */
+	case HBA_PLAIN:
+	case HBA_MD5:
+	case HBA_SCRAM:
+		break;
+	}
+	return true;
+}
+
+static enum pg_auth exchange_of(const struct session *s, enum hba_method method)
+{
+	enum pg_auth how = method == HBA_PLAIN   ? PG_AUTH_PLAIN
+			   : method == HBA_MD5   ? PG_AUTH_MD5
+			   : method == HBA_SCRAM ? PG_AUTH_SCRAM
+						 : PG_AUTH_TRUST;
+	return pg_auth_pick(how, s->user ? &s->user->secret : NULL);
+}
+
 static void begin_auth(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
 	struct pg_login *l = c->login;
-	bool console = s->db && s->db->exchange != NULL;
 	uint8_t out[PG_LOGIN_OUT_MAX];
 	size_t n = 0;
 	struct fault f;
-	enum pg_auth method;
 
-	method = pg_auth_pick((enum pg_auth)config_num(config_now(), SET_auth_type, NULL, NULL),
-			      s->user ? &s->user->secret : NULL);
-	if (console && s->is_own_user)
-		method = PG_AUTH_TRUST; /* the kernel says who it is */
 	l->has_begun = true;
-	switch (pg_door_login_begin(&l->auth, method, l->user, s->user ? &s->user->secret : NULL, out, &n, &f)) {
+	if (!is_proven(s, &f)) {
+		if (f.kind == FAULT_AUTH)
+			auth_failed(s);
+		else
+			refuse(s, &f);
+		return;
+	}
+	switch (pg_door_login_begin(&l->auth, exchange_of(s, l->method), l->user, s->user ? &s->user->secret : NULL,
+				    out, &n, &f)) {
 	case PG_LOGIN_MORE:
 		stream_put_copy(&s->stream, out, n);
 		break;
@@ -376,9 +532,14 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	l->no_such_db = !db && !database_is_known(l->database);
 	if (db && db->exchange)
 		s->is_own_user = is_own_user(s, l->user);
-	session_identify(s, db, user_find(l->user, s->is_own_user));
+	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;
+	session_identify(s, db, user_find(l->user, any || s->is_own_user));
 	if (!session_may_enter(s, &f)) {
 		session_fail(s, &f);
+		return;
+	}
+	if (!pick_method(s, &f)) {
+		refuse(s, &f);
 		return;
 	}
 	begin_auth(s);

@@ -186,8 +186,8 @@ static void user_configure(struct user *u, const struct user_conf *conf)
 	const char *secret = conf ? conf->secret : "";
 	u->config = config_ref(config_now());
 	u->conf = conf;
-	u->is_admin = conf && conf->is_admin;
-	u->is_stats = conf && conf->is_stats;
+	u->is_admin = conf ? conf->is_admin : config_list_has(u->config, SET_admin_users, u->name->s);
+	u->is_stats = conf ? conf->is_stats : config_list_has(u->config, SET_stats_users, u->name->s);
 	if (!secret_same(&u->secret, secret)) {
 		secret_clear(&u->secret);
 		if (!secret_parse(&u->secret, secret)) {
@@ -213,7 +213,11 @@ struct user *user_find(const char *name, bool unknown_ok)
 		u = user_make(name, conf ? conf->secret : "", false);
 		if (u)
 			user_configure(u, conf);
-	} else if (u->dropped) {
+		if (u && !conf) { /* a guest: there while somebody holds it, or any name would be kept for ever */
+			u->dropped = true;
+			u->refs = 0;
+		}
+	} else if (u->dropped && conf) {
 		u->dropped = false;
 		user_configure(user_ref(u), conf);
 	}

@@ -54,12 +54,12 @@ struct user {
 	struct list in_all;
 	const struct istr *name;
 	struct config *config;        /* counted, as conf is in it */
-	const struct user_conf *conf; /* NULL: let in by auth_type any user (trust), not in any file */
+	const struct user_conf *conf; /* NULL: a guest, in no file */
 	struct secret secret;
 	uint32_t servers, clients;
 	bool is_admin, is_stats;
 	bool is_forced;
-	bool dropped; /* no longer configured: nobody new may be it */
+	bool dropped; /* no longer configured, or never was */
 };
 
 /* Called once, before any other. */
@@ -91,8 +91,8 @@ void host_put(struct host *h);
 /* The name of the database on the server. */
 const char *database_remote_name(const struct database *db);
 
-/* The user of that name from the configuration, or, when `unknown_ok` (auth_type trust), a new one. NULL: no such user,
- * or out of memory. */
+/* The user of that name from the configuration, or, when `unknown_ok` (whoever vouches for it is not auth_file), a
+ * guest, which is gone when nobody refers to it: take a reference at once. NULL: no such user, or out of memory. */
 struct user *user_find(const char *name, bool unknown_ok);
 struct user *user_ref(struct user *u);
 void user_put(struct user *u); /* NULL is fine */

@@ -33,6 +33,8 @@ static void begin(void)
 	clear_environment();
 	conf_dir();
 	conf_text("u", "\"anna\" \"secret\"\n\"bert\" \"md500000000000000000000000000000000\"\n");
+	conf_text("h", "local all all trust\nlocal all all peer map=m\n");
+	conf_text("i", "m a b\n");
 }
 
 static struct config *load_as(const char *path, bool strict, struct conf_told *told)
@@ -75,9 +77,28 @@ static const struct {
 
 	{ "later, off", "client_tls_sslmode = disable\nquery_timeout = 0\nserver_tls_sslmode = disable\n", "" },
 	{ "later, the default", "server_tls_sslmode = prefer\n", "W m:5 server_tls_sslmode" LATER },
-	{ "later, wanted", "client_tls_sslmode = require\nauth_hba_file = /x\n",
-	  "? m:5 client_tls_sslmode" LATER "? m:6 auth_hba_file" LATER },
-	{ "later, a word", "auth_type = hba\n", "E m:5 auth_type = hba" LATER },
+	{ "later, wanted", "client_tls_sslmode = require\nauth_ldap_options = /x\n",
+	  "? m:5 client_tls_sslmode" LATER "? m:6 auth_ldap_options" LATER },
+	{ "later, a word", "auth_type = pam\n", "E m:5 auth_type = pam" LATER },
+
+	{ "no HBA file", "auth_type = hba\n", "E m:0 auth_type = hba needs auth_hba_file\n" },
+	{ "rules", "auth_type = hba\nauth_hba_file = h\nauth_ident_file = i\n", "" },
+	{ "an HBA file that is not there", "auth_type = hba\nauth_hba_file = nofile\n",
+	  "E nofile:0 cannot be opened: No such file or directory\n" },
+	{ "one that is not asked", "auth_hba_file = nofile\n",
+	  "? nofile:0 cannot be opened: No such file or directory\n" },
+	{ "bad rules", "auth_type = hba\nauth_hba_file = u\n",
+	  "E u:1 \"anna\" is none of local, host, hostssl and hostnossl\n"
+	  "E u:2 \"bert\" is none of local, host, hostssl and hostnossl\n" },
+	{ "no such map", "auth_type = hba\nauth_hba_file = h\n",
+	  "E h:2 map=m: auth_ident_file has no map of that name\n" },
+	{ "bad maps", "auth_type = hba\nauth_hba_file = /dev/null\nauth_ident_file = u\n",
+	  "E u:1 three words are expected: a map's name, a system user, a database user\n"
+	  "E u:2 three words are expected: a map's name, a system user, a database user\n"
+	  "E /dev/null:0 is not a regular file\n" },
+	{ "any user, but which", "auth_type = any\nauth_file =\n",
+	  "W m:6 auth_file is given again; this value counts\n"
+	  "? m:0 database \"*\" (line 2): auth_type = any needs user= here, or nobody gets in\n" },
 
 	{ "a database", DB("host=10.0.0.7 port=5433 pool_size=3 pool_mode=statement"), "" },
 	{ "quoted name", "[databases]\n\"my = db\" = dbname=x\n", "" },
