@@ -159,12 +159,13 @@ int pg_servers(void)
 
 bool pg_make(void)
 {
+	/* synchronous_commit stays on: a test that kills the server at once must not lose the roles made below. */
 	static const char settings[] = "listen_addresses = '127.0.0.1'\n"
 				       "unix_socket_directories = '@PGDIR@'\n"
 				       "max_connections = 300\n"
 				       "superuser_reserved_connections = 5\n"
 				       "shared_buffers = 64MB\n"
-				       "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+				       "fsync = off\nfull_page_writes = off\n"
 				       "wal_level = minimal\nmax_wal_senders = 0\nautovacuum = off\n"
 				       "jit = off\nmax_parallel_workers_per_gather = 0\n"
 				       "timezone = 'UTC'\nlog_timezone = 'UTC'\nlc_messages = 'C'\n";
