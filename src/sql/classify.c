@@ -514,7 +514,8 @@ static void note_call(struct scan *sc, const struct sql_lexer *lex, const struct
 	if (!fold) {
 		int told = sql_ident_decode(s, len, lex->mode, name);
 		if (told < 0) {
-			sc->st->flags |= SQL_HIDDEN;
+			if (len > 2) /* "" is no name at all */
+				sc->st->flags |= SQL_HIDDEN;
 			return;
 		}
 		s = (const uint8_t *)name;

@@ -80,22 +80,24 @@ unsigned sql_hints(const uint8_t *s, size_t n, const struct sql_funcs *funcs)
 	struct seen seen = { 0 };
 	size_t i = 0;
 
+	unsigned last = 0;
+
 	for (; n - i >= STEP + AHEAD; i += STEP)
 		look(&seen, s + i);
-	/* What is left: fewer bytes than a step looks at. What was looked at already may be seen twice. */
-	uint8_t tail[2 * STEP + AHEAD] = { 0 };
-	size_t left = n - i;
-	if (n >= 2 * STEP) {
-		memcpy(tail, s + n - 2 * STEP, 2 * STEP);
-		left = 2 * STEP;
+	if (n >= STEP + AHEAD) {
+		/* The last step goes over some of what was looked at already. Of the three bytes behind it only these
+		 * mean something where they stand. */
+		look(&seen, s + n - STEP - AHEAD);
+		for (size_t k = n - AHEAD; k < n; k++)
+			last |= (s[k] == ';' ? HINT_SEMI : 0u) | (s[k] == '(' ? HINT_PAREN : 0u);
 	} else {
-		for (size_t k = 0; k < left; k++)
-			tail[k] = s[i + k];
-	}
-	look(&seen, tail);
-	if (left > STEP)
+		uint8_t tail[2 * STEP + AHEAD] = { 0 };
+		for (size_t k = 0; k < n; k++)
+			tail[k] = s[k];
+		look(&seen, tail);
 		look(&seen, tail + STEP);
-	unsigned hints = HINT_KNOWN | (any(seen.semi) ? HINT_SEMI : 0) | (any(seen.paren) ? HINT_PAREN : 0) |
+	}
+	unsigned hints = HINT_KNOWN | last | (any(seen.semi) ? HINT_SEMI : 0) | (any(seen.paren) ? HINT_PAREN : 0) |
 			 (any(seen.temp) ? HINT_TEMP : 0) | (any(seen.into) ? HINT_INTO : 0) |
 			 (any(seen.lock) ? HINT_FOR : 0) | (any(seen.uname) ? HINT_UNAME : 0);
 	if (funcs && (hints & HINT_PAREN)) {

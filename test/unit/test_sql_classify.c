@@ -335,6 +335,7 @@ static const struct {
 	{ "SELECT U&\"set\\005fconfig\"('a', 'b', false)", "select set_config() session_config()" },
 	{ "SELECT U&\"set!005fconfig\" UESCAPE '!' ('a', 'b', false)", "select hidden" },
 	{ "SELECT 'set_config(', set_config FROM t", "select plain" },
+	{ "SELECT 1; SELECT \"\"(2)", "select plain | select plain" },
 	{ "SELECT $1set_config(1)", "select set_config() session_config()" },
 	{ "SELECT pg_advisory_lock(1)", "select lock()" },
 	{ "SELECT pg_try_advisory_lock_shared(1, 2)", "select lock()" },
