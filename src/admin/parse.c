@@ -332,7 +332,10 @@ enum parse parse_order(char *text, size_t len, size_t *at, struct order *o, stru
 
 	*at = len;
 	bad(f, from, to);
-	if (near >= 0) {
+	if (is_word(&t[0], "SUSPEND", 7)) {
+		fault_hint(f, "It prepared a restart with -R, which PgBouncer has given up, too. PAUSE lets go of the "
+			      "servers and keeps the clients.");
+	} else if (near >= 0) {
 		char usage[80];
 		command_usage(&command_table[near], usage, sizeof usage);
 		fault_hint(f, "It is written: %s;", usage);

@@ -11,29 +11,32 @@
 
 /* --- What both ends of a connection have */
 
-static const struct column conn_cols[] = {
-	{ "type", COL_TEXT },
-	{ "user", COL_TEXT },
-	{ "database", COL_TEXT },
-	{ "replication", COL_TEXT },
-	{ "state", COL_TEXT },
-	{ "addr", COL_TEXT },
-	{ "port", COL_INT4 },
-	{ "local_addr", COL_TEXT },
-	{ "local_port", COL_INT4 },
-	{ "connect_time", COL_TEXT },
-	{ "request_time", COL_TEXT },
-	{ "wait", COL_INT4 },
-	{ "wait_us", COL_INT4 },
-	{ "close_needed", COL_INT4 },
-	{ "ptr", COL_TEXT },
-	{ "link", COL_TEXT },
-	{ "remote_pid", COL_INT4 },
-	{ "tls", COL_TEXT },
-	{ "application_name", COL_TEXT },
-	{ "prepared_statements", COL_INT4 },
-	{ "id", COL_INT4 },
-};
+/* clang-format off */
+#define CONN_COLS \
+	{ "type", COL_TEXT }, \
+	{ "user", COL_TEXT }, \
+	{ "database", COL_TEXT }, \
+	{ "replication", COL_TEXT }, \
+	{ "state", COL_TEXT }, \
+	{ "addr", COL_TEXT }, \
+	{ "port", COL_INT4 }, \
+	{ "local_addr", COL_TEXT }, \
+	{ "local_port", COL_INT4 }, \
+	{ "connect_time", COL_TEXT }, \
+	{ "request_time", COL_TEXT }, \
+	{ "wait", COL_INT4 }, \
+	{ "wait_us", COL_INT4 }, \
+	{ "close_needed", COL_INT4 }, \
+	{ "ptr", COL_TEXT }, \
+	{ "link", COL_TEXT }, \
+	{ "remote_pid", COL_INT4 }, \
+	{ "tls", COL_TEXT }, \
+	{ "application_name", COL_TEXT }, \
+	{ "prepared_statements", COL_INT4 }, \
+	{ "id", COL_INT4 }
+/* clang-format on */
+
+static const struct column conn_cols[] = { CONN_COLS };
 
 /* The other end, and ours: for a unix socket it has no address but the port that names it. */
 static void put_addrs(struct row *r, const struct addr *peer, const struct stream *st)
@@ -98,16 +101,16 @@ static uint32_t peer_pid(const struct session *s)
 	return (uint32_t)who.pid;
 }
 
-static void clients_row(struct row *r, const struct item *it)
+/* PgBouncer's columns. state: for SHOW SOCKETS with cl_ before it. */
+static void client_cells(struct row *r, const struct session *s, const char *prefix, const char *state)
 {
-	const struct session *s = it->obj;
 	bool in_line = s->state == SESSION_WAITING || s->state == SESSION_WELCOME;
 
 	row_text(r, "C");
 	row_text(r, s->user ? s->user->name->s : "");
 	row_text(r, s->db ? s->db->name->s : "");
 	row_text(r, "none");
-	row_text(r, s->talk ? "idle" : session_state_name(s)); /* PgBouncer's console has no other */
+	row_fmt(r, "%s%s", prefix, state);
 	put_addrs(r, &s->addr, &s->stream);
 	row_time(r, s->connect_ms * 1000);
 	row_time(r, s->request_us ? s->request_us : s->connect_ms * 1000);
@@ -120,6 +123,12 @@ static void clients_row(struct row *r, const struct item *it)
 	row_text(r, app_name(s->vars));
 	row_int(r, s->door->prepared(s));
 	row_int(r, s->id);
+}
+
+static void clients_row(struct row *r, const struct item *it)
+{
+	const struct session *s = it->obj;
+	client_cells(r, s, "", s->talk ? "idle" : session_state_name(s)); /* PgBouncer's console has no other */
 }
 
 const struct show_def show_clients = { conn_cols, LEN(conn_cols), clients_gather, clients_row };
@@ -145,15 +154,13 @@ static const char *server_state(const struct server *sv)
 	return server_is_used(sv, sv->pool->lim.check_ms) ? "used" : server_state_name(sv);
 }
 
-static void servers_row(struct row *r, const struct item *it)
+static void server_cells(struct row *r, const struct server *sv, const char *prefix)
 {
-	const struct server *sv = it->obj;
-
 	row_text(r, "S");
-	row_text(r, it->b);
-	row_text(r, it->a);
+	row_text(r, sv->pool->user->name->s);
+	row_text(r, sv->pool->db->name->s);
 	row_text(r, "none");
-	row_text(r, server_state(sv));
+	row_fmt(r, "%s%s", prefix, server_state(sv));
 	put_addrs(r, &sv->addr, &sv->stream);
 	row_time(r, sv->connect_ms * 1000);
 	row_time(r, (sv->request_ms ? sv->request_ms : sv->connect_ms) * 1000);
@@ -168,7 +175,89 @@ static void servers_row(struct row *r, const struct item *it)
 	row_int(r, sv->id);
 }
 
+static void servers_row(struct row *r, const struct item *it)
+{
+	server_cells(r, it->obj, "");
+}
+
 const struct show_def show_servers = { conn_cols, LEN(conn_cols), servers_gather, servers_row };
+
+/* --- SHOW SOCKETS, ACTIVE_SOCKETS: clients, and servers behind them */
+
+static const struct column sockets_cols[] = {
+	CONN_COLS,
+	{ "recv_pos", COL_INT4 },
+	{ "pkt_pos", COL_INT4 },
+	{ "pkt_remain", COL_INT4 },
+	{ "send_pos", COL_INT4 },
+	{ "send_remain", COL_INT4 },
+	{ "pkt_avail", COL_INT4 },
+	{ "send_avail", COL_INT4 },
+};
+
+static bool has_bytes(const struct stream *st)
+{
+	return stream_kept(st) || stream_is_stalled(st);
+}
+
+static bool client_is_active(const struct session *s)
+{
+	return s->state != SESSION_IDLE || has_bytes(&s->stream);
+}
+
+static void gather_sockets(struct batch *b, bool active_only)
+{
+	LIST_EACH (sessions_all(), it) {
+		const struct session *s = list_owner(it, struct session, in_all);
+		if (!active_only || client_is_active(s))
+			batch_offer(b, (struct item){ .a = "C", .b = "", .id = s->id, .obj = s });
+	}
+	LIST_EACH (pools_all(), it) {
+		const struct pool *p = list_owner(it, struct pool, in_all);
+		for (int st = 0; st < SERVER_DEAD; st++) {
+			const struct list *head = &p->by_state[st];
+			for (const struct list *at = head->next; at != head; at = at->next) {
+				const struct server *sv = list_owner(at, struct server, in_state);
+				if (!active_only || st != SERVER_IDLE || has_bytes(&sv->stream))
+					batch_offer(b, (struct item){ .a = "S", .b = "", .id = sv->id, .obj = sv });
+			}
+		}
+	}
+}
+
+static void sockets_gather(struct batch *b)
+{
+	gather_sockets(b, false);
+}
+
+static void active_sockets_gather(struct batch *b)
+{
+	gather_sockets(b, true);
+}
+
+static void sockets_row(struct row *r, const struct item *it)
+{
+	const struct stream *st;
+	if (*it->a == 'C') {
+		const struct session *s = it->obj;
+		client_cells(r, s, "cl_", s->talk ? "active" : session_state_name(s));
+		st = &s->stream;
+	} else {
+		const struct server *sv = it->obj;
+		server_cells(r, sv, "sv_");
+		st = &sv->stream;
+	}
+	row_int(r, stream_kept(st));
+	row_int(r, 0); /* there is no place in a buffer: what was passed on is not kept */
+	row_int(r, 0);
+	row_int(r, 0);
+	row_int(r, stream_stalled(st));
+	row_int(r, stream_kept(st));
+	row_int(r, stream_stalled(st));
+}
+
+const struct show_def show_sockets = { sockets_cols, LEN(sockets_cols), sockets_gather, sockets_row };
+const struct show_def show_active_sockets = { sockets_cols, LEN(sockets_cols), active_sockets_gather, sockets_row };
 
 /* --- SHOW POOLS */
 

@@ -456,6 +456,29 @@ void dns_cancel(struct dns_query *q)
 		query_free(q); /* the lookup goes on, for the next who asks */
 }
 
+static void tell_host(const struct name *nm, struct dns_host *h)
+{
+	uint64_t now = loop_now();
+	bool is_kept = !nm->looking && nm->due.due_ms > now;
+	*h = (struct dns_host){ nm->text, is_kept ? nm->due.due_ms - now : 0, nm->addrs, nm->looking ? 0 : nm->n };
+}
+
+bool dns_next(struct dns_walk *w, struct dns_host *h)
+{
+	w->at = map_next(&names, w->at, &w->slot);
+	if (w->at)
+		tell_host(list_owner(w->at, struct name, node), h);
+	return w->at != NULL;
+}
+
+bool dns_peek(const char *name, struct dns_host *h)
+{
+	struct map_node *n = map_find(&names, name, strlen(name), name_match);
+	if (n)
+		tell_host(list_owner(n, struct name, node), h);
+	return n != NULL;
+}
+
 void dns_usage(size_t *names_out, size_t *pending)
 {
 	*names_out = names.count;

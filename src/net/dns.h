@@ -4,6 +4,7 @@
 #define SLUICE_NET_DNS_H
 
 #include "core/fault.h"
+#include "core/map.h"
 #include "net/addr.h"
 
 #define DNS_MAX_ADDRS 16
@@ -30,6 +31,21 @@ bool dns_use_server(const char *server);
 struct dns_query *dns_resolve(const char *name, uint16_t port, dns_cb *cb, void *arg);
 /* The callback will not fire. NULL is fine. */
 void dns_cancel(struct dns_query *q);
+/* A name in the cache, for SHOW DNS_HOSTS. */
+struct dns_host {
+	const char *name;         /* borrowed, as addrs is, until the loop's next turn */
+	uint64_t ttl_ms;          /* how long it is kept yet */
+	const struct addr *addrs; /* port 0; none: it is being looked up, or has none */
+	size_t n;
+};
+/* Walks all of them, in no order; a walk begins as all zeroes. False: there are no more. */
+struct dns_walk {
+	struct map_node *at;
+	size_t slot;
+};
+bool dns_next(struct dns_walk *w, struct dns_host *h);
+bool dns_peek(const char *name, struct dns_host *h);
+
 /* Entries in the cache (with those being looked up) and queries not yet answered, for SHOW LISTS. */
 void dns_usage(size_t *names, size_t *pending);
 

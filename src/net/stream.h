@@ -96,6 +96,14 @@ static inline size_t stream_kept(const struct stream *st)
 {
 	return st->in ? st->in->len : 0;
 }
+/* Bytes that the kernel did not take yet. */
+static inline size_t stream_stalled(const struct stream *st)
+{
+	size_t n = 0;
+	for (const struct buf *b = st->backlog; b; b = b->next)
+		n += b->len;
+	return n;
+}
 /* Tries to write what is queued, then closes and forgets the rest. No callback fires any more. A second time is
  * harmless. drain: what the peer has sent is read away first, so that the kernel's reset does not overtake our last
  * words. */

@@ -521,13 +521,23 @@ static const struct {
 	{ "SHOW LISTS", "list:t items:i" },
 	{ "SHOW STATE", "key:t value:t" },
 	{ "SHOW MEM", "name:t size:i used:i free:i memtotal:i" },
+	{ "SHOW DNS_HOSTS", "hostname:t ttl:b addrs:t" },
+	{ "SHOW DNS_ZONES", "zonename:t serial:b count:i" },
+	{ "SHOW PEERS", "peer_id:i host:t port:i pool_size:i" },
+	{ "SHOW PEER_POOLS", "peer_id:i cl_active_cancel_req:i cl_waiting_cancel_req:i sv_active_cancel:i sv_login:i" },
+	{ "SHOW SOCKETS",
+	  CONNS " recv_pos:i pkt_pos:i pkt_remain:i send_pos:i send_remain:i pkt_avail:i send_avail:i" },
+	{ "SHOW ACTIVE_SOCKETS",
+	  CONNS " recv_pos:i pkt_pos:i pkt_remain:i send_pos:i send_remain:i pkt_avail:i send_avail:i" },
+	{ "SHOW FDS", "fd:i task:t user:t database:t addr:t port:i cancel:b link:i client_encoding:t "
+		      "std_strings:t datestyle:t timezone:t password:t scram_client_key:t scram_server_key:t" },
 };
 
 static void test_columns(void)
 {
 	if (!begin())
 		return;
-	struct client *c = log_in("watcher", "sluice");
+	struct client *c = log_in("boss", "sluice");
 	for (size_t i = 0; i < COUNT(columns); i++) {
 		const char *got = answer(c, columns[i].text);
 		size_t len = strlen(columns[i].columns);
@@ -583,6 +593,15 @@ static void test_rows(void)
 	got = answer(c, "SHOW CONFIG");
 	check("settings", strstr(got, "\n|pool_mode|session|session|yes\n") &&
 				  strstr(got, "\n|listen_port|6432|6432|no\n") && strstr(got, "\n|conffile|"));
+	got = answer(c, "SHOW SOCKETS");
+	check("who, with a prefix", strstr(got, "\n|C|boss|pgbouncer|none|cl_active|127.0.0.1|1234|") != NULL);
+	check("bytes", strstr(got, "|0|0|0|0|0|0|0\ndone SHOW 1\n") != NULL);
+	struct client *idle = log_in("watcher", "sluice");
+	check("both", strstr(answer(c, "SHOW SOCKETS"), "done SHOW 2\n") != NULL);
+	got = answer(idle, "SHOW FDS");
+	str_fmt(row, sizeof row, "|%d|client|boss|pgbouncer|127.0.0.1|1234|0|0|UTF8|on|ISO|GMT|NULL|NULL|NULL\n",
+		c->s->stream.io.fd);
+	check("descriptors", strstr(got, row) && strstr(got, "done SHOW 2\n"));
 	got = answer(c, "SHOW MEM");
 	check("memory", strstr(got, "\n|buffers|1024|") && strstr(got, "\n|strings|0|"));
 	p->nclients = 0;

@@ -412,7 +412,43 @@ static bool has(const struct got *g, const char *text)
 	return false;
 }
 
+/* What is shown of a name: "ttl addresses", and whether the walk meets each name once. */
+static const char *shown(const char *name, char *out, size_t cap)
+{
+	struct dns_walk w = { NULL, 0 };
+	struct dns_host h;
+	size_t met = 0, all = 0;
+	while (dns_next(&w, &h)) {
+		all++;
+		met += strcmp(h.name, name) == 0;
+	}
+	check_eq("names", all, kept());
+	check_eq(name, met, dns_peek(name, &h));
+	if (met)
+		str_fmt(out, cap, "%llu %zu", (unsigned long long)(h.ttl_ms + 999) / 1000, h.n);
+	return met ? out : "none";
+}
+
 /* ---- the tests */
+
+static void test_shown(void)
+{
+	char out[80];
+	begin();
+	check_str("not asked yet", shown("four.test", out, sizeof out), "none");
+	struct got g = { .n = 0 };
+	struct dns_query *q = dns_resolve("brief.test", 5432, on_got, &g);
+	check("a query", q != NULL);
+	check_str("being looked up", shown("brief.test", out, sizeof out), "0 0");
+	dns_cancel(q);
+	(void)resolve("four.test");
+	(void)resolve("none.test");
+	check_str("three addresses", shown("four.test", out, sizeof out), "15 3");
+	check_str("a failure is kept", shown("none.test", out, sizeof out), "15 0");
+	pass(4000);
+	check_str("for a while", shown("four.test", out, sizeof out), "11 3");
+	end();
+}
 
 static void test_answers(void)
 {
@@ -756,6 +792,7 @@ void suite_dns(void)
 {
 	static const struct unit_test tests[] = {
 		{ "answers", test_answers },
+		{ "what is shown of them", test_shown },
 		{ "hosts file", test_hosts_file },
 		{ "cache", test_cache },
 		{ "one lookup for all", test_one_lookup_for_all },

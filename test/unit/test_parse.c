@@ -34,6 +34,9 @@ static const struct {
 	{ "/*/ RELOAD", INVALID("/*/ RELOAD") "\n? A comment in it does not end." },
 
 	{ "PAUSE", "PAUSE" },
+	{ "suspend",
+	  INVALID("suspend") "\n? It prepared a restart with -R, which PgBouncer has given up, too. PAUSE lets go "
+			     "of the servers and keeps the clients." },
 	{ "PAUSE shop", "PAUSE (shop)" },
 	{ "PAUSE Shop;", "PAUSE (Shop)" },
 	{ "PAUSE \"my db\"", "PAUSE (my db)" },
