@@ -130,6 +130,7 @@ static void apply(void)
 {
 	apply_settings();
 	databases_reload();
+	sessions_configure();
 	sessions_check_dropped();
 }
 
@@ -296,6 +297,7 @@ static bool start(struct fault *f)
 	if (!console_init(&hooks))
 		return fault_set(f, FAULT_NOMEM, "no memory for the console");
 	databases_reload();
+	sessions_configure();
 	log_info(NULL, "sluice %s: listening on %s port %d; open files: %llu, max_client_conn: %lld", PACKAGE_VERSION,
 		 text(SET_listen_addr)[0] ? text(SET_listen_addr) : "unix sockets only, as",
 		 (int)number(SET_listen_port), (unsigned long long)files, (long long)number(SET_max_client_conn));

@@ -11,7 +11,7 @@
 #include "session/exchange.h"
 
 #define SHOW_BATCH    256 /* rows in one turn of the loop */
-#define SHOW_COLS_MAX 32
+#define SHOW_COLS_MAX 64
 
 /* Ordered by a, then b, then id. Texts are borrowed for the batch; "" where there is nothing. */
 struct item {

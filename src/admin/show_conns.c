@@ -338,10 +338,10 @@ static void pools_row(struct row *r, const struct item *it)
 	row_int(r, 0);
 	row_int(r, n[SERVER_ACTIVE]);
 	row_int(r, cancels);
-	row_int(r, n[SERVER_CANCEL]);
+	row_int(r, n[SERVER_CANCEL] + n[SERVER_DRAIN]);
 	row_int(r, n[SERVER_IDLE] - used);
 	row_int(r, used);
-	row_int(r, n[SERVER_CHECK] + n[SERVER_RESET]);
+	row_int(r, n[SERVER_CHECK] + n[SERVER_RESET] + n[SERVER_ROLLBACK]);
 	row_int(r, n[SERVER_CONNECT] + n[SERVER_LOGIN] + n[SERVER_SETUP]);
 	put_wait(r, since ? loop_now_us() - since : 0);
 	row_text(r, modes[p->lim.mode]);

@@ -87,7 +87,7 @@ static void databases_row(struct row *r, const struct item *it)
 	row_text(r, show_load_balance(db));
 	row_int(r, conf ? num(SET_max_db_connections, conf, NULL) : 0);
 	row_int(r, db->servers);
-	row_int(r, 0); /* no limit of a database's clients is served yet */
+	row_int(r, conf ? num(SET_max_db_client_connections, conf, NULL) : 0);
 	row_int(r, db->clients);
 	row_int(r, db->paused);
 	row_int(r, db->disabled);
@@ -140,7 +140,7 @@ static void users_row(struct row *r, const struct item *it)
 	row_text(r, conf ? own_mode(&conf->set) : NULL);
 	row_int(r, num(SET_max_user_connections, NULL, conf));
 	row_int(r, u ? u->servers : 0);
-	row_int(r, 0); /* no limit of a user's clients is served yet */
+	row_int(r, num(SET_max_user_client_connections, NULL, conf));
 	row_int(r, u ? u->clients : 0);
 }
 

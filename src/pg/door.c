@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/slab.h"
 #include "core/str.h"
+#include "pg/kept.h"
 #include "pg/pg.h"
 
 #include <stdlib.h>
@@ -33,12 +34,13 @@ static void free_client(struct session *s)
 	pg_login_free(c);
 	pg_statements_forget(c);
 	pg_sink_free(c->sink);
+	pg_kept_free(c);
 	slab_put(&slab, c);
 }
 
 /* --- Telling */
 
-static void tell(struct session *s, const struct fault *f, bool is_fatal)
+void pg_tell(struct session *s, const struct fault *f, bool is_fatal)
 {
 	struct pg_client *c = pg_client_of(s);
 	uint8_t bytes[PG_ERROR_MAX];
@@ -50,12 +52,15 @@ static void tell(struct session *s, const struct fault *f, bool is_fatal)
 		stream_put_copy(&s->stream, o.p, o.len);
 }
 
-void pg_tell_ready(struct session *s)
+static void notice(struct session *s, const char *text)
 {
-	uint8_t bytes[6];
+	uint8_t bytes[PG_ERROR_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
-	pg_put_ready(&o, 'I');
-	stream_put_copy(&s->stream, o.p, o.len);
+	if (pg_client_of(s)->out_left)
+		return;
+	pg_put_notice(&o, text);
+	if (!o.bad)
+		stream_put_copy(&s->stream, o.p, o.len);
 }
 
 void pg_protocol_fault(struct session *s, const char *what)
@@ -63,14 +68,6 @@ void pg_protocol_fault(struct session *s, const char *what)
 	struct fault f;
 	fault_set(&f, FAULT_PROTO, "%s", what);
 	session_fail(s, &f);
-}
-
-/* The kept input begins with the statement that is refused; how it ends is seen when it is shown again. */
-static void refuse(struct session *s, const struct fault *f)
-{
-	tell(s, f, false);
-	pg_client_of(s)->refusing = true;
-	session_resume_input(s);
 }
 
 static void on_vars(struct session *s, const struct varset *was)
@@ -95,16 +92,6 @@ static void skip(struct pg_client *c, uint32_t total)
 {
 	c->in_left = total;
 	c->in_skip = true;
-}
-
-/* Within what is refused: everything goes, up to a Sync or, when it was a simple query, its end. */
-static void skip_refused(struct pg_client *c, uint8_t type, uint32_t total)
-{
-	skip(c, total);
-	if (type == PG_SYNC || type == PG_QUERY || type == PG_FUNCTION_CALL) {
-		c->refusing = false;
-		pg_tell_ready(&c->s);
-	}
 }
 
 static enum expect_kind expected_of(uint8_t type)
@@ -245,9 +232,11 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 	if (c->sink)
 		return pg_ask_message(s, in, type, total);
 	if (c->refusing) {
-		skip_refused(c, type, total);
+		pg_skip_refused(c, type, total);
 		return true;
 	}
+	if (c->failed || (c->ending && pg_is_ending(c, type)))
+		return pg_failed_message(s, in, type, total);
 	switch (type) {
 	case PG_QUERY:
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
@@ -361,6 +350,12 @@ static void on_bytes(struct session *s, struct rd *in)
 		relay_bytes(s, in);
 }
 
+static bool is_halfway(const struct session *s)
+{
+	const struct pg_client *c = pg_client_of((struct session *)(uintptr_t)s);
+	return c->in_left && !c->in_skip && !c->gather;
+}
+
 void pg_client_unfull(struct pg_client *c)
 {
 	c->full = c->waits = false;
@@ -389,8 +384,12 @@ const struct door_ops pg_door = {
 	.free = free_client,
 	.on_bytes = on_bytes,
 	.on_welcome = pg_welcome,
-	.tell = tell,
-	.refuse = refuse,
+	.tell = pg_tell,
+	.notice = notice,
+	.refuse = pg_refuse,
+	.lost = pg_lost,
+	.fail_transaction = pg_fail_transaction,
+	.is_halfway = is_halfway,
 	.on_vars = on_vars,
 	.prepared = prepared,
 	.on_drained = on_drained,

@@ -13,7 +13,8 @@
 
 #define HELD_MAX                                                                                                       \
 	30000u /* bytes of a message that must be understood whole; those of errors and parameters are far smaller */
-#define BODY_MAX 0x7ffffff0u
+#define BODY_MAX  0x7ffffff0u
+#define DRAIN_MAX (16u << 20) /* bytes that are swallowed for a client that has left: what buffers on the way hold */
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
@@ -331,6 +332,10 @@ static void own_done(struct pg_server *p)
 		failed = &f;
 		fault_set(&f, FAULT_INTERNAL, "the statement left a transaction open");
 	}
+	if (sv->state == SERVER_DRAIN) {
+		server_drained(sv);
+		return;
+	}
 	if (what == OWN_RUN) {
 		server_done_own(sv, failed ? &f : NULL);
 		return;
@@ -383,6 +388,11 @@ static bool ready(struct pg_server *p, uint8_t txn)
 			own_done(p);
 		return true;
 	}
+	if (!s && sv->state == SERVER_DRAIN) {
+		if (expect_is_empty(&p->expect))
+			server_drained(sv);
+		return true;
+	}
 	if (!s) {
 		broken(sv, "ReadyForQuery that nobody asked for");
 		return false;
@@ -393,6 +403,84 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	/* What was sent late may still be on its way: the door looks again when it has left. */
 	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream))
 		session_boundary(s, txn != 'I');
+	return true;
+}
+
+static bool at_rest(const struct server *sv);
+
+/* Ends what needs the client that has left: a copy, and a batch without its Sync. */
+static enum engine_left abandon(struct server *sv)
+{
+	static const char why[] = "the client has left";
+	struct pg_server *p = pg_server_of(sv);
+	uint8_t bytes[64];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	bool copies = p->expect.copying_in;
+
+	if (sv->stream.failed || p->expect.unsure)
+		return ENGINE_BROKEN;
+	if (at_rest(sv))
+		return ENGINE_REST;
+	if (copies) {
+		pg_begin(&o, PG_COPY_FAIL);
+		pg_put(&o, why, sizeof why);
+		pg_end(&o);
+		if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_COPY_END }))
+			return ENGINE_BROKEN;
+	}
+	if (!p->own && expect_needs_sync(&p->expect)) {
+		if (!copies) { /* the Sync alone would commit what ran in the batch; a copy that fails undoes it */
+			pg_begin(&o, PG_QUERY);
+			pg_put_cstr(&o, "ROLLBACK");
+			pg_end(&o);
+			pg_cache_unnamed(&p->cache, NULL);
+			if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_QUERY }))
+				return ENGINE_BROKEN;
+		}
+		pg_begin(&o, PG_SYNC);
+		pg_end(&o);
+		p->cache.batch++;
+		if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC }))
+			return ENGINE_BROKEN;
+	}
+	stream_put_copy(&sv->stream, o.p, o.len);
+	if (p->own || p->left || !expect_is_empty(&p->expect))
+		return ENGINE_OWES;
+	return p->txn == 'I' ? ENGINE_BROKEN : ENGINE_OPEN;
+}
+
+/* What it says needs an answer from the client that has left. False: it is closed. */
+static bool drain_on(struct server *sv)
+{
+	if (abandon(sv) != ENGINE_BROKEN)
+		return true;
+	server_close(sv, "what its client left cannot be ended", NULL);
+	return false;
+}
+
+/* The connection ends behind it. */
+static bool is_last_word(const struct pg_error *e)
+{
+	return strcmp(e->severity, "FATAL") == 0 || strcmp(e->severity, "PANIC") == 0;
+}
+
+/* For a client that stays it is an error as others. */
+static void last_word(struct server *sv, const struct pg_error *e)
+{
+	struct fault f;
+	fault_set(&f, FAULT_IO, "%s", e->message);
+	fault_sqlstate(&f, e->sqlstate);
+	fault_hint(&f, "%s", e->hint);
+	server_fail(sv, &f);
+}
+
+/* A statement that a timeout has cancelled fails for that, not at anybody's request. */
+static bool tell_late(struct session *s, const struct pg_error *e)
+{
+	struct fault f;
+	if (strcmp(e->sqlstate, "57014") != 0 || !session_is_late(s, &f))
+		return false;
+	pg_tell(s, &f, false);
 	return true;
 }
 
@@ -439,6 +527,8 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 		}
 		if (p->own) {
 			own_error(p, body);
+		} else if (!s && sv->state == SERVER_DRAIN && !is_last_word(&e)) {
+			/* what was cancelled */
 		} else if (!s) {
 			struct fault f;
 			fault_set(&f, FAULT_IO, "server sent while idle: %s", e.message);
@@ -447,17 +537,23 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			return false;
 		}
 		const struct expect_entry *x = expect_next(&p->expect);
-		if (to && x && x->flags & EXPECT_REPLACED)
-			stream_put_copy(to, x->text->s, x->text->len);
-		else if (to)
-			stream_put_span(to, at, n);
-		expect_error(&p->expect);
 		if (to) {
-			check_full(p, s);
 			s->pool->stats.v[STAT_error_count]++;
-			if (strcmp(e.severity, "FATAL") == 0 || strcmp(e.severity, "PANIC") == 0)
-				sv->told = true;
+			sv->told = is_last_word(&e);
+			if (sv->told && session_is_kept(s)) {
+				last_word(sv, &e);
+				return false;
+			}
+			if (x && x->flags & EXPECT_REPLACED)
+				stream_put_copy(to, x->text->s, x->text->len);
+			else if (!tell_late(s, &e))
+				stream_put_span(to, at, n);
 		}
+		expect_error(&p->expect);
+		if (to)
+			check_full(p, s);
+		if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
+			return drain_on(sv);
 		return true;
 	default:
 		return true;
@@ -575,13 +671,24 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 	}
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		expect_copy_in(&p->expect);
-	if (!sv->session && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
+	if (!sv->session && sv->state == SERVER_DRAIN) {
+		if (type == PG_COPY_IN && !drain_on(sv))
+			return false;
+	} else if (!sv->session && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
 		broken(sv, "data that nobody asked for");
 		return false;
 	}
 	p->skip = to == NULL;
 	p->left = total;
 	return pass_rest(p, in);
+}
+
+/* A cancelled statement says little more. */
+static void count_drained(struct server *sv, uint32_t n)
+{
+	sv->drained += n;
+	if (sv->drained > DRAIN_MAX)
+		server_close(sv, "too much was still to come when its client left", NULL);
 }
 
 static void on_bytes(struct server *sv, struct rd *in)
@@ -614,6 +721,8 @@ static void on_bytes(struct server *sv, struct rd *in)
 		pg_tell_invented(p);
 	if (s)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
+	else if (sv->state == SERVER_DRAIN)
+		count_drained(sv, (uint32_t)(in->p - from));
 }
 
 static bool at_rest(const struct server *sv)
@@ -663,6 +772,7 @@ const struct engine_ops pg_engine = {
 	.run = run,
 	.at_rest = at_rest,
 	.prepared = prepared,
+	.abandon = abandon,
 	.goodbye = goodbye,
 	.cancel = cancel,
 };

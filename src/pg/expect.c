@@ -200,3 +200,11 @@ void expect_copy_in(struct expect *e)
 	e->count = (uint16_t)keep;
 	e->copying_in = !ended;
 }
+
+unsigned expect_owed(struct expect *e)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < e->count; i++)
+		n += entry(e, i)->kind == EXPECT_QUERY || entry(e, i)->kind == EXPECT_SYNC;
+	return n;
+}

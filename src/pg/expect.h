@@ -81,6 +81,13 @@ static inline const struct expect_entry *expect_next(const struct expect *e)
 {
 	return e->count ? &e->ring[e->head] : (const struct expect_entry *)0;
 }
+/* How many ReadyForQuery are to come. */
+unsigned expect_owed(struct expect *e);
+/* Does a batch that was begun wait for its Sync? Without one the server will not be ready. */
+static inline bool expect_needs_sync(const struct expect *e)
+{
+	return e->is_open || e->skipping;
+}
 /* Its turn has come: the answer to the next entry, which is invented. */
 void expect_told(struct expect *e);
 /* The server answered a message of a batch: ParseComplete, BindComplete, CloseComplete, RowDescription or NoData, and

@@ -20,18 +20,27 @@ struct pg_client {
 	uint32_t in_left;           /* bytes of the message that is passing from the client */
 	uint32_t out_left;          /* bytes of the message that is passing to it */
 	bool in_skip;               /* what passes is dropped */
-	bool refusing;              /* up to the next Sync everything is dropped */
 	bool asking;                /* the console has not yet answered */
 	bool full;                  /* not read from: the server owes too many answers */
 	bool waits;                 /* not read from: what it says next depends on a Sync that is not answered yet */
 	bool keeps_unnamed;         /* its unnamed statement is too long to be remembered: it keeps its server */
+	bool refusing;              /* up to the next Sync everything is dropped */
+	bool refusal_told;          /* and has been answered with an error already */
+	bool ending;                /* in a batch that ends a failed transaction */
+	uint8_t failed;             /* enum pg_failed */
+	uint8_t refused_kind;       /* enum fault_kind: why */
+	uint32_t refused_ahead;     /* bytes that were sent behind what was refused, and are refused with it */
+	uint32_t gathered;          /* bytes in gather */
+	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
 	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
 	const struct istr *unnamed; /* counted: the text of its unnamed statement; NULL: none */
-	uint8_t *gather;            /* owned: a Parse too long for the stream, `gathered` bytes so far; NULL mostly */
-	uint32_t gathered;
+	uint8_t *gather;            /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
 };
 
 #define PG_PARSE_MAX (16u << 20) /* bytes of a Parse that is remembered */
+
+/* Is its transaction over, without any server that would know of it? */
+enum pg_failed { PG_NOT_FAILED, PG_FAILED_UNTOLD, PG_FAILED_TOLD };
 
 /* A server that speaks PostgreSQL. */
 struct pg_server {
@@ -67,7 +76,8 @@ bool pg_is_tracked(const char *name);
 
 /* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);
-void pg_tell_ready(struct session *s); /* outside of transactions */
+void pg_tell(struct session *s, const struct fault *f, bool is_fatal);
+void pg_tell_ready(struct session *s); /* of a client without a server: kept.c */
 /* The client broke the protocol: it is told, and closed. */
 void pg_protocol_fault(struct session *s, const char *what);
 

@@ -152,6 +152,17 @@ void pg_put_error(struct pg_out *o, const char *severity, const struct fault *f)
 	pg_end(o);
 }
 
+void pg_put_notice(struct pg_out *o, const char *text)
+{
+	pg_begin(o, PG_NOTICE);
+	put_field(o, 'S', "NOTICE");
+	put_field(o, 'V', "NOTICE");
+	put_field(o, 'C', "00000");
+	put_field(o, 'M', text);
+	pg_put_u8(o, 0);
+	pg_end(o);
+}
+
 void pg_put_ready(struct pg_out *o, uint8_t status)
 {
 	pg_begin(o, PG_READY);

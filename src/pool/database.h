@@ -38,7 +38,8 @@ struct database {
 	struct user *forced; /* owned: the user= of its entry, or NULL */
 	struct list pools;
 	struct stats gone_stats; /* of pools that were dropped */
-	uint32_t servers, clients;
+	uint32_t servers, clients; /* clients: also those that are still logging in */
+	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
 	bool is_console;
 	bool is_auto; /* made for a name that only "*" matched */

@@ -16,6 +16,14 @@ struct varset;
 
 #define ENGINE_BYTES_MAX 512 /* room for a goodbye or a cancel request */
 
+/* In what condition a session left a server. */
+enum engine_left {
+	ENGINE_REST,  /* nothing is expected, no transaction is open */
+	ENGINE_OPEN,  /* nothing is expected; a transaction is open */
+	ENGINE_OWES,  /* answers are to come, which nobody wants: swallowed; then server_drained() */
+	ENGINE_BROKEN /* there is no way back: to be closed */
+};
+
 struct engine_ops {
 	const char *name;        /* "postgres" */
 	const char *socket_file; /* printf format of the socket's name in its directory, with the port: ".s.PGSQL.%u" */
@@ -33,6 +41,8 @@ struct engine_ops {
 	bool (*at_rest)(const struct server *sv);
 	/* How many statements are prepared there for clients that share it. */
 	uint32_t (*prepared)(const struct server *sv);
+	/* Its session is gone: does what brings it to rest (a copy is ended, a batch closed). May be called again. */
+	enum engine_left (*abandon)(struct server *sv);
 	/* The last words before closing it, and what asks its host to cancel what it runs, on a fresh connection;
 	 * lengths; 0: none. */
 	size_t (*goodbye)(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX]);

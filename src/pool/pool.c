@@ -47,7 +47,7 @@ uint32_t pool_servers(const struct pool *p)
 	return n;
 }
 
-static bool is_paused(const struct pool *p)
+bool pool_is_paused(const struct pool *p)
 {
 	return all_paused || p->db->paused;
 }
@@ -98,7 +98,7 @@ void pool_configure(struct pool *p)
 		.connect_ms = limit_ms(p, SET_server_connect_timeout),
 		.retry_ms = limit_ms(p, SET_server_login_retry),
 		.check_ms = limit_ms(p, SET_server_check_delay),
-		.wait_ms = limit_ms(p, SET_query_wait_timeout),
+		.rollback_ms = limit_ms(p, SET_server_rollback_timeout),
 		.check_query = config_text(c, SET_server_check_query, dc, uc),
 		.reset_query = config_text(c, SET_server_reset_query, dc, uc),
 		.reset_always = config_num(c, SET_server_reset_query_always, dc, uc) != 0,
@@ -194,7 +194,7 @@ static void lend(struct pool *p, struct server *sv)
 
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
-	if (list_empty(&p->waiting) && !is_paused(p)) {
+	if (list_empty(&p->waiting) && !pool_is_paused(p)) {
 		struct server *sv = pick_idle(p);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
@@ -259,13 +259,13 @@ static bool make_room(struct pool *p, bool same_user)
 static uint32_t opening(const struct pool *p)
 {
 	return p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] + p->count[SERVER_CHECK] +
-	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL];
+	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL] + p->count[SERVER_ROLLBACK];
 }
 
 static uint32_t live(const struct pool *p)
 {
 	return p->count[SERVER_IDLE] + p->count[SERVER_ACTIVE] + p->count[SERVER_CHECK] + p->count[SERVER_RESET] +
-	       p->count[SERVER_CANCEL];
+	       p->count[SERVER_CANCEL] + p->count[SERVER_DRAIN] + p->count[SERVER_ROLLBACK];
 }
 
 /* When to try again after a failure. Never at once, whatever server_login_retry says: a failure that takes no time
@@ -351,7 +351,7 @@ static void serve(struct task *t)
 {
 	struct pool *p = list_owner(t, struct pool, serve_task);
 
-	if (is_paused(p)) {
+	if (pool_is_paused(p)) {
 		while (!list_empty(&p->by_state[SERVER_IDLE]))
 			server_close(server_at(p->by_state[SERVER_IDLE].next), "paused", NULL);
 	} else {
@@ -405,7 +405,7 @@ static void serve_others(struct pool *p)
 void pool_server_ready(struct server *sv)
 {
 	struct pool *p = sv->pool;
-	if (p->nwaiting || is_paused(p) || on_change)
+	if (p->nwaiting || pool_is_paused(p) || on_change)
 		pool_serve(p);
 	if (!p->nwaiting)
 		serve_others(p);

@@ -16,8 +16,9 @@ struct pool_limits {
 	uint32_t max_db, max_user; /* 0: no limit */
 	enum pool_mode mode;
 	bool round_robin;
-	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms, wait_ms; /* 0: no limit; check_ms 0: always */
-	const char *check_query, *reset_query;                                  /* of pool->config */
+	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms; /* 0: no limit; check_ms 0: always */
+	uint64_t rollback_ms;                                          /* 0: what was abandoned is closed */
+	const char *check_query, *reset_query;                         /* of pool->config */
 	bool reset_always;
 };
 
@@ -78,6 +79,7 @@ uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
 void pool_pause(struct database *db);
 void pool_resume(struct database *db);
 bool pool_is_all_paused(void);
+bool pool_is_paused(const struct pool *p);
 bool pool_is_quiet(const struct database *db); /* no server of it is open */
 /* RECONNECT: every server is closed as it comes free. */
 void pool_reconnect(struct database *db);

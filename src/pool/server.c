@@ -303,7 +303,11 @@ static void on_deadline(struct deadline *d)
 	case SERVER_CHECK:
 	case SERVER_RESET:
 	case SERVER_CANCEL:
+	case SERVER_ROLLBACK:
 		server_close(sv, "no answer to the house's own query", NULL);
+		break;
+	case SERVER_DRAIN:
+		server_close(sv, "what its client left was not over within server_rollback_timeout", NULL);
 		break;
 	case SERVER_IDLE:
 		if (now >= sv->expires_ms)
@@ -401,7 +405,10 @@ void server_done_own(struct server *sv, const struct fault *f)
 			server_fail(sv, &told);
 		} else {
 			log_warn(&sv->log, "the server failed the house's own query: %s", f->text);
-			server_close(sv, sv->state == SERVER_CHECK ? "server check failed" : "reset query failed",
+			server_close(sv,
+				     sv->state == SERVER_CHECK      ? "server check failed"
+				     : sv->state == SERVER_ROLLBACK ? "rollback failed"
+								    : "reset query failed",
 				     NULL);
 		}
 		return;
@@ -415,10 +422,15 @@ void server_done_own(struct server *sv, const struct fault *f)
 		sv->used = sv->was_session = false;
 		become_idle(sv);
 		break;
+	case SERVER_ROLLBACK:
+		sv->pool->stats.v[STAT_rollback_count]++;
+		server_release(sv);
+		break;
 	case SERVER_CONNECT:
 	case SERVER_LOGIN:
 	case SERVER_IDLE:
 	case SERVER_ACTIVE:
+	case SERVER_DRAIN:
 	case SERVER_CANCEL:
 	case SERVER_DEAD:
 	case SERVER_NSTATES:
@@ -434,12 +446,17 @@ bool server_is_used(const struct server *sv, uint64_t check_delay_ms)
 	       (check_delay_ms > 0 || sv->used);
 }
 
+static void allow(struct server *sv, uint64_t ms)
+{
+	deadline_clear(&sv->deadline); /* an idle one may still be armed */
+	if (ms)
+		(void)deadline_set(&sv->deadline, loop_now() + ms);
+}
+
 /* A statement of the house's own has as long as a connect. */
 static void run_own(struct server *sv, const char *sql)
 {
-	deadline_clear(&sv->deadline); /* an idle one may still be armed */
-	if (sv->pool->lim.connect_ms)
-		(void)deadline_set(&sv->deadline, loop_now() + sv->pool->lim.connect_ms);
+	allow(sv, sv->pool->lim.connect_ms);
 	sv->ops->run(sv, sql);
 }
 
@@ -451,21 +468,75 @@ void server_check(struct server *sv)
 	run_own(sv, strcmp(sv->pool->lim.check_query, "<empty>") == 0 ? "" : sv->pool->lim.check_query);
 }
 
+static bool is_outdated(const struct server *sv)
+{
+	return sv->close_needed || sv->generation != sv->pool->db->generation;
+}
+
+/* They have a deadline of their own. */
+static void wait_for_cancels(struct server *sv)
+{
+	deadline_clear(&sv->deadline);
+	server_move(sv, SERVER_CANCEL);
+}
+
+/* Its session left in the middle of something: that is cancelled, and rolled back. */
+static void clean_up(struct server *sv)
+{
+	struct pool *p = sv->pool;
+	enum engine_left left = ENGINE_BROKEN;
+
+	if (sv->state == SERVER_ACTIVE)
+		p->stats.v[STAT_abandoned_count]++;
+	if (!sv->is_cut && p->lim.rollback_ms && !is_outdated(sv))
+		left = sv->ops->abandon(sv);
+	if (sv->state == SERVER_DEAD)
+		return;
+	switch (left) {
+	case ENGINE_REST:
+	case ENGINE_BROKEN:
+		server_close(sv, "client disconnect while server was not ready", NULL);
+		break;
+	case ENGINE_OWES:
+		if (sv->state == SERVER_DRAIN)
+			break;
+		server_move(sv, SERVER_DRAIN);
+		sv->drained = 0;
+		allow(sv, p->lim.rollback_ms);
+		(void)server_cancel(sv, NULL);
+		break;
+	case ENGINE_OPEN:
+		if (sv->cancels) {
+			wait_for_cancels(sv);
+			break;
+		}
+		server_move(sv, SERVER_ROLLBACK);
+		allow(sv, p->lim.rollback_ms);
+		sv->ops->run(sv, "ROLLBACK");
+		break;
+	}
+}
+
+void server_drained(struct server *sv)
+{
+	if (sv->state == SERVER_DRAIN)
+		server_release(sv);
+}
+
 void server_release(struct server *sv)
 {
 	struct pool *p = sv->pool;
 
-	if (!sv->ops->at_rest(sv)) {
-		server_close(sv, "client disconnect while server was not ready", NULL);
+	if (sv->is_cut || !sv->ops->at_rest(sv)) {
+		clean_up(sv);
 		return;
 	}
-	if (sv->close_needed || sv->generation != p->db->generation) {
+	if (is_outdated(sv)) {
 		server_close(sv, "close_needed", NULL);
 		return;
 	}
-	if (sv->cancels) { /* which have a deadline of their own */
-		deadline_clear(&sv->deadline);
-		server_move(sv, SERVER_CANCEL);
+	if (sv->cancels) {
+		wait_for_cancels(sv);
 		return;
 	}
 	if (loop_now() >= sv->expires_ms) {
@@ -475,6 +546,10 @@ void server_release(struct server *sv)
 	if (p->lim.reset_query[0] && sv->used && (sv->was_session || p->lim.reset_always)) {
 		server_move(sv, SERVER_RESET);
 		run_own(sv, p->lim.reset_query);
+		return;
+	}
+	if (sv->state != SERVER_ACTIVE) {
+		become_idle(sv);
 		return;
 	}
 	/* As become_idle(), but for the deadline, which looks for itself when it fires: this is every transaction's
@@ -584,6 +659,15 @@ static struct cancel *cancel_of(const struct server *sv)
 	return NULL;
 }
 
+/* Whoever waits for a request to be through is a connection that is held open: as many as PgBouncer has for a pool. */
+static bool may_wait(const struct pool *p, struct cancel *c)
+{
+	uint32_t most = 2 * (p->lim.size ? p->lim.size : pool_servers(p)), n = 0;
+	LIST_EACH (&c->waiting, it)
+		n++;
+	return n < most;
+}
+
 bool server_cancel(struct server *sv, struct list *who)
 {
 	uint8_t bytes[ENGINE_BYTES_MAX];
@@ -595,7 +679,10 @@ bool server_cancel(struct server *sv, struct list *who)
 	/* More for the same statement say nothing new: a storm of them costs the server one connection. */
 	struct cancel *c = sv->cancels ? cancel_of(sv) : NULL;
 	if (c) {
-		list_add(&c->waiting, who);
+		if (who && !may_wait(sv->pool, c))
+			return false;
+		if (who)
+			list_add(&c->waiting, who);
 		return true;
 	}
 	if (n == 0 || (is_unix && !socket_path(sv, path, sizeof path)))
@@ -612,7 +699,8 @@ bool server_cancel(struct server *sv, struct list *who)
 		return false;
 	}
 	list_init(&c->waiting);
-	list_add(&c->waiting, who);
+	if (who)
+		list_add(&c->waiting, who);
 	c->server = sv;
 	sv->cancels++;
 	list_add(&cancels, &c->in_all);

@@ -4,7 +4,10 @@
  *   CONNECT -> LOGIN -> (SETUP: connect_query) -> IDLE <-> ACTIVE        lent to a session
  *                                                  IDLE -> CHECK -> IDLE  long idle, asked before it is lent
  *                            ACTIVE -> RESET -> IDLE                      after a session pooling client
- *                            ACTIVE -> CANCEL -> RESET or IDLE            a cancel request for it is still under way
+ *                            ACTIVE -> DRAIN                              its session left before the answer: cancelled
+ *                            ACTIVE, DRAIN -> ROLLBACK                    ... or in a transaction
+ *                            ACTIVE, DRAIN -> CANCEL                      a cancel request for it is still under way
+ *                            DRAIN, ROLLBACK, CANCEL -> RESET or IDLE
  *   any -> DEAD */
 #ifndef SLUICE_POOL_SERVER_H
 #define SLUICE_POOL_SERVER_H
@@ -22,8 +25,10 @@
 	X(SETUP, "setup", TO(IDLE) | TO(DEAD))                                                                         \
 	X(IDLE, "idle", TO(ACTIVE) | TO(CHECK) | TO(DEAD))                                                             \
 	X(CHECK, "tested", TO(IDLE) | TO(DEAD))                                                                        \
-	X(ACTIVE, "active", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DEAD))                                              \
-	X(CANCEL, "being_canceled", TO(IDLE) | TO(RESET) | TO(DEAD))                                                   \
+	X(ACTIVE, "active", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DRAIN) | TO(ROLLBACK) | TO(DEAD))                   \
+	X(DRAIN, "being_canceled", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(ROLLBACK) | TO(DEAD))                        \
+	X(CANCEL, "being_canceled", TO(IDLE) | TO(RESET) | TO(ROLLBACK) | TO(DEAD))                                    \
+	X(ROLLBACK, "rollback", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DEAD))                                          \
 	X(RESET, "reset", TO(IDLE) | TO(DEAD))                                                                         \
 	X(DEAD, "dead", 0)
 #define X(s, shown, next) SERVER_##s,
@@ -61,6 +66,8 @@ struct server {
 	bool used;         /* has served a session since its reset */
 	bool told;         /* its session has been sent the last error of the server itself */
 	bool was_session;  /* since its reset a client of session pooling has held it */
+	bool is_cut;       /* a message of the session that left it ends in the middle */
+	uint32_t drained;  /* DRAIN: bytes that were swallowed */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
@@ -75,10 +82,13 @@ const char *server_state_name(const struct server *sv);
 bool server_is_used(const struct server *sv, uint64_t check_delay_ms);
 /* Begins a check with server_check_query. */
 void server_check(struct server *sv);
-/* It comes back from a session: cleans it, or makes it idle, or closes it. */
+/* It comes back from a session: cleans it, or makes it idle, or closes it. What its session left undone is cancelled
+ * and rolled back, within server_rollback_timeout. */
 void server_release(struct server *sv);
 /* Sends a cancel request for what it runs, on a connection of its own. True: borrower_ops.cancelled(who) is called when
- * it is through; who is in no list, and leaves the one it is put in by list_del() if it goes before. */
+ * it is through; who (NULL: nobody waits) is in no list, and leaves the one it is put in by list_del() if it goes
+ * before. False: there is nothing to cancel, it cannot be asked, or so many wait for the one under way that one more
+ * says nothing. */
 bool server_cancel(struct server *sv, struct list *who);
 
 /* --- For whoever borrows servers (session/), which the pool does not know. */
@@ -103,6 +113,8 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 void server_synced(struct server *sv, const struct fault *f);
 /* What run() asked for has been answered; f: it failed. */
 void server_done_own(struct server *sv, const struct fault *f);
+/* All that abandon() waited for has been answered. */
+void server_drained(struct server *sv);
 /* It broke, or cannot be used: closed, and whoever depends on it hears f. */
 void server_fail(struct server *sv, const struct fault *f);
 

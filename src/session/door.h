@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct session;
+struct server;
 struct varset;
 
 struct door_ops {
@@ -21,8 +22,19 @@ struct door_ops {
 	void (*on_welcome)(struct session *s);
 	/* Tell the client; after a fatal one the session is closed by the caller. */
 	void (*tell)(struct session *s, const struct fault *f, bool is_fatal);
-	/* The statement that waits in the kept input is answered with this error; the client stays, in step. */
+	/* A message that is no error, at any time between two others. */
+	void (*notice)(struct session *s, const char *text);
+	/* The statement that waits in the kept input is answered with this error, and so is what was sent behind it
+	 * without waiting; the client stays, in step. */
 	void (*refuse)(struct session *s, const struct fault *f);
+	/* sv, which it was linked to, is gone (and still readable): all that it owed is answered with this error, and a
+	 * transaction that was open has failed. False: the client cannot be kept in step, and is to be closed. */
+	bool (*lost)(struct session *s, const struct server *sv, const struct fault *f);
+	/* The open transaction, in which no answer is owed, was rolled back: the next statement hears why. False: out
+	 * of memory. */
+	bool (*fail_transaction)(struct session *s, const struct fault *f);
+	/* A message of the client's has been passed on in part. */
+	bool (*is_halfway)(const struct session *s);
 	/* s->vars is what a server made of the client's settings; `was`: what the client believes. */
 	void (*on_vars)(struct session *s, const struct varset *was);
 	/* How many prepared statements the client has, as far as they are not its server's own. */

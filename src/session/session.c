@@ -25,9 +25,14 @@ static struct list resuming = { &resuming, &resuming };
 static struct task bury_task, resume_task;
 static uint32_t count;
 static uint64_t last_id;
-static bool refusing;
+static bool refusing, ending;
 static void (*on_change)(void);
 
+/* Settings that hold for all, read once. */
+static uint64_t login_ms, notify_ms;
+static bool compat_disconnect;
+
+static void refuse_cancelled(struct session *s);
 static void granted(struct pool_wait *w, struct server *sv);
 static void refused(struct pool_wait *w, const struct fault *f);
 
@@ -96,24 +101,33 @@ static bool stands_in_line(const struct session *s)
 	return s->state == SESSION_WAITING || s->state == SESSION_WELCOME;
 }
 
-static void end_session(struct session *s, bool drain)
+/* Gives its server back in whatever condition it is. */
+static void let_go(struct session *s)
 {
 	struct server *sv = s->server;
+	s->server = NULL;
+	list_del(&s->in_resume); /* it may wait for a cancel request of ours to be through */
+	sv->is_cut = ending || s->door->is_halfway(s);
+	stream_unhold(&sv->stream, HOLD_PEER);
+	stream_unhold(&s->stream, HOLD_PEER);
+	pool_give(sv);
+}
+
+static void end_session(struct session *s, bool drain)
+{
 	if (stands_in_line(s))
 		pool_leave(s->pool, &s->wait);
 	list_del(&s->in_resume);
 	session_move(s, SESSION_DEAD);
 	deadline_clear(&s->deadline);
 	stream_close(&s->stream, drain);
-	s->server = NULL;
-	if (sv) {
-		stream_unhold(&sv->stream, HOLD_PEER);
-		pool_give(sv);
-	}
+	if (s->server)
+		let_go(s);
 	if (s->talk)
 		s->db->exchange->close(s);
 	if (s->is_in) {
 		s->user->clients--;
+		s->db->clients_in--;
 		if (s->pool && --s->pool->nclients == 0)
 			pool_serve(s->pool);
 	}
@@ -185,9 +199,216 @@ static void on_stall(struct stream *st, bool stalled)
 
 static const struct stream_ops stream_ops = { on_bytes, on_end, NULL, on_stall };
 
-static void on_deadline(struct deadline *d)
+/* --- Clients that stay, although something failed */
+
+/* May it lose its server and go on? In session pooling the server has what belongs to the client: temporary tables,
+ * prepared statements, settings. */
+bool session_is_kept(const struct session *s)
 {
-	struct session *s = list_owner(d, struct session, deadline);
+	return !compat_disconnect && s->mode != POOL_SESSION;
+}
+
+/* Its statement is answered with an error, before any server has seen it. */
+static void turn_away(struct session *s, const struct fault *f)
+{
+	struct fault told = *f;
+	if (compat_disconnect) {
+		session_fail(s, f);
+		return;
+	}
+	if (config_num(config_now(), SET_log_pooler_errors, NULL, NULL))
+		log_warn(&s->log, "pooler error: %s", f->text);
+	if (!told.hint[0])
+		fault_hint(&told, "The statement was not run, and the connection goes on.");
+	s->pool->stats.v[STAT_refused_count]++;
+	s->request_us = loop_now_us();
+	s->has_retried = false;
+	s->door->refuse(s, &told);
+}
+
+/* --- Deadlines
+ * What is due follows from the state of the session alone: due_at(). Nothing is cleared when what was waited for comes
+ * in time; a deadline that fires too early is set again. So a statement costs a comparison or two, and none where
+ * nothing is configured. */
+
+#define NEVER UINT64_MAX
+
+static void set_fault(struct fault *f, const char *sqlstate, const char *text, const char *setting)
+{
+	fault_set(f, compat_disconnect ? FAULT_PROTO : FAULT_TIMEOUT, "%s", text);
+	if (!compat_disconnect)
+		fault_sqlstate(f, sqlstate);
+	fault_hint(f, "The limit is the setting %s.", setting);
+}
+
+static void set_late_fault(const struct session *s, struct fault *f)
+{
+	if (s->late == LATE_XACT)
+		set_fault(f, "25P04", "transaction timeout", "transaction_timeout");
+	else
+		set_fault(f, "57014", "query timeout", "query_timeout");
+}
+
+static uint64_t after(uint64_t since_us, uint32_t ms)
+{
+	return ms ? since_us / 1000 + ms : NEVER;
+}
+
+static uint64_t first_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t idle_since_us(const struct session *s)
+{
+	return s->request_us ? s->request_us : s->connect_ms * 1000;
+}
+
+static uint64_t notify_at(const struct session *s)
+{
+	return notify_ms && !s->was_noticed ? s->wait.since_us / 1000 + notify_ms : NEVER;
+}
+
+static uint64_t due_active(const struct session *s)
+{
+	const struct session_limits *l = &s->limits;
+	if (s->talk)
+		return NEVER;
+	if (s->late)
+		return s->give_up_ms;
+	if (s->is_running)
+		return first_of(after(s->request_us, l->query), after(s->xact_us, l->xact));
+	if (s->xact_us)
+		return first_of(after(s->request_us, l->idle_xact), after(s->xact_us, l->xact));
+	return after(idle_since_us(s), l->idle);
+}
+
+static uint64_t due_at(const struct session *s)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_LOGIN:
+		return login_ms ? s->connect_ms + login_ms : NEVER;
+	case SESSION_WELCOME:
+		return after(s->wait.since_us, s->limits.wait);
+	case SESSION_WAITING:
+		return first_of(after(s->wait.since_us, s->limits.wait), notify_at(s));
+	case SESSION_IDLE:
+		return s->talk ? NEVER : after(idle_since_us(s), s->limits.idle);
+	case SESSION_ACTIVE:
+		return due_active(s);
+	case SESSION_SYNC:
+	case SESSION_DEAD:
+		return NEVER;
+	case SESSION_NSTATES:
+		ASSERT(false);
+	}
+	return NEVER;
+}
+
+static bool arm(struct session *s)
+{
+	uint64_t due = due_at(s);
+	if (due == NEVER || (deadline_is_set(&s->deadline) && s->deadline.due_ms <= due))
+		return true;
+	return deadline_set(&s->deadline, due);
+}
+
+static void waited_too_long(struct session *s)
+{
+	bool paused = pool_is_paused(s->pool), stays = s->state == SESSION_WAITING && !compat_disconnect;
+	struct fault f;
+	fault_set(&f, !stays ? FAULT_PROTO : paused ? FAULT_NOT_NOW : FAULT_BUSY, "query_wait_timeout");
+	fault_hint(&f, paused ? "The database is paused, by PAUSE or KILL on the console; RESUME ends that."
+			      : "All server connections of the pool were in use for that long: see SHOW POOLS.");
+	s->pool->stats.v[STAT_wait_timeout_count]++;
+	if (!stays) {
+		session_fail(s, &f);
+		return;
+	}
+	pool_leave(s->pool, &s->wait);
+	session_move(s, SESSION_IDLE);
+	turn_away(s, &f);
+}
+
+static void idle_too_long(struct session *s)
+{
+	struct fault f;
+	set_fault(&f, "57P05", "client_idle_timeout", "client_idle_timeout");
+	s->pool->stats.v[STAT_client_idle_timeout_count]++;
+	session_fail(s, &f);
+}
+
+/* Its transaction is over, whatever it thinks: the server rolls back and is somebody else's. */
+static void take_away(struct session *s, const struct fault *f)
+{
+	s->pool->stats.v[STAT_transaction_timeout_count]++;
+	if (!session_is_kept(s)) {
+		session_fail(s, f);
+		return;
+	}
+	log_warn(&s->log, "%s: the transaction is rolled back", f->text);
+	s->late = LATE_NOT;
+	s->xact_us = 0;
+	session_move(s, SESSION_IDLE);
+	bool ok = s->door->fail_transaction(s, f);
+	let_go(s);
+	session_resume_input(s);
+	if (!ok) {
+		struct fault none;
+		fault_set(&none, FAULT_NOMEM, "no memory for the session");
+		session_fail(s, &none);
+	}
+}
+
+/* The cancel did not help, or cannot be sent. */
+static void give_up(struct session *s)
+{
+	struct fault f;
+	set_late_fault(s, &f);
+	server_close(s->server, f.text, &f);
+}
+
+static void runs_too_long(struct session *s, uint64_t now)
+{
+	struct fault f;
+	bool query = now >= after(s->request_us, s->limits.query);
+
+	s->late = query ? LATE_QUERY : LATE_XACT;
+	if (query)
+		s->pool->stats.v[STAT_query_timeout_count]++;
+	set_late_fault(s, &f);
+	if (compat_disconnect) {
+		session_fail(s, &f);
+		return;
+	}
+	log_warn(&s->log, "%s: the statement is cancelled", f.text);
+	s->give_up_ms = now + s->pool->lim.rollback_ms;
+	/* Its next statement waits until the request is through: it must not be hit. */
+	struct list *who = list_empty(&s->in_resume) ? &s->in_resume : NULL;
+	if (!s->pool->lim.rollback_ms || !server_cancel(s->server, who))
+		give_up(s);
+}
+
+static void active_too_long(struct session *s, uint64_t now)
+{
+	struct fault f;
+	if (s->late) {
+		give_up(s);
+	} else if (s->is_running) {
+		runs_too_long(s, now);
+	} else if (!s->xact_us) {
+		idle_too_long(s);
+	} else {
+		if (now >= after(s->xact_us, s->limits.xact))
+			set_fault(&f, "25P04", "transaction timeout", "transaction_timeout");
+		else
+			set_fault(&f, "25P03", "idle transaction timeout", "idle_transaction_timeout");
+		take_away(s, &f);
+	}
+}
+
+static void too_late(struct session *s, uint64_t now)
+{
 	struct fault f;
 
 	switch ((enum session_state)s->state) {
@@ -196,18 +417,78 @@ static void on_deadline(struct deadline *d)
 		session_fail(s, &f);
 		break;
 	case SESSION_WELCOME:
+		waited_too_long(s);
+		break;
 	case SESSION_WAITING:
-		fault_set(&f, FAULT_PROTO, "query_wait_timeout");
-		fault_hint(&f, "All server connections of the pool were in use for that long: see SHOW POOLS.");
-		session_fail(s, &f);
+		if (now >= after(s->wait.since_us, s->limits.wait)) {
+			waited_too_long(s);
+			break;
+		}
+		s->was_noticed = true;
+		if (!pool_is_paused(s->pool))
+			s->door->notice(s, "No server connection is free for the query yet: it waits in line.");
 		break;
 	case SESSION_IDLE:
-	case SESSION_SYNC:
+		idle_too_long(s);
+		break;
 	case SESSION_ACTIVE:
+		active_too_long(s, now);
+		break;
+	case SESSION_SYNC:
 	case SESSION_DEAD:
 		break;
 	case SESSION_NSTATES:
 		ASSERT(false);
+	}
+}
+
+static void on_deadline(struct deadline *d)
+{
+	struct session *s = list_owner(d, struct session, deadline);
+	uint64_t now = loop_now();
+	if (now >= due_at(s))
+		too_late(s, now);
+	(void)arm(s);
+}
+
+bool session_is_late(const struct session *s, struct fault *f)
+{
+	if (!s->late)
+		return false;
+	set_late_fault(s, f);
+	return true;
+}
+
+static uint32_t limit(const struct session *s, enum setting_id id)
+{
+	int64_t ms = config_num(config_now(), id, s->db->conf, s->user->conf);
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static void read_limits(struct session *s)
+{
+	s->limits = (struct session_limits){
+		.wait = limit(s, SET_query_wait_timeout),
+		.query = limit(s, SET_query_timeout),
+		.xact = limit(s, SET_transaction_timeout),
+		.idle_xact = limit(s, SET_idle_transaction_timeout),
+		.idle = limit(s, SET_client_idle_timeout),
+	};
+	s->has_limits = s->limits.query || s->limits.xact || s->limits.idle_xact || s->limits.idle;
+}
+
+void sessions_configure(void)
+{
+	const struct config *c = config_now();
+	login_ms = (uint64_t)config_num(c, SET_client_login_timeout, NULL, NULL);
+	notify_ms = (uint64_t)config_num(c, SET_query_wait_notify, NULL, NULL);
+	compat_disconnect = config_num(c, SET_compat_disconnect, NULL, NULL) != 0;
+	LIST_EACH (&sessions, it) {
+		struct session *s = list_owner(it, struct session, in_all);
+		if (s->pool) {
+			read_limits(s);
+			(void)arm(s);
+		}
 	}
 }
 
@@ -238,8 +519,7 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 	deadline_init(&s->deadline, on_deadline);
 	stream_open(&s->stream, fd, &stream_ops);
 	s->vars = varset_empty();
-	uint64_t within = (uint64_t)config_num(config_now(), SET_client_login_timeout, NULL, NULL);
-	if (!s->vars || (within && !deadline_set(&s->deadline, loop_now() + within))) {
+	if (!s->vars || !arm(s)) {
 		session_close(s, "no memory");
 		return;
 	}
@@ -262,6 +542,8 @@ static void welcome(struct session *s)
 	s->vars = vars;
 	deadline_clear(&s->deadline);
 	session_move(s, SESSION_IDLE);
+	if (s->has_limits)
+		(void)arm(s);
 	s->door->on_welcome(s);
 }
 
@@ -269,6 +551,7 @@ static void count_client(struct session *s)
 {
 	s->is_in = true;
 	s->user->clients++;
+	s->db->clients_in++;
 	if (s->pool) {
 		s->pool->nclients++;
 		s->pool->stats.v[STAT_client_login_count]++;
@@ -288,6 +571,19 @@ void session_identify(struct session *s, struct database *db, struct user *u)
 	}
 }
 
+/* The limits of its own database and user, which only those fill that are in. */
+static bool is_one_too_many(const struct session *s, struct fault *f)
+{
+	const struct config *c = config_now();
+	int64_t most = s->db && s->db->conf ? config_num(c, SET_max_db_client_connections, s->db->conf, NULL) : 0;
+	if (most && s->db->clients_in >= most)
+		return !fault_set(f, FAULT_PROTO, "client connections exceeded (max_db_client_connections)");
+	most = s->user ? config_num(c, SET_max_user_client_connections, NULL, s->user->conf) : 0;
+	if (most && s->user->clients >= most)
+		return !fault_set(f, FAULT_PROTO, "client connections exceeded (max_user_client_connections)");
+	return false;
+}
+
 bool session_may_enter(const struct session *s, struct fault *f)
 {
 	bool full = count > (uint32_t)config_num(config_now(), SET_max_client_conn, NULL, NULL);
@@ -302,7 +598,7 @@ bool session_may_enter(const struct session *s, struct fault *f)
 		return fault_set(f, FAULT_PROTO, "no more connections allowed (max_client_conn)");
 	if (s->db && s->db->disabled)
 		return fault_set(f, FAULT_NOT_NOW, "database \"%s\" is disabled", s->db->name->s);
-	return true;
+	return !is_one_too_many(s, f);
 }
 
 void session_login_done(struct session *s)
@@ -324,6 +620,10 @@ void session_login_done(struct session *s)
 		s->door->on_welcome(s);
 		return;
 	}
+	if (is_one_too_many(s, &f)) { /* others have come in while this one proved who it is */
+		session_fail(s, &f);
+		return;
+	}
 	s->pool = route_pool(db, u);
 	if (!s->pool) {
 		fault_set(&f, FAULT_NOMEM, "no memory for a pool");
@@ -331,6 +631,7 @@ void session_login_done(struct session *s)
 		return;
 	}
 	s->mode = (uint8_t)config_num(config_now(), SET_pool_mode, db->conf, u->conf);
+	read_limits(s);
 	count_client(s);
 	if (s->pool->welcome) {
 		welcome(s);
@@ -339,12 +640,12 @@ void session_login_done(struct session *s)
 	/* What servers report at login is not known yet: wait for a first one. */
 	session_move(s, SESSION_WELCOME);
 	deadline_clear(&s->deadline);
-	if (s->pool->lim.wait_ms)
-		(void)deadline_set(&s->deadline, loop_now() + s->pool->lim.wait_ms);
 	struct server *sv = pool_take(s->pool, &s->wait);
 	if (sv) {
 		pool_give(sv);
 		welcome(s);
+	} else {
+		(void)arm(s);
 	}
 }
 
@@ -385,7 +686,6 @@ static void link_to(struct session *s, struct server *sv)
 static void granted(struct pool_wait *w, struct server *sv)
 {
 	struct session *s = list_owner(w, struct session, wait);
-	deadline_clear(&s->deadline);
 	if (s->state == SESSION_WELCOME) {
 		pool_give(sv);
 		welcome(s);
@@ -400,14 +700,18 @@ static void refused(struct pool_wait *w, const struct fault *f)
 {
 	struct session *s = list_owner(w, struct session, wait);
 	/* The line has let it go already. */
-	s->state = s->state == SESSION_WELCOME ? SESSION_LOGIN : SESSION_IDLE;
-	session_fail(s, f);
+	bool at_login = s->state == SESSION_WELCOME;
+	s->state = at_login ? SESSION_LOGIN : SESSION_IDLE;
+	if (at_login)
+		session_fail(s, f);
+	else
+		turn_away(s, f);
 }
 
 bool session_want_server(struct session *s)
 {
-	if (s->state == SESSION_ACTIVE)
-		return true;
+	if (s->state == SESSION_ACTIVE) /* a cancel request of ours is not to hit what comes behind it */
+		return !s->server->cancels || list_empty(&s->in_resume);
 	if (s->state != SESSION_IDLE)
 		return false;
 	struct server *sv = pool_take(s->pool, &s->wait);
@@ -416,8 +720,8 @@ bool session_want_server(struct session *s)
 		return s->state == SESSION_ACTIVE;
 	}
 	session_move(s, SESSION_WAITING);
-	if (s->pool->lim.wait_ms)
-		(void)deadline_set(&s->deadline, loop_now() + s->pool->lim.wait_ms);
+	s->was_noticed = false;
+	(void)arm(s);
 	return false;
 }
 
@@ -426,6 +730,10 @@ void session_request_begins(struct session *s)
 	s->request_us = loop_now_us();
 	if (!s->xact_us)
 		s->xact_us = s->request_us;
+	s->is_running = true;
+	s->has_retried = false;
+	if (s->has_limits)
+		(void)arm(s);
 }
 
 void session_request_ends(struct session *s, bool in_transaction)
@@ -448,6 +756,22 @@ void session_request_ends(struct session *s, bool in_transaction)
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;
+	s->is_running = false;
+	if (s->late && in_transaction && s->late == LATE_XACT) {
+		struct fault f;
+		set_late_fault(s, &f);
+		take_away(s, &f);
+		return true;
+	}
+	if (s->late) {
+		s->late = LATE_NOT;
+		if (!in_transaction && s->mode != POOL_SESSION) { /* what waits may go to another server at once */
+			list_del(&s->in_resume);
+			session_resume_input(s);
+		}
+	}
+	if (s->has_limits && (in_transaction || s->limits.idle))
+		(void)arm(s);
 	if (in_transaction)
 		return false;
 	if (s->mode == POOL_SESSION) {
@@ -467,13 +791,42 @@ bool session_boundary(struct session *s, bool in_transaction)
 
 static void server_lost(struct session *s, struct server *sv, const struct fault *f)
 {
+	bool was_sync = s->state == SESSION_SYNC, is_cancelled = s->is_cancelled;
+
 	s->server = NULL;
+	list_del(&s->in_resume);
+	s->is_running = s->is_cancelled = false;
+	s->late = LATE_NOT;
 	if (s->state == SESSION_DEAD)
 		return;
-	if (sv->told)
-		session_close(s, f->text);
-	else
+	if (!session_is_kept(s) || s->db->dropped) {
+		if (sv->told)
+			session_close(s, f->text);
+		else
+			session_fail(s, f);
+		return;
+	}
+	stream_unhold(&s->stream, HOLD_PEER);
+	s->xact_us = 0;
+	s->request_us = loop_now_us();
+	session_move(s, SESSION_IDLE);
+	if (s->limits.idle)
+		(void)arm(s);
+	if (was_sync) { /* its statement is here yet: it tries another server, once */
+		bool again = !s->has_retried;
+		s->has_retried = true;
+		if (is_cancelled)
+			refuse_cancelled(s);
+		else if (again)
+			session_resume_input(s);
+		else
+			turn_away(s, f);
+		return;
+	}
+	if (!s->door->lost(s, sv, f))
 		session_fail(s, f);
+	else if (config_num(config_now(), SET_log_pooler_errors, NULL, NULL))
+		log_warn(&s->log, "pooler error: %s", f->text);
 }
 
 static void server_stalled(struct session *s, bool stalled)
@@ -501,7 +854,9 @@ static void synced(struct session *s, const struct fault *f)
 	bool is_cancelled = s->is_cancelled;
 	s->is_cancelled = false;
 	if (f) {
-		session_fail(s, f);
+		session_move(s, SESSION_IDLE);
+		let_go(s);
+		turn_away(s, f);
 		return;
 	}
 	/* What the server made of them is what they are: "ISO" is "ISO, MDY" there. */
@@ -512,10 +867,8 @@ static void synced(struct session *s, const struct fault *f)
 		s->door->on_vars(s, was);
 	varset_put(was);
 	if (is_cancelled) {
-		struct server *sv = s->server;
-		s->server = NULL;
 		session_move(s, SESSION_IDLE);
-		pool_give(sv);
+		let_go(s);
 		refuse_cancelled(s);
 		return;
 	}
@@ -524,7 +877,11 @@ static void synced(struct session *s, const struct fault *f)
 
 static void cancelled(struct list *who)
 {
-	session_close(list_owner(who, struct session, in_resume), "cancel request");
+	struct session *s = list_owner(who, struct session, in_resume);
+	if (s->state == SESSION_LOGIN)
+		session_close(s, "cancel request");
+	else
+		session_resume_input(s);
 }
 
 static const struct borrower_ops borrower = { server_lost, server_stalled, synced, cancelled };
@@ -534,7 +891,6 @@ bool session_cancel(struct session *s, struct session *who)
 	switch ((enum session_state)s->state) {
 	case SESSION_WAITING:
 		pool_leave(s->pool, &s->wait);
-		deadline_clear(&s->deadline);
 		session_move(s, SESSION_IDLE);
 		refuse_cancelled(s);
 		return false;
@@ -578,6 +934,7 @@ void sessions_free(void)
 {
 	struct fault f;
 	fault_set(&f, FAULT_SHUTDOWN, "pooler is shutting down");
+	ending = true; /* servers are closed as they are, with nothing more asked of them */
 	LIST_EACH (&sessions, it)
 		session_fail(list_owner(it, struct session, in_all), &f);
 	loop_undefer(&bury_task);

@@ -3,6 +3,8 @@
  *   LOGIN -> (WELCOME: a first server must tell what it reports at login) -> IDLE
  *   IDLE -> WAITING (in the pool's line) -> SYNC (its settings are replayed on the server) -> ACTIVE -> IDLE
  *   IDLE -> ACTIVE at once when an idle server has the right settings, or on the console
+ *   WAITING, SYNC -> IDLE: the statement was refused, and the client stays
+ *   ACTIVE -> IDLE also when the server was lost, or taken away because a timeout has passed
  *   any -> DEAD
  *
  * Follow one query: stream on_bytes -> door on_bytes -> session_want_server() -> pool_take() -> the door forwards to
@@ -20,12 +22,20 @@
 	X(WELCOME, "waiting", TO(IDLE) | TO(DEAD))                                                                     \
 	X(IDLE, "idle", TO(WAITING) | TO(SYNC) | TO(ACTIVE) | TO(DEAD))                                                \
 	X(WAITING, "waiting", TO(SYNC) | TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                             \
-	X(SYNC, "active", TO(ACTIVE) | TO(DEAD))                                                                       \
+	X(SYNC, "active", TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                                            \
 	X(ACTIVE, "active", TO(IDLE) | TO(DEAD))                                                                       \
 	X(DEAD, "dead", 0)
 #define X(s, shown, next) SESSION_##s,
 enum session_state { SESSION_STATES(X) SESSION_NSTATES };
 #undef X
+
+/* The timeouts that hold for a client, in milliseconds; 0: none. */
+struct session_limits {
+	uint32_t wait, query, xact, idle_xact, idle;
+};
+
+/* What has taken too long, and was cancelled for that. */
+enum session_late { LATE_NOT, LATE_QUERY, LATE_XACT };
 
 /* Owner: the worker's list. Ended only by session_close(), which unlinks at once and frees at the end of the turn, so
  * code further up the stack may still hold it but should only return. */
@@ -42,17 +52,24 @@ struct session {
 	void *talk;                /* the exchange engine's own, on the console */
 	const struct varset *vars; /* counted: its tracked settings */
 	struct pool_wait wait;
-	struct deadline deadline; /* login, or the wait for a server */
+	struct deadline deadline; /* the first of all that holds now, or one before it: it looks when it fires */
+	struct session_limits limits;
 	struct addr addr;
 	uint64_t id;
 	uint64_t connect_ms;
 	uint64_t request_us; /* start of the statement that runs, or the last one's; 0: none yet */
-	uint64_t xact_us;    /* start of the transaction */
+	uint64_t xact_us;    /* start of the transaction; 0: in none */
+	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled */
 	uint8_t state;
 	uint8_t mode;      /* enum pool_mode */
 	bool is_own_user;  /* came by a unix socket as the user that Sluice runs as */
 	bool is_cancelled; /* by its client, while its settings are being replayed */
 	bool is_in;        /* logged in: counted in user->clients and pool->nclients */
+	bool is_running;   /* its server owes it an answer */
+	bool has_limits;   /* of query, transaction or idling: the only ones that each statement has to look at */
+	bool was_noticed;  /* told that it waits for a server */
+	bool has_retried;  /* lost a server before its statement had reached it */
+	uint8_t late;      /* enum session_late */
 };
 
 /* --- For main */
@@ -69,6 +86,8 @@ void sessions_refuse(void);
 bool sessions_is_refusing(void);
 /* Called at the end of a turn in which a client left. NULL: nobody. */
 void sessions_on_change(void (*changed)(void));
+/* Reads again what holds for all clients; at start, and after each change of the settings. */
+void sessions_configure(void);
 /* After a reload: clients of databases that are configured no more are told so, and closed. */
 void sessions_check_dropped(void);
 void sessions_free(void); /* closes all, for exit */
@@ -92,6 +111,11 @@ bool session_boundary(struct session *s, bool in_transaction);
 /* The clocks of statistics: a statement goes to the server; an answer is complete (in_transaction: a block is open). */
 void session_request_begins(struct session *s);
 void session_request_ends(struct session *s, bool in_transaction);
+/* Does it go on when its server is lost, or its transaction is taken away? Else it is told and closed. */
+bool session_is_kept(const struct session *s);
+/* An error of the server's for a statement that was cancelled here: FAULT_TIMEOUT, and what the client should be told
+ * instead. */
+bool session_is_late(const struct session *s, struct fault *f);
 /* Tells the client, logs, and closes. */
 void session_fail(struct session *s, const struct fault *f);
 /* Closes without a word. why is for the log: "client close". */

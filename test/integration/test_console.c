@@ -188,7 +188,7 @@ static void test_paused_for_too_long(void)
 	PGconn *con = console(), *a = client(NULL);
 	check_scalar(a, "select 1", "1");
 	sql(con, "PAUSE");
-	check_sql_fails(a, "select 1", "08P01", "query_wait_timeout");
+	check_sql_fails(a, "select 1", peer_version() ? "08P01" : "57P03", "query_wait_timeout");
 	sql(con, "RESUME");
 	check_scalar(client(NULL), "select 1", "1");
 }

@@ -441,10 +441,10 @@ static void test_query_wait_timeout(void)
 	PGconn *a = client(NULL), *b = client(NULL);
 	hold(a);
 	uint64_t began = now_ms();
-	check_sql_fails(b, "select 1", "08P01", "query_wait_timeout");
+	check_sql_fails(b, "select 1", peer_version() ? "08P01" : "53300", "query_wait_timeout");
 	uint64_t took = now_ms() - began;
 	check("about a second", took >= 900 && took < 15000);
-	check_eq("its connection is closed", PQstatus(b), CONNECTION_BAD);
+	check_eq("its connection stays", PQstatus(b), peer_version() ? CONNECTION_BAD : CONNECTION_OK);
 	check_scalar(a, "select 1", "1");
 	sql(a, "commit");
 	check_scalar(client(NULL), "select 1", "1");

@@ -75,7 +75,7 @@ static const struct {
 	{ "not for all databases", "load_balance_hosts = disable\n",
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
-	{ "later, off", "client_tls_sslmode = disable\nquery_timeout = 0\nserver_tls_sslmode = disable\n", "" },
+	{ "later, off", "client_tls_sslmode = disable\npeer_id = 0\nserver_tls_sslmode = disable\n", "" },
 	{ "later, the default", "server_tls_sslmode = prefer\n", "W m:5 server_tls_sslmode" LATER },
 	{ "later, wanted", "client_tls_sslmode = require\nauth_ldap_options = /x\n",
 	  "? m:5 client_tls_sslmode" LATER "? m:6 auth_ldap_options" LATER },
@@ -141,7 +141,6 @@ static const struct {
 
 	{ "a user", "[users]\nanna = pool_mode=session max_user_connections=3 pool_size=2 reserve_pool_size=1\n", "" },
 	{ "not for users", "[users]\nanna = host=a\n", "? m:6 user \"anna\": " UNKNOWN " \"host\"\n" },
-	{ "later for users", "[users]\nanna = query_timeout=3\n", "? m:6 user \"anna\": query_timeout" LATER },
 	{ "user again", "[users]\nanna = pool_mode=session\nanna = pool_size=1\n",
 	  "W m:7 user \"anna\": is given again; both entries count\n" },
 
@@ -364,7 +363,7 @@ static void test_environment(void)
 	setenv("SLUICE_POOL_MOED", "x", 1);
 	setenv("SLUICE_", "x", 1);
 	setenv("SLUICE_BIN", "x", 1);
-	setenv("SLUICE_QUERY_TIMEOUT", "5", 1);
+	setenv("SLUICE_RESOLV_CONF", "/etc/resolv.conf", 1);
 	setenv("SLUICE_LOAD_BALANCE_HOSTS", "disable", 1);
 	struct config *c = load(PRE "listen_port = 6000\n", false, &told);
 	if (check("loaded", c != NULL)) {
@@ -376,7 +375,7 @@ static void test_environment(void)
 	check("nearest",
 	      strstr(told.text, "W environment:0 SLUICE_POOL_MOED: unknown setting; did you mean pool_mode?\n"));
 	check("unknown", strstr(told.text, "W environment:0 SLUICE_BIN: unknown setting\n"));
-	check("later", strstr(told.text, "W environment:0 SLUICE_QUERY_TIMEOUT is known to PgBouncer"));
+	check("later", strstr(told.text, "W environment:0 SLUICE_RESOLV_CONF is known to PgBouncer"));
 	config_put(c);
 	setenv("SLUICE_LISTEN_PORT", "many", 1);
 	check("a bad value", !load(PRE, false, &told));
@@ -408,7 +407,7 @@ static void test_running(void)
 		{ "pool_mode", "x", "one of session", "" },
 		{ "listen_port", "7000", "cannot be changed without a restart", "" },
 		{ "load_balance_hosts", "disable", "single databases", "" },
-		{ "query_timeout", "1", "known to PgBouncer but not served", "" },
+		{ "resolv_conf", "/x", "known to PgBouncer but not served", "" },
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		f = (struct fault){ .kind = FAULT_NONE };

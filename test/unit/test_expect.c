@@ -213,12 +213,44 @@ static void test_ends(void)
 	}
 }
 
+static void test_questions(void)
+{
+	static const struct {
+		const char *sent; /* B Q S C: as the kinds; e: an error, z: ready */
+		unsigned owed;
+		bool needs_sync;
+	} rows[] = {
+		{ "", 0, false },       { "Q", 1, false },  { "B", 0, true },   { "BS", 1, false },  { "BSB", 1, true },
+		{ "BBSQQS", 4, false }, { "BC", 0, true },  { "QC", 1, false }, { "BCS", 1, false }, { "Be", 0, true },
+		{ "BeS", 1, false },    { "BQe", 0, true }, { "QBz", 0, true }, { "BSz", 0, false },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct expect e;
+		expect_init(&e);
+		for (const char *at = rows[i].sent; *at; at++) {
+			if (*at == 'e')
+				expect_error(&e);
+			else if (*at == 'z')
+				check(rows[i].sent, expect_ready(&e));
+			else
+				check(rows[i].sent, sent(&e, *at == 'B'   ? EXPECT_BIND
+							     : *at == 'Q' ? EXPECT_QUERY
+							     : *at == 'S' ? EXPECT_SYNC
+									  : EXPECT_COPY_END));
+		}
+		check_eq(rows[i].sent, expect_owed(&e), rows[i].owed);
+		check_eq(rows[i].sent, expect_needs_sync(&e), rows[i].needs_sync);
+		expect_free(&e);
+	}
+}
+
 void suite_expect(void)
 {
 	static const struct unit_test tests[] = {
 		{ "what is sent and said", test_scripts },
 		{ "a long queue", test_growth },
 		{ "what becomes of each", test_ends },
+		{ "what is owed, and what is open", test_questions },
 		{ NULL, NULL },
 	};
 	unit_add("pg/expect", tests);

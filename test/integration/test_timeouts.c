@@ -1,0 +1,475 @@
+/* test_timeouts.c - what takes too long ends, and what did not cause it goes on: clients get an error with a SQLSTATE
+ * of its own and stay, servers are rolled back and kept. */
+#include "harness.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLEEP "select pg_sleep(100)"
+
+static void start(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+/* The last of what comes. */
+static PGresult *last_result(PGconn *c)
+{
+	PGresult *r, *got = NULL;
+	wait_until("an answer", is_answered(c));
+	while ((r = PQgetResult(c))) {
+		PQclear(got);
+		got = r;
+	}
+	return got;
+}
+
+/* A client that reads what nobody asked for, which libpq keeps to itself. */
+static int raw_client(const char *user)
+{
+	char body[512];
+	size_t len = 0;
+	int fd = raw_open();
+	require("start", raw_startup(fd, user, "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+	return fd;
+}
+
+static void raw_query(int fd, const char *query)
+{
+	char body[1024];
+	size_t len = 0;
+	check(query, raw_message(fd, 'Q', query, strlen(query) + 1) && raw_expect(fd, 'Z', body, sizeof body, &len));
+}
+
+/* It is told so, unasked, and closed. */
+static void is_disconnected(int fd, const char *sqlstate, const char *part)
+{
+	char body[1024];
+	size_t len = 0;
+	require(part, raw_expect(fd, 'E', body, sizeof body, &len));
+	check_str(part, error_field(body, len, 'S'), "FATAL");
+	check_str(part, error_field(body, len, 'C'), sqlstate);
+	check(part, strstr(error_field(body, len, 'M'), part));
+	check_eq("closed", raw_read_all(fd, body, sizeof body), 0);
+	raw_close(fd);
+}
+
+static char *pid_of(PGconn *c)
+{
+	return scalar(c, "select pg_backend_pid()");
+}
+
+static int stat_of(PGconn *con, const char *name)
+{
+	return atoi(show(con, "TOTALS", "name", text("total_%s", name), "value"));
+}
+
+/* Is this backend there, with no transaction and nothing to do? */
+static bool is_idle(const char *pid)
+{
+	return atoi(pg_scalar("select count(*) from pg_stat_activity where pid = %s and state = 'idle'", pid)) == 1;
+}
+
+static void no_transaction_is_left(void)
+{
+	wait_until("nothing is left open",
+		   strcmp(pg_scalar("select count(*) from pg_stat_activity where state like 'idle in%%'"), "0") == 0);
+}
+
+/* --- query_timeout */
+
+/* In every mode and protocol, in a transaction or not: cancelled at the server, which stays. */
+static void test_query(void)
+{
+	static const char *const modes[] = { "transaction", "session", "statement" };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		sluice_with(text("pool_mode = %s\nquery_timeout = 0.3", modes[i]));
+		PGconn *c = client(NULL);
+		char *pid = pid_of(c);
+		check_sql_fails(c, SLEEP, "57014", "query timeout");
+		check_str("the same server", pid_of(c), pid);
+		check_result_fails(c, PQexecParams(c, SLEEP, 0, NULL, NULL, NULL, NULL, 0), "57014", "query timeout");
+		check_str("the same server", pid_of(c), pid);
+		if (i != 2) {
+			sql(c, "begin");
+			check_sql_fails(c, SLEEP, "57014", "query timeout");
+			check_eq("status", PQtransactionStatus(c), PQTRANS_INERROR);
+			check_sql_fails(c, "select 1", "25P02", NULL);
+			sql(c, "rollback");
+			check_scalar(c, "select 1", "1");
+		}
+		PGconn *con = console();
+		check_eq("counted", stat_of(con, "query_timeout_count"), i != 2 ? 3 : 2);
+		sluice_stop();
+	}
+}
+
+/* Statements that are in time are never hit, however many there are and however the deadlines are looked at. */
+static void test_short_queries(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_timeout = 0.4\ntransaction_timeout = 1");
+	PGconn *a = client(NULL), *b = client(NULL);
+	uint64_t until = now_ms() + 1500;
+	do {
+		check_scalar(a, "select 1 from pg_sleep(0.05)", "1");
+		check_scalar(b, "select 1 from pg_sleep(0.05)", "1");
+	} while (now_ms() < until);
+	check_sql_fails(a, SLEEP, "57014", "query timeout");
+	check_scalar(b, "select 1", "1");
+}
+
+/* A server that does not heed the request is closed in the end; the client stays even then. */
+static void test_query_that_cannot_be_cancelled(void)
+{
+	sluice_with("pool_mode = transaction\nquery_timeout = 0.2\nserver_rollback_timeout = 0.3");
+	PGconn *c = client(NULL);
+	char *pid = pid_of(c);
+	/* Waiting for data of a copy that do not come is what PostgreSQL does not cancel. */
+	sql(c, "create table if not exists timeouts (n int)");
+	PGresult *r = PQexec(c, "copy timeouts from stdin");
+	check_eq("copying", PQresultStatus(r), PGRES_COPY_IN);
+	PQclear(r);
+	wait_until("the server is closed", sluice_logged("closing because: query timeout"));
+	PQputCopyEnd(c, NULL);
+	check_result_fails(c, PQgetResult(c), "57014", "query timeout");
+	while ((r = PQgetResult(c)))
+		PQclear(r);
+	check("another server", strcmp(pid_of(c), pid) != 0);
+	check_scalar(c, "select 1", "1");
+}
+
+/* Who may take how long: the database says, and the user before it. */
+static void test_whose(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@\nshort = @PG@ dbname=test query_timeout=0.2",
+				     .settings = "pool_mode = transaction",
+				     .users = "bob = query_timeout=0.3\ncarol = query_timeout=60" });
+	check_sql_fails(client("dbname=short"), SLEEP, "57014", "query timeout");
+	check_sql_fails(client("user=bob"), SLEEP, "57014", "query timeout");
+	check_scalar(client("user=carol dbname=short"), "select 1 from pg_sleep(0.5)", "1");
+	check_scalar(client(NULL), "select 1 from pg_sleep(0.5)", "1");
+}
+
+/* SET and RELOAD reach who is there already. */
+static void test_changed(void)
+{
+	sluice_with("pool_mode = transaction");
+	PGconn *c = client(NULL), *con = console();
+	start(c, SLEEP);
+	wait_until("it runs", show_int(con, "POOLS", "database", "test", "sv_active") == 1);
+	sql(con, "SET query_timeout = 0.1");
+	check_result_fails(c, last_result(c), "57014", "query timeout");
+	sql(con, "SET query_timeout = 0");
+	check_scalar(c, "select 1 from pg_sleep(0.3)", "1");
+}
+
+/* --- Transactions */
+
+static void test_idle_in_transaction(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nidle_transaction_timeout = 0.3");
+	PGconn *c = client(NULL), *other = client(NULL), *con = console();
+	char *pid = pid_of(c);
+	static const struct {
+		const char *first, *state;
+		PGTransactionStatusType then;
+	} cases[] = {
+		{ "select 1", "25P03", PQTRANS_INERROR },
+		{ "commit", "25P03", PQTRANS_IDLE }, /* must not look as if it had worked */
+		{ "end work;", "25P03", PQTRANS_IDLE },
+		{ "rollback", NULL, PQTRANS_IDLE },
+		{ " ABORT ; ", NULL, PQTRANS_IDLE },
+		{ "rollback to savepoint a", "25P03", PQTRANS_INERROR },
+	};
+	for (int extended = 0; extended < 2; extended++) {
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			sql(c, "begin");
+			sql(c, "savepoint a");
+			/* The server is somebody else's as soon as it is rolled back. */
+			check_str("the same server", pid_of(other), pid);
+			PGresult *r = extended ? PQexecParams(c, cases[i].first, 0, NULL, NULL, NULL, NULL, 0)
+					       : PQexec(c, cases[i].first);
+			if (cases[i].state) {
+				check_result_fails(c, r, cases[i].state, "idle transaction timeout");
+			} else {
+				check_eq(cases[i].first, PQresultStatus(r), PGRES_COMMAND_OK);
+				check_str(cases[i].first, PQcmdStatus(r), "ROLLBACK");
+				PQclear(r);
+			}
+			check_eq(cases[i].first, PQtransactionStatus(c), cases[i].then);
+			if (cases[i].then == PQTRANS_INERROR) {
+				check_sql_fails(c, "select 2", "25P02", "aborted");
+				check_result_fails(c, PQexecParams(c, "select 2", 0, NULL, NULL, NULL, NULL, 0),
+						   "25P02", "aborted");
+				check_eq("still failed", PQtransactionStatus(c), PQTRANS_INERROR);
+				r = extended ? PQexecParams(c, "commit", 0, NULL, NULL, NULL, NULL, 0)
+					     : PQexec(c, "commit");
+				check_str("its end", PQcmdStatus(r), "ROLLBACK");
+				PQclear(r);
+				check_eq("over", PQtransactionStatus(c), PQTRANS_IDLE);
+			}
+			check_str("the same server", pid_of(c), pid);
+		}
+	}
+	check_eq("counted", stat_of(con, "transaction_timeout_count"), 2 * (int)COUNT(cases));
+	check_eq("all rolled back", stat_of(con, "rollback_count"), 2 * (int)COUNT(cases));
+}
+
+/* Drivers prepare what ends their transactions. */
+static void test_prepared_ends(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nidle_transaction_timeout = 0.2");
+	PGconn *c = client(NULL), *other = client(NULL);
+	static const char *const ends[] = { "rollback", "/* the driver's */ commit" };
+	for (int named = 0; named < 2; named++) {
+		for (size_t i = 0; i < COUNT(ends); i++) {
+			const char *name = named ? text("s%zu", i) : "";
+			bool is_commit = i == 1;
+			for (int when = 0; when < 3;
+			     when++) { /* prepared before, and after it has failed, told or not */
+				if (when == 0)
+					PQclear(PQprepare(c, name, ends[i], 0, NULL));
+				sql(c, "begin");
+				if (when == 0 && !named)
+					PQclear(PQprepare(c, name, ends[i], 0, NULL));
+				check_scalar(other, "select 1", "1");
+				if (when == 2 || is_commit)
+					check_sql_fails(c, "select 1", "25P03", NULL);
+				if (when && !named)
+					PQclear(PQprepare(c, name, ends[i], 0, NULL));
+				if (when == 0 && !named && is_commit) /* a Query ends the unnamed statement */
+					PQclear(PQprepare(c, name, ends[i], 0, NULL));
+				PGresult *r = PQexecPrepared(c, name, 0, NULL, NULL, NULL, 0);
+				check_eq(text("%s %d %d: %s", ends[i], named, when, PQresultErrorMessage(r)),
+					 PQresultStatus(r), PGRES_COMMAND_OK);
+				check_str(ends[i], PQcmdStatus(r), "ROLLBACK");
+				PQclear(r);
+				check_eq("over", PQtransactionStatus(c), PQTRANS_IDLE);
+				check_scalar(c, "select 1", "1");
+			}
+		}
+	}
+	/* Prepared in the failed transaction, and there for later. */
+	sql(c, "begin");
+	check_scalar(other, "select 1", "1");
+	PGresult *r = PQprepare(c, "later", "rollback", 0, NULL);
+	check_eq("prepared", PQresultStatus(r), PGRES_COMMAND_OK);
+	PQclear(r);
+	r = PQexecPrepared(c, "later", 0, NULL, NULL, NULL, 0);
+	check_str("tag", PQcmdStatus(r), "ROLLBACK");
+	PQclear(r);
+	sql(c, "begin");
+	r = PQexecPrepared(c, "later", 0, NULL, NULL, NULL, 0);
+	check_str("tag, of a server's", PQcmdStatus(r), "ROLLBACK");
+	PQclear(r);
+	check_eq("over", PQtransactionStatus(c), PQTRANS_IDLE);
+}
+
+/* What it did is undone, and what it locked is free. */
+static void test_it_is_rolled_back(void)
+{
+	sluice_with("pool_mode = transaction\nidle_transaction_timeout = 0.3");
+	PGconn *c = client(NULL), *other = client(NULL);
+	sql(other, "create table if not exists timeouts (n int); truncate timeouts");
+	sql(c, "begin; insert into timeouts values (1)");
+	sql(other, "truncate timeouts");
+	check_sql_fails(c, "insert into timeouts values (2)", "25P03", NULL);
+	sql(c, "rollback");
+	check_scalar(c, "select count(*) from timeouts", "0");
+	no_transaction_is_left();
+}
+
+static void test_transaction(void)
+{
+	sluice_with("pool_mode = transaction\ntransaction_timeout = 0.5");
+	PGconn *c = client(NULL);
+	char *pid = pid_of(c);
+	/* One that talks all the time, ... */
+	sql(c, "begin");
+	uint64_t until = now_ms() + PATIENCE_MS;
+	PGresult *r = NULL;
+	do {
+		PQclear(r);
+		r = PQexec(c, "select 1");
+	} while (PQresultStatus(r) == PGRES_TUPLES_OK && now_ms() < until);
+	check_result_fails(c, r, "25P04", "transaction timeout");
+	check_eq("failed", PQtransactionStatus(c), PQTRANS_INERROR);
+	sql(c, "rollback");
+	check_str("the same server", pid_of(c), pid);
+	/* ... one that runs, ... */
+	sql(c, "begin");
+	check_sql_fails(c, SLEEP, "25P04", "transaction timeout");
+	check_eq("failed", PQtransactionStatus(c), PQTRANS_INERROR);
+	no_transaction_is_left();
+	check_sql_fails(c, "select 1", "25P02", NULL);
+	sql(c, "rollback");
+	check_str("the same server", pid_of(c), pid);
+	/* ... and one that is a single statement. */
+	check_sql_fails(c, SLEEP, "25P04", "transaction timeout");
+	check_eq("none", PQtransactionStatus(c), PQTRANS_IDLE);
+	check_str("the same server", pid_of(c), pid);
+}
+
+/* In session pooling the server has what is the client's: it goes with its client, as PostgreSQL itself does it. */
+static void test_session_pooling(void)
+{
+	sluice_with("pool_mode = session\nidle_transaction_timeout = 0.3\ntransaction_timeout = 5");
+	PGconn *first = client(NULL);
+	char *pid = pid_of(first);
+	client_close(first);
+	int fd = raw_client("alice");
+	raw_query(fd, "begin");
+	is_disconnected(fd, "25P03", "idle transaction timeout");
+	wait_until("the server is kept", is_idle(pid));
+	check_str("and used", pid_of(client(NULL)), pid);
+}
+
+static void test_idle_client(void)
+{
+	static const char *const modes[] = { "transaction", "session" };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		sluice_start(&(struct conf){ .settings = text("pool_mode = %s\nclient_idle_timeout = 0.4", modes[i]),
+					     .users = "bob = client_idle_timeout=0" });
+		int never = raw_client("alice"), once = raw_client("alice");
+		PGconn *c = client(NULL), *exempt = client("user=bob"), *con = console();
+		raw_query(once, "select 1");
+		uint64_t until = now_ms() + 1000;
+		do
+			check_scalar(c, "select 1 from pg_sleep(0.02)", "1");
+		while (now_ms() < until);
+		sql(c, "begin");
+		is_disconnected(never, "57P05", "client_idle_timeout");
+		is_disconnected(once, "57P05", "client_idle_timeout");
+		check_scalar(c, "select 1 from pg_sleep(0.6)", "1");
+		sql(c, "commit");
+		check_scalar(exempt, "select 1", "1");
+		check_eq("counted", stat_of(con, "client_idle_timeout_count"), 2);
+		sluice_stop();
+	}
+}
+
+/* --- Waiting */
+
+static int notices;
+
+static void on_notice(void *arg, const PGresult *r)
+{
+	(void)arg;
+	const char *says = PQresultErrorMessage(r);
+	notices += says && strstr(says, "waits in line") != NULL;
+}
+
+static void test_wait_notify(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_notify = 0.2\nquery_wait_timeout = 1");
+	PGconn *a = client(NULL), *b = client(NULL), *con = console();
+	PQsetNoticeReceiver(b, on_notice, NULL);
+	sql(a, "begin");
+	for (int i = 1; i <= 2; i++) {
+		check_sql_fails(b, "select 1", "53300", "query_wait_timeout");
+		check_eq("told once", notices, i);
+	}
+	check_eq("counted", stat_of(con, "wait_timeout_count"), 2);
+	check_eq("counted", stat_of(con, "refused_count"), 2);
+	sql(a, "commit");
+	check_scalar(b, "select 1", "1");
+}
+
+/* What was sent behind a statement that is refused, without waiting, is refused with it: its BEGIN is missing. */
+static void test_refused_pipeline(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 0.5");
+	PGconn *a = client(NULL), *b = client(NULL);
+	sql(b, "create table if not exists timeouts (n int); truncate timeouts");
+	static const char *const batch[] = { "begin", "insert into timeouts values (1)", "commit" };
+	sql(a, "begin");
+	require("pipeline", PQenterPipelineMode(b));
+	for (size_t i = 0; i < COUNT(batch); i++) {
+		require("sent", PQsendQueryParams(b, batch[i], 0, NULL, NULL, NULL, NULL, 0));
+		require("sync", PQpipelineSync(b));
+	}
+	PQflush(b);
+	for (size_t i = 0; i < COUNT(batch); i++) {
+		PGresult *r = PQgetResult(b);
+		check_str(batch[i], PQresultErrorField(r, PG_DIAG_SQLSTATE), "53300");
+		PQclear(r);
+		check("end of it", PQgetResult(b) == NULL);
+		r = PQgetResult(b);
+		check_eq("in step", PQresultStatus(r), PGRES_PIPELINE_SYNC);
+		PQclear(r);
+	}
+	require("out", PQexitPipelineMode(b));
+	sql(a, "commit");
+	check_scalar(b, "select count(*) from timeouts", "0");
+}
+
+/* --- compat_disconnect */
+
+static void test_compat(void)
+{
+	sluice_with(
+		"pool_mode = transaction\ndefault_pool_size = 2\nquery_timeout = 0.3\nidle_transaction_timeout = 0.3\n"
+		"query_wait_timeout = 0.5\ncompat_disconnect = 1");
+	PGconn *c = client(NULL);
+	check_sql_fails(c, SLEEP, "08P01", "query timeout");
+	check_eq("closed", PQstatus(c), CONNECTION_BAD);
+	int fd = raw_client("alice");
+	raw_query(fd, "begin");
+	is_disconnected(fd, "08P01", "idle transaction timeout");
+	PGconn *con = console();
+	c = client(NULL);
+	check_scalar(c, "select 1", "1");
+	sql(con, "PAUSE");
+	check_sql_fails(c, "select 1", "08P01", "query_wait_timeout");
+	check_eq("closed", PQstatus(c), CONNECTION_BAD);
+	sql(con, "RESUME");
+}
+
+/* --- How many clients */
+
+static void test_client_limits(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@\nsmall = @PG@ dbname=test max_db_client_connections=2",
+				     .settings = "pool_mode = transaction\nmax_user_client_connections = 3",
+				     .users = "bob = max_user_client_connections=1" });
+	PGconn *one = client("user=bob"), *a = client("dbname=small"), *con = console();
+	client("dbname=small");
+	check_login_fails("08P01", "client connections exceeded (max_user_client_connections)", "user=bob");
+	check_login_fails("08P01", "client connections exceeded (max_db_client_connections)", "dbname=small");
+	check_login_fails("08P01", "client connections exceeded (max_db_client_connections)",
+			  "dbname=small password=wrong");
+	check_eq("shown", show_int(con, "DATABASES", "name", "small", "max_client_connections"), 2);
+	client(NULL);
+	check_login_fails("08P01", "client connections exceeded (max_user_client_connections)", "user=alice");
+	client_close(one);
+	client_close(a);
+	PGconn *b = NULL;
+	wait_until("room again", (b = client_try("user=bob")) != NULL);
+	wait_until("room again", (b = client_try("dbname=small")) != NULL);
+	check_scalar(b, "select 1", "1");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "query", test_query },
+		{ "short_queries", test_short_queries },
+		{ "query_that_cannot_be_cancelled", test_query_that_cannot_be_cancelled },
+		{ "whose", test_whose },
+		{ "changed", test_changed },
+		{ "idle_in_transaction", test_idle_in_transaction },
+		{ "prepared_ends", test_prepared_ends },
+		{ "it_is_rolled_back", test_it_is_rolled_back },
+		{ "transaction", test_transaction },
+		{ "session_pooling", test_session_pooling },
+		{ "idle_client", test_idle_client },
+		{ "wait_notify", test_wait_notify },
+		{ "refused_pipeline", test_refused_pipeline },
+		{ "compat", test_compat },
+		{ "client_limits", test_client_limits },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "timeouts", tests);
+}
