@@ -540,7 +540,9 @@ static bool is_temp_schema(const struct sql_lexer *lex, const struct sql_token *
 	if (t->kind != SQL_TOK_UQUOTED && (t->span.len < 7 || t->span.len > 24))
 		return false;
 	int n = sql_ident_decode(lex->s + t->span.at, t->span.len, lex->mode, name);
-	return n < 0 || strcmp(name, "pg_temp") == 0 || strncmp(name, "pg_temp_", 8) == 0;
+	if (n < 0)
+		return t->kind == SQL_TOK_UQUOTED; /* may be; of the others only what is not ASCII is not told */
+	return strcmp(name, "pg_temp") == 0 || strncmp(name, "pg_temp_", 8) == 0;
 }
 
 static enum sql_kind query_kind(enum sql_word w)
@@ -686,7 +688,7 @@ static void scan(struct scan *sc, struct cur *c)
 			if (c->t.kind == SQL_TOK_WORD)
 				scan_word(sc, c, &prev, pw, depth, &atomic);
 		} else if (c->t.c == '(') {
-			if (sc->funcs && named.name.kind != SQL_TOK_END)
+			if (sc->funcs && named.name.kind != SQL_TOK_END && prev.c != '.')
 				note_call(sc, &c->lex, &named);
 			depth++;
 		} else if (c->t.c == ')') {

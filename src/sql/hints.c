@@ -90,6 +90,8 @@ unsigned sql_hints(const uint8_t *s, size_t n, const struct sql_funcs *funcs)
 		look(&seen, s + n - STEP - AHEAD);
 		for (size_t k = n - AHEAD; k < n; k++)
 			last |= (s[k] == ';' ? HINT_SEMI : 0u) | (s[k] == '(' ? HINT_PAREN : 0u);
+		if ((s[n - 3] | 0x20) == 'n' && (s[n - 2] | 0x20) == 't' && (s[n - 1] | 0x20) == 'o')
+			last |= HINT_INTO;
 	} else {
 		uint8_t tail[2 * STEP + AHEAD] = { 0 };
 		for (size_t k = 0; k < n; k++)

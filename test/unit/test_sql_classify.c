@@ -283,6 +283,7 @@ static const struct {
 	{ "SELECT 1 FROM t FOR KEY SHARE", "select" },
 	{ "SELECT 'for update', \"for\", substring(x for 3) FROM t", "select plain" },
 	{ "SELECT 1 INTO t", "select" },
+	{ "SELECT a, b, c FROM t INTO", "select" },
 	{ "SELECT 1 INTO TEMP t", "select temp" },
 	{ "SELECT 1 INTO LOCAL TEMPORARY TABLE t", "select temp" },
 	{ "SELECT 1 INTO TABLE pg_temp.t", "select temp" },
