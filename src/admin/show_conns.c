@@ -281,14 +281,14 @@ static const struct column pools_cols[] = {
 	{ "load_balance_hosts", COL_TEXT },
 };
 
-/* Keys' ids: a pool of the client's own user, one of a forced user of the same name, the console. */
-enum { OWN_POOL, FORCED_POOL, CONSOLE_POOL };
+/* Keys' ids: a pool of the client's own user, one of a forced user of the same name, the house's, the console. */
+enum { OWN_POOL, FORCED_POOL, HOUSE_POOL, CONSOLE_POOL };
 
 static void pools_gather(struct batch *b)
 {
 	LIST_EACH (pools_all(), it) {
 		const struct pool *p = list_owner(it, struct pool, in_all);
-		uint64_t id = p->user->is_forced ? FORCED_POOL : OWN_POOL;
+		uint64_t id = p->user->is_house ? HOUSE_POOL : p->user->is_forced ? FORCED_POOL : OWN_POOL;
 		batch_offer(b, (struct item){ p->db->name->s, p->user->name->s, id, p, 0 });
 	}
 	LIST_EACH (databases_all(), it) {

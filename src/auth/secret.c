@@ -105,6 +105,13 @@ void secret_clear(struct secret *s)
 	*s = (struct secret){ .kind = SECRET_NONE };
 }
 
+static bool same_verifier(const struct scram_keys *a, const struct scram_keys *b)
+{
+	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
+	       memcmp(a->salt, b->salt, a->salt_len) == 0 && memcmp(a->stored_key, b->stored_key, SCRAM_KEY_LEN) == 0 &&
+	       memcmp(a->server_key, b->server_key, SCRAM_KEY_LEN) == 0;
+}
+
 bool secret_same(const struct secret *s, const char *text)
 {
 	struct scram_keys k;
@@ -115,13 +122,39 @@ bool secret_same(const struct secret *s, const char *text)
 	case SECRET_MD5:
 		return strcmp(s->text, text) == 0;
 	case SECRET_SCRAM:
-		return is_scram(text) && parse_verifier(text + strlen(SCRAM_PREFIX), &k) &&
-		       k.iterations == s->door.iterations && k.salt_len == s->door.salt_len &&
-		       memcmp(k.salt, s->door.salt, k.salt_len) == 0 &&
-		       memcmp(k.stored_key, s->door.stored_key, SCRAM_KEY_LEN) == 0 &&
-		       memcmp(k.server_key, s->door.server_key, SCRAM_KEY_LEN) == 0;
+		return is_scram(text) && parse_verifier(text + strlen(SCRAM_PREFIX), &k) && same_verifier(&k, &s->door);
 	}
 	return false;
+}
+
+bool secret_copy(struct secret *to, const struct secret *from)
+{
+	*to = *from;
+	if (!from->text || (to->text = str_dup(from->text)))
+		return true;
+	str_wipe(to, sizeof *to);
+	*to = (struct secret){ .kind = SECRET_NONE };
+	return false;
+}
+
+void secret_learn(struct secret *into, struct secret *from)
+{
+	bool same = into->kind == from->kind &&
+		    (into->text ? strcmp(into->text, from->text) == 0 : same_verifier(&into->door, &from->door));
+	if (same) {
+		if (into->door.has_client_key)
+			from->door = into->door;
+		if (into->engine.has_client_key)
+			from->engine = into->engine;
+		if (into->has_check) {
+			memcpy(from->check, into->check, sizeof from->check);
+			from->has_check = true;
+		}
+	}
+	secret_clear(into);
+	*into = *from;
+	str_wipe(from, sizeof *from);
+	*from = (struct secret){ .kind = SECRET_NONE };
 }
 
 static bool keys_fit(const struct scram_keys *k, const uint8_t *salt, size_t salt_len, uint32_t iterations)

@@ -49,6 +49,10 @@ bool secret_init(void);
 bool secret_parse(struct secret *s, const char *text);
 /* Wipes and frees; *s is SECRET_NONE. */
 void secret_clear(struct secret *s);
+/* A copy of its own, with the keys. False, and *to is SECRET_NONE, when out of memory. */
+bool secret_copy(struct secret *to, const struct secret *from);
+/* *into becomes *from, which is SECRET_NONE after; when they are the same, the keys that either has are kept. */
+void secret_learn(struct secret *into, struct secret *from);
 /* Same stored text? For reload: what did not change keeps its derived keys. */
 bool secret_same(const struct secret *s, const char *text);
 

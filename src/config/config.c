@@ -17,7 +17,6 @@ static const struct {
 	{ "dbname", offsetof(struct db_conf, dbname), true },
 	{ "user", offsetof(struct db_conf, user), true },
 	{ "password", offsetof(struct db_conf, password), true },
-	{ "auth_user", offsetof(struct db_conf, auth_user), false },
 	{ "connect_query", offsetof(struct db_conf, connect_query), false },
 	{ "client_encoding", offsetof(struct db_conf, client_encoding), true },
 	{ "datestyle", offsetof(struct db_conf, datestyle), true },
@@ -422,11 +421,15 @@ bool config_list_has(const struct config *c, enum setting_id id, const char *wor
 
 void config_mark_users(struct config *c)
 {
+	long scram = 0;
 	LIST_EACH (&c->users, it) {
 		struct user_conf *u = list_owner(it, struct user_conf, in_all);
 		u->is_admin = config_list_has(c, SET_admin_users, u->name);
 		u->is_stats = config_list_has(c, SET_stats_users, u->name);
+		if (u->has_secret)
+			scram += strncmp(u->secret, "SCRAM-SHA-256$", 14) == 0 ? 1 : -1;
 	}
+	c->mostly_scram = scram > 0;
 }
 
 bool config_set_value(const char *key, const char *value, struct fault *f)

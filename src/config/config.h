@@ -29,10 +29,9 @@ struct db_conf {
 	char *name;           /* "*" is the fallback entry */
 	enum db_kind kind; /* `kind=`, default postgres; only postgres is served yet, others are refused by --check */
 	char *host; /* as given: comma-separated names, addresses or socket directories; "" is the default socket dir */
-	char *dbname;          /* "" : the name that the client asked for */
-	uint16_t port;         /* default 5432 */
-	char *user, *password; /* forced; "" : the client's own */
-	char *auth_user;
+	char *dbname;                                                    /* "" : the name that the client asked for */
+	uint16_t port;                                                   /* default 5432 */
+	char *user, *password;                                           /* forced; "" : the client's own */
 	char *connect_query;                                             /* run on each new server connection */
 	char *client_encoding, *datestyle, *timezone, *application_name; /* startup parameters forced on servers */
 	struct overrides set; /* pool_size etc. under their settings' names (pool_size is SET_default_pool_size here) */
@@ -65,6 +64,7 @@ struct config {
 	struct map db_by_name, user_by_name;
 	const struct db_conf *fallback; /* the "*" entry, or NULL */
 	struct access *access;          /* counted, never NULL */
+	bool mostly_scram;              /* secrets of auth_file are SCRAM verifiers, more of them than not */
 };
 
 /* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */

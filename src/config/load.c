@@ -419,6 +419,17 @@ static bool on_secret_fault(void *arg, int line, const char *text)
 	return true;
 }
 
+/* Are users looked up, in whatever database? */
+static bool asks_for_users(const struct loading *l)
+{
+	if (*l->c->set.v[SET_auth_user].text)
+		return true;
+	LIST_EACH (&l->c->databases, it)
+		if (*config_text(l->c, SET_auth_user, list_owner(it, struct db_conf, in_all), NULL))
+			return true;
+	return false;
+}
+
 static void read_auth_file(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
@@ -428,7 +439,7 @@ static void read_auth_file(struct loading *l)
 	struct fault f;
 
 	if (!*name) {
-		if (type != AUTH_TYPE_ANY)
+		if (type != AUTH_TYPE_ANY && !asks_for_users(l))
 			doubt(l, &whole, "auth_file is not set, so nobody can log in");
 		return;
 	}
@@ -550,9 +561,24 @@ static void check_any(struct loading *l, const struct ini_place *whole)
 	}
 }
 
+static void check_asked(struct loading *l, const struct ini_place *whole)
+{
+	const struct db_conf *db = NULL;
+	struct list *it = &l->c->databases;
+	do { /* the global one, then those of databases */
+		const char *name = config_text(l->c, SET_auth_dbname, db, NULL);
+		if (*name && (!db || overrides_find(&db->set, SET_auth_dbname)) && !config_find_db(l->c, name) &&
+		    !l->c->fallback)
+			doubt(l, whole, "auth_dbname = %.80s: there is no such entry in [databases]", name);
+		it = it->next;
+		db = it == &l->c->databases ? NULL : list_owner(it, struct db_conf, in_all);
+	} while (db);
+}
+
 static void check_relations(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
+	check_asked(l, &whole);
 	check_any(l, &whole);
 	check_listeners(l, &whole);
 	check_sizes(l, &whole, "", NULL);

@@ -63,7 +63,7 @@ static const char databases[] =
 	".TP\n.B user\n"
 	"The user that all servers are logged in as. Default: the client's own, so that each user has a pool.\n"
 	".TP\n.B password\n"
-	"The password of that user. Default: from auth_file.\n"
+	"The password of that user. Default: from auth_file; auth_query is not asked for it.\n"
 	".TP\n.B connect_query\n"
 	"Run on each new server connection before a client gets it.\n"
 	".TP\n.BR client_encoding \", \" datestyle \", \" timezone \", \" application_name\n"

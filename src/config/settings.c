@@ -11,6 +11,9 @@
 #define PATH_BYTES  4095
 #define QUERY_BYTES 60000
 #define LIST_BYTES  60000
+#define AUTH_QUERY                                                                                                     \
+	"SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "               \
+	"WHERE rolname=$1 AND rolcanlogin"
 
 #define G       SCOPE_GLOBAL
 #define D       SCOPE_DATABASE
@@ -39,10 +42,6 @@ const struct setting settings_table[SET_COUNT] = {
 #include "config/settings.def"
 #undef SETTING
 };
-
-#define LATER_AUTH_QUERY                                                                                               \
-	"SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "               \
-	"WHERE rolname=$1 AND rolcanlogin"
 
 const struct later settings_later[] = {
 #define LATER(name, def, off, scope) { #name, def, off, scope },

@@ -9,6 +9,8 @@
 #include "net/listen.h"
 #include "pg/login.h"
 #include "pg/startup.h"
+#include "pool/ask.h"
+#include "route/route.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -27,6 +29,15 @@ struct pg_login {
 	enum hba_method method;
 	struct config *config;       /* counted: the rule is in it; NULL before there is a method */
 	const struct hba_rule *rule; /* of auth_type hba; else NULL */
+	/* A user that is not in auth_file: what auth_query says. */
+	struct session *s;
+	struct ask ask;
+	char *query;          /* owned */
+	bool waited;          /* it was asked */
+	bool waits;           /* for the answer: what the client says stays where it is */
+	bool found;           /* there is such a user, and the next is its secret */
+	bool odd;             /* the answer is none that makes sense; the log says why */
+	struct secret secret; /* owned */
 	char database[64], user[64];
 };
 
@@ -48,6 +59,9 @@ static void end_login(struct pg_client *c)
 {
 	if (!c->login)
 		return;
+	ask_cancel(&c->login->ask);
+	free(c->login->query);
+	secret_clear(&c->login->secret);
 	config_put(c->login->config);
 	str_wipe(c->login, sizeof *c->login);
 	free(c->login);
@@ -150,12 +164,29 @@ static void login_failed(struct session *s, const struct fault *f)
 		session_fail(s, f);
 }
 
+/* What auth_query told serves for the servers of this database too, and for the next login. */
+static void learn_secret(struct session *s)
+{
+	struct pg_login *l = pg_client_of(s)->login;
+	struct pool *p = s->db->exchange ? NULL : l->found ? route_pool(s->db, s->user) : pool_peek(s->db, s->user);
+	if (p && p->user == s->user && (l->found || p->has_secret))
+		pool_learn(p, l->found ? &l->secret : NULL);
+}
+
 static void authenticated(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
 	struct fault f;
 
-	ASSERT(s->user);
+	if (!s->user) {
+		struct user *u = user_find(c->login->user, true);
+		if (!u) {
+			fault_set(&f, FAULT_NOMEM, "no memory for the session");
+			session_fail(s, &f);
+			return;
+		}
+		s->user = user_ref(u);
+	}
 	if (c->login->no_such_db) {
 		fault_set(&f, FAULT_PROTO, "no such database: %s", c->login->database);
 		session_fail(s, &f);
@@ -187,6 +218,7 @@ static void authenticated(struct session *s)
 			return;
 		}
 	}
+	learn_secret(s);
 	session_login_done(s);
 }
 
@@ -423,6 +455,7 @@ static bool is_proven(struct session *s, struct fault *f)
 {
 	const struct pg_login *l = pg_client_of(s)->login;
 	const char *cn = client_cert_name(s);
+	bool is_known = s->user || l->found;
 
 	f->kind = FAULT_AUTH;
 	if (l->rule && l->rule->wants_cert && l->method != HBA_CERT) {
@@ -435,11 +468,11 @@ static bool is_proven(struct session *s, struct fault *f)
 	case HBA_REJECT:
 		return false;
 	case HBA_TRUST: /* asks for nothing, but lets in only whom it knows */
-		return s->user != NULL;
+		return is_known;
 	case HBA_PEER:
-		return peer_fits(s) && s->user;
+		return peer_fits(s) && is_known;
 	case HBA_CERT:
-		return cn && may_be_user(l, cn) && s->user;
+		return cn && may_be_user(l, cn) && is_known;
 	case HBA_PAM:
 	case HBA_LDAP:
 		return false; /* nobody is there to ask yet */
@@ -451,13 +484,24 @@ static bool is_proven(struct session *s, struct fault *f)
 	return true;
 }
 
-static enum pg_auth exchange_of(const struct session *s, enum hba_method method)
+/* NULL: nobody of that name. */
+static struct secret *secret_of(const struct session *s, struct pg_login *l)
 {
+	return l->found ? &l->secret : s->user ? &s->user->secret : NULL;
+}
+
+static enum pg_auth exchange_of(const struct session *s, struct pg_login *l)
+{
+	enum hba_method method = l->method;
 	enum pg_auth how = method == HBA_PLAIN   ? PG_AUTH_PLAIN
 			   : method == HBA_MD5   ? PG_AUTH_MD5
 			   : method == HBA_SCRAM ? PG_AUTH_SCRAM
 						 : PG_AUTH_TRUST;
-	return pg_auth_pick(how, s->user ? &s->user->secret : NULL);
+	const struct secret *secret = secret_of(s, l);
+	/* Whom nobody knows, or who has no secret, is asked as most of the others are. */
+	bool scram = l->waited ? s->db && s->db->asks_scram : l->config->mostly_scram;
+	bool has_none = !secret || secret->kind == SECRET_NONE;
+	return how == PG_AUTH_MD5 && has_none && scram ? PG_AUTH_SCRAM : pg_auth_pick(how, secret);
 }
 
 static void begin_auth(struct session *s)
@@ -476,8 +520,7 @@ static void begin_auth(struct session *s)
 			refuse(s, &f);
 		return;
 	}
-	switch (pg_door_login_begin(&l->auth, exchange_of(s, l->method), l->user, s->user ? &s->user->secret : NULL,
-				    out, &n, &f)) {
+	switch (pg_door_login_begin(&l->auth, exchange_of(s, l), l->user, secret_of(s, l), out, &n, &f)) {
 	case PG_LOGIN_MORE:
 		stream_put_copy(&s->stream, out, n);
 		break;
@@ -489,6 +532,126 @@ static void begin_auth(struct session *s)
 		login_failed(s, &f);
 		break;
 	}
+}
+
+/* --- auth_query */
+
+/* The secret that it told; one that is known already keeps its keys. */
+static bool take_secret(struct session *s, struct pg_login *l, const char *text)
+{
+	struct user *u = user_peek(l->user);
+	struct pool *p = u && s->db ? pool_peek(s->db, u) : NULL;
+	secret_clear(&l->secret);
+	if (p && p->has_secret && secret_same(&p->secret, text))
+		return secret_copy(&l->secret, &p->secret);
+	return secret_parse(&l->secret, text);
+}
+
+static void on_row(struct ask *a, const struct cell *cells, size_t n)
+{
+	struct pg_login *l = list_owner(a, struct pg_login, ask);
+	struct session *s = l->s;
+	const struct text_span *name = &cells[0].text, *secret = &cells[1].text;
+
+	if (n != 2 || l->found) {
+		log_error(&s->log,
+			  n == 2 ? "auth_query: one row is expected, not several"
+				 : "auth_query: 2 columns are expected, not %zu",
+			  n);
+		l->odd = true;
+		return;
+	}
+	if (cells[0].is_null)
+		return; /* PgBouncer's other way to say that there is none */
+	if (name->len != strlen(l->user) || memcmp(name->s, l->user, name->len) != 0) {
+		log_error(&s->log, "auth_query told of another user than \"%s\"", l->user);
+		l->odd = true;
+		return;
+	}
+	l->found = true;
+	if (cells[1].is_null)
+		return; /* expired, or none: no password fits */
+	char *text = str_dup_n(secret->s, secret->len);
+	if (!text || strlen(text) != secret->len || !take_secret(s, l, text))
+		log_error(&s->log, "auth_query: the secret of \"%s\" cannot be used; the login will fail", l->user);
+	if (text)
+		str_wipe(text, secret->len);
+	free(text);
+	if (s->db)
+		s->db->asks_scram = l->secret.kind == SECRET_SCRAM;
+}
+
+static void on_answer(struct ask *a, const struct fault *f)
+{
+	struct pg_login *l = list_owner(a, struct pg_login, ask);
+	struct session *s = l->s;
+	struct fault told;
+
+	l->waits = false;
+	if (s->state == SESSION_DEAD)
+		return;
+	if (f || l->odd) {
+		if (f)
+			log_error(&s->log, "auth_query: %s", f->text);
+		/* What the server of the users says is not for somebody who is nobody yet. */
+		if (!f || f->kind == FAULT_INTERNAL)
+			fault_set(&told, FAULT_PROTO, "bouncer config error");
+		else
+			fault_set(&told, f->kind == FAULT_NOMEM ? FAULT_NOMEM : FAULT_CONNECT,
+				  "the server that knows the users cannot be asked");
+		refuse(s, &told);
+		return;
+	}
+	begin_auth(s);
+	if (s->state != SESSION_DEAD && stream_kept(&s->stream))
+		session_resume_input(s);
+}
+
+/* The database that is asked about the user. NULL: none is, or, with a fault, it cannot be. */
+static struct database *whom_to_ask(struct session *s, const struct db_conf *conf, struct fault *f)
+{
+	struct pg_login *l = pg_client_of(s)->login;
+	const char *name = config_text(l->config, SET_auth_dbname, conf, NULL);
+	struct database *db = s->db;
+
+	f->kind = FAULT_NONE;
+	if (*name) {
+		db = database_find(name, f);
+	} else if (!db && conf) { /* what only the * entry knows is made for it */
+		db = database_find(l->database, f);
+		if (db)
+			session_identify(s, db, NULL);
+	}
+	if (!db && f->kind == FAULT_NO_DB) {
+		log_error(&s->log, "auth_dbname: there is no database \"%s\"", name);
+		fault_set(f, FAULT_PROTO, "bouncer config error");
+	}
+	return db && db->engine ? db : NULL;
+}
+
+/* Is the user to be looked up? Then it is under way, or (false in *f's kind) cannot be. */
+static bool look_up(struct session *s, struct fault *f)
+{
+	struct pg_login *l = pg_client_of(s)->login;
+	const struct db_conf *conf = s->db ? s->db->conf : l->no_such_db ? NULL : l->config->fallback;
+	const char *asker = config_text(l->config, SET_auth_user, conf, NULL);
+
+	f->kind = FAULT_NONE;
+	if (s->user || !*asker || l->method == HBA_REJECT || l->method == HBA_PAM || l->method == HBA_LDAP)
+		return false;
+	struct database *db = whom_to_ask(s, conf, f);
+	if (!db)
+		return false;
+	struct user *u = user_house(db, asker);
+	struct pool *p = u ? pool_find(db, u) : NULL;
+	l->query = str_dup(config_text(l->config, SET_auth_query, conf, NULL));
+	if (!p || !l->query)
+		return fault_set(f, FAULT_NOMEM, "no memory for the session");
+	l->s = s;
+	l->waits = l->waited = l->has_begun = true;
+	l->ask = (struct ask){ .sql = l->query, .param = l->user, .row = on_row, .done = on_answer };
+	ask_begin(&l->ask, p);
+	return true;
 }
 
 /* On the console's unix socket the kernel vouches for whoever runs as the user that Sluice runs as. */
@@ -542,7 +705,12 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		refuse(s, &f);
 		return;
 	}
-	begin_auth(s);
+	if (look_up(s, &f))
+		return;
+	if (f.kind != FAULT_NONE)
+		refuse(s, &f);
+	else
+		begin_auth(s);
 }
 
 /* The packets before the start-up packet is through have no type. */
@@ -611,7 +779,7 @@ void pg_login_bytes(struct session *s, struct rd *in)
 	struct pg_client *c = pg_client_of(s);
 	struct pg_msg m;
 
-	while (s->state == SESSION_LOGIN && c->login && rd_left(in) > 0) {
+	while (s->state == SESSION_LOGIN && c->login && !c->login->waits && rd_left(in) > 0) {
 		const uint8_t *before = in->p;
 		if (!c->login->has_begun) {
 			first_packet(s, in);

@@ -7,6 +7,7 @@
 #include "core/str.h"
 #include "pg/login.h"
 #include "pg/pg.h"
+#include "pool/ask.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -110,7 +111,7 @@ static void start(struct server *sv)
 		no_memory(sv);
 		return;
 	}
-	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, &sv->pool->user->secret);
+	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, pool_secret(sv->pool));
 	pg_begin(&o, 0);
 	pg_put_u32(&o, PG_VERSION_3_0);
 	put_param(&o, "user", sv->pool->user->name->s);
@@ -317,6 +318,73 @@ static void sync_vars(struct server *sv, const struct varset *want)
 	sb_free(&sql);
 }
 
+/* By the extended protocol, unnamed, all values as text. */
+static bool send_ask(struct pg_server *p, const struct ask *a)
+{
+	static const uint8_t kinds[] = { EXPECT_PARSE, EXPECT_BIND, EXPECT_EXECUTE, EXPECT_SYNC };
+	size_t param = strlen(a->param);
+	size_t n = 4 * PG_HEADER + 1 + strlen(a->sql) + 1 + 2 + 1 + 1 + 2 + 2 + 4 + param + 2 + 1 + 4;
+	uint8_t *room = stream_put_room(&p->sv.stream, n);
+	if (!room)
+		return false;
+	struct pg_out o = pg_out(room, n);
+	pg_begin(&o, PG_PARSE);
+	pg_put_cstr(&o, "");
+	pg_put_cstr(&o, a->sql);
+	pg_put_u16(&o, 0); /* its types are the server's to find */
+	pg_end(&o);
+	pg_begin(&o, PG_BIND);
+	pg_put_cstr(&o, "");
+	pg_put_cstr(&o, "");
+	pg_put_u16(&o, 0);
+	pg_put_u16(&o, 1);
+	pg_put_u32(&o, (uint32_t)param);
+	pg_put(&o, a->param, param);
+	pg_put_u16(&o, 0);
+	pg_end(&o);
+	pg_begin(&o, PG_EXECUTE);
+	pg_put_cstr(&o, "");
+	pg_put_u32(&o, 0);
+	pg_end(&o);
+	pg_begin(&o, PG_SYNC);
+	pg_end(&o);
+	ASSERT(!o.bad && o.len == n);
+	pg_cache_unnamed(&p->cache, NULL);
+	for (size_t i = 0; i < sizeof kinds; i++)
+		if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = kinds[i] }))
+			return false;
+	return true;
+}
+
+static void ask(struct server *sv)
+{
+	struct pg_server *p = pg_server_of(sv);
+	ASSERT(p->own == OWN_NOTHING);
+	p->own = OWN_ASK;
+	if (!send_ask(p, sv->ask))
+		no_memory(sv);
+}
+
+/* A DataRow. False: it is none. */
+static bool own_row(struct pg_server *p, struct rd body)
+{
+	struct cell cells[ASK_COLUMNS_MAX];
+	uint16_t n = rd_u16be(&body);
+	for (uint16_t i = 0; i < n && !body.bad; i++) {
+		uint32_t len = rd_u32be(&body);
+		bool is_null = len == 0xffffffffu;
+		const uint8_t *at = rd_take(&body, is_null ? 0 : len);
+		if (i < ASK_COLUMNS_MAX)
+			cells[i] = (struct cell){ is_null, { (const char *)at, is_null ? 0 : len } };
+	}
+	if (!rd_done(&body)) {
+		broken(&p->sv, "malformed DataRow");
+		return false;
+	}
+	p->sv.ask->row(p->sv.ask, cells, n < ASK_COLUMNS_MAX ? n : ASK_COLUMNS_MAX);
+	return true;
+}
+
 static void own_done(struct pg_server *p)
 {
 	struct server *sv = &p->sv;
@@ -338,6 +406,10 @@ static void own_done(struct pg_server *p)
 	}
 	if (what == OWN_RUN) {
 		server_done_own(sv, failed ? &f : NULL);
+		return;
+	}
+	if (what == OWN_ASK) {
+		ask_answered(sv, failed ? &f : NULL);
 		return;
 	}
 	server_synced(sv, failed ? &f : NULL);
@@ -646,6 +718,14 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 	case FRAME_OK:
 		break;
 	}
+	if (p->own == OWN_ASK && type == PG_DATA_ROW) {
+		struct pg_msg m;
+		if (total > HELD_MAX) {
+			broken(sv, "a row that is too long for the question");
+			return false;
+		}
+		return pg_frame(in, HELD_MAX, &m) == FRAME_OK && own_row(p, m.body);
+	}
 	if (must_be_held(type) && total <= HELD_MAX) {
 		struct pg_msg m;
 		if (pg_frame(in, HELD_MAX, &m) != FRAME_OK)
@@ -770,6 +850,7 @@ const struct engine_ops pg_engine = {
 	.on_bytes = on_bytes,
 	.sync = sync_vars,
 	.run = run,
+	.ask = ask,
 	.at_rest = at_rest,
 	.prepared = prepared,
 	.abandon = abandon,

@@ -57,7 +57,7 @@ struct pg_server {
 	bool has_key;
 };
 
-enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC };
+enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC, OWN_ASK };
 
 static inline struct pg_client *pg_client_of(struct session *s)
 {

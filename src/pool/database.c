@@ -198,10 +198,15 @@ static void user_configure(struct user *u, const struct user_conf *conf)
 	config_put(was);
 }
 
-struct user *user_find(const char *name, bool unknown_ok)
+struct user *user_peek(const char *name)
 {
 	struct map_node *n = map_find(&user_by_name, name, strlen(name), same_user_name);
-	struct user *u = n ? list_owner(n, struct user, node) : NULL;
+	return n ? list_owner(n, struct user, node) : NULL;
+}
+
+struct user *user_find(const char *name, bool unknown_ok)
+{
+	struct user *u = user_peek(name);
 	const struct user_conf *conf = config_find_user(config_now(), name);
 
 	/* A [users] line alone only sets limits; who may come in stands in auth_file. */
@@ -231,6 +236,8 @@ static void database_free(struct database *db)
 	ASSERT(list_empty(&db->pools));
 	deadline_clear(&db->deadline);
 	list_del(&db->in_all);
+	while (!list_empty(&db->house))
+		user_put(list_owner(db->house.next, struct user, in_all));
 	map_del(&db_by_name, &db->node);
 	drop_hosts(db);
 	user_put(db->forced);
@@ -245,7 +252,7 @@ void database_check_unused(struct database *db)
 		db->unused_since = 0;
 		return;
 	}
-	if (db->dropped) {
+	if (db->dropped || (db->is_auto && !db->is_entered)) {
 		database_free(db);
 		return;
 	}
@@ -274,6 +281,7 @@ static struct database *database_make(const char *name)
 	if (!db)
 		return NULL;
 	list_init(&db->pools);
+	list_init(&db->house);
 	deadline_init(&db->deadline, unused_for_long);
 	db->name = istr_get(name, strlen(name));
 	if (!db->name || !map_add(&db_by_name, &db->node, db->name->s, db->name->len)) {
@@ -320,6 +328,42 @@ static bool set_forced(struct database *db)
 	return true;
 }
 
+static const char *stored_secret(const struct config *c, const char *name)
+{
+	const struct user_conf *conf = config_find_user(c, name);
+	return conf ? conf->secret : "";
+}
+
+struct user *user_house(struct database *db, const char *name)
+{
+	LIST_EACH (&db->house, it) {
+		struct user *u = list_owner(it, struct user, in_all);
+		if (strcmp(u->name->s, name) == 0)
+			return u;
+	}
+	struct user *u = user_make(name, stored_secret(config_now(), name), true);
+	if (!u)
+		return NULL;
+	u->is_house = true;
+	u->config = config_ref(config_now());
+	list_add(&db->house, &u->in_all);
+	return u;
+}
+
+static bool renew_house(struct database *db)
+{
+	bool ok = true;
+	LIST_EACH (&db->house, it) {
+		struct user *u = list_owner(it, struct user, in_all);
+		const char *secret = stored_secret(db->config, u->name->s);
+		if (secret_same(&u->secret, secret))
+			continue;
+		secret_clear(&u->secret);
+		ok = secret_parse(&u->secret, secret) && ok;
+	}
+	return ok;
+}
+
 /* Gives db a (new) entry. False when out of memory; db is as it was but for its hosts. */
 static bool database_configure(struct database *db, const struct db_conf *conf)
 {
@@ -334,7 +378,7 @@ static bool database_configure(struct database *db, const struct db_conf *conf)
 		drop_hosts(db);
 		db->generation++;
 	}
-	bool ok = (!retarget || make_hosts(db)) && set_forced(db);
+	bool ok = (!retarget || make_hosts(db)) && set_forced(db) && renew_house(db);
 	config_put(was);
 	return ok;
 }

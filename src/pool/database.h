@@ -36,13 +36,16 @@ struct database {
 	struct host **hosts;                 /* owned */
 	uint32_t nhosts, next_host;
 	struct user *forced; /* owned: the user= of its entry, or NULL */
+	struct list house;   /* users that the house itself is there, for auth_query */
 	struct list pools;
 	struct stats gone_stats; /* of pools that were dropped */
 	uint32_t servers, clients; /* clients: also those that are still logging in */
 	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
 	bool is_console;
-	bool is_auto; /* made for a name that only "*" matched */
+	bool is_auto;    /* made for a name that only "*" matched */
+	bool is_entered; /* a client has been in */
+	bool asks_scram; /* what auth_query told last was a SCRAM verifier */
 	bool paused, disabled;
 	bool dropped;             /* no longer configured */
 	uint64_t unused_since;    /* ms, for autodb_idle_timeout; 0: in use */
@@ -60,7 +63,8 @@ struct user {
 	uint32_t servers, clients;
 	bool is_admin, is_stats;
 	bool is_forced;
-	bool dropped; /* no longer configured, or never was */
+	bool is_house; /* and not for clients: no client's settings are ever in force on its servers */
+	bool dropped;  /* no longer configured, or never was */
 };
 
 /* Called once, before any other. */
@@ -95,6 +99,10 @@ const char *database_remote_name(const struct database *db);
 /* The user of that name from the configuration, or, when `unknown_ok` (whoever vouches for it is not auth_file), a
  * guest, which is gone when nobody refers to it: take a reference at once. NULL: no such user, or out of memory. */
 struct user *user_find(const char *name, bool unknown_ok);
+/* Only if it is there already. */
+struct user *user_peek(const char *name);
+/* The house's own user of that name in a database, with the secret that auth_file has for it. NULL: out of memory. */
+struct user *user_house(struct database *db, const char *name);
 struct user *user_ref(struct user *u);
 void user_put(struct user *u); /* NULL is fine */
 struct list *users_all(void);

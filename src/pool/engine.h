@@ -37,6 +37,8 @@ struct engine_ops {
 	/* Runs a statement of the house's own (reset, check, connect query); then server_done_own(). Answers are
 	 * swallowed. */
 	void (*run)(struct server *sv, const char *sql);
+	/* Asks what sv->ask says: its row() for each row, then ask_answered(). */
+	void (*ask)(struct server *sv);
 	/* Nothing is expected from it, no transaction is open, no byte is half read. */
 	bool (*at_rest)(const struct server *sv);
 	/* How many statements are prepared there for clients that share it. */

@@ -103,6 +103,8 @@ void pool_configure(struct pool *p)
 		.reset_query = config_text(c, SET_server_reset_query, dc, uc),
 		.reset_always = config_num(c, SET_server_reset_query_always, dc, uc) != 0,
 	};
+	if (p->user->is_house)
+		p->lim.min_size = 0;
 	if (p->lim.size && p->lim.min_size > p->lim.size)
 		p->lim.min_size = p->lim.size;
 	config_put(was);
@@ -124,15 +126,37 @@ static void wake_at(struct pool *p, uint64_t ms)
 		(void)deadline_set(&p->deadline, ms); /* no memory: the next event serves */
 }
 
-struct pool *pool_find(struct database *db, struct user *u)
+struct pool *pool_peek(struct database *db, struct user *u)
 {
 	struct pool_key key = { db, u };
 	struct map_node *n = map_find(&by_key, &key, sizeof key, same_key);
-	if (n)
-		return list_owner(n, struct pool, node);
-	struct pool *p = calloc(1, sizeof *p);
+	return n ? list_owner(n, struct pool, node) : NULL;
+}
+
+struct secret *pool_secret(struct pool *p)
+{
+	return p->has_secret ? &p->secret : &p->user->secret;
+}
+
+void pool_learn(struct pool *p, struct secret *s)
+{
+	if (s)
+		secret_learn(&p->secret, s);
+	else
+		secret_clear(&p->secret);
+	p->has_secret = s != NULL;
+}
+
+struct pool *pool_find(struct database *db, struct user *u)
+{
+	struct pool_key key = { db, u };
+	struct pool *p = pool_peek(db, u);
+	if (p)
+		return p;
+	p = calloc(1, sizeof *p);
 	if (!p)
 		return NULL;
+	db->is_entered |= !u->is_house;
 	p->db = db;
 	p->user = u;
 	if (!map_add(&by_key, &p->node, &key, sizeof key)) {
@@ -163,6 +187,7 @@ static void pool_free(struct pool *p)
 	list_del(&p->in_db);
 	varset_put(p->welcome);
 	varset_put(p->vars);
+	secret_clear(&p->secret);
 	user_put(p->user);
 	config_put(p->config);
 	free(p);
@@ -340,7 +365,9 @@ static void check_unused(struct pool *p)
 	}
 	if (!p->unused_since)
 		p->unused_since = loop_now();
-	if (p->db->dropped || (keep && loop_now() >= p->unused_since + keep))
+	/* Any name makes a database where there is a * entry: what was never of use does not stay. */
+	bool was_vain = p->user->is_house && p->db->is_auto && !p->welcome;
+	if (p->db->dropped || was_vain || (keep && loop_now() >= p->unused_since + keep))
 		pool_free(p);
 	else if (keep)
 		wake_at(p, p->unused_since + keep);

@@ -42,6 +42,8 @@ struct pool {
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
 	uint64_t unused_since;      /* ms; 0: in use */
+	bool has_secret;            /* the one below counts, not the user's: auth_query told it, or the client itself */
+	struct secret secret;       /* owned */
 	struct stats stats;
 	struct stats stats_before, stats_last; /* at the last period's end; what was added in that period */
 };
@@ -56,6 +58,13 @@ struct pool_wait {
 
 /* The pool of a database for a user, made when there is none. NULL when out of memory. */
 struct pool *pool_find(struct database *db, struct user *u);
+/* Only if it is there already. */
+struct pool *pool_peek(struct database *db, struct user *u);
+/* With which servers of the pool are logged in to. */
+struct secret *pool_secret(struct pool *p);
+/* A secret that holds in this database: *s, which is empty after. Keys that are known already are kept. NULL: it is the
+ * user's own again. */
+void pool_learn(struct pool *p, struct secret *s);
 struct list *pools_all(void);
 /* Re-reads its limits from config_now(). */
 void pool_configure(struct pool *p);

@@ -4,7 +4,7 @@
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/dns.h"
-#include "pool/pool.h"
+#include "pool/ask.h"
 #include "session/varset.h"
 
 #include <inttypes.h>
@@ -102,7 +102,9 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	deadline_clear(&sv->deadline);
 	forget_cancels(sv);
 	struct session *s = sv->session;
+	struct ask *a = sv->ask;
 	sv->session = NULL;
+	sv->ask = NULL;
 	server_move(sv, SERVER_DEAD);
 	list_del(&sv->in_state);
 	p->count[SERVER_DEAD]--;
@@ -111,14 +113,15 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	host_put(sv->host);
 	loop_defer(&sv->free_task);
 	pool_server_gone(p);
-	if (s) {
-		struct fault none;
-		if (!f) {
-			fault_set(&none, FAULT_IO, "server connection closed: %s", why ? why : "no reason known");
-			f = &none;
-		}
-		borrower->lost(s, sv, f);
+	struct fault none;
+	if (!f && (s || a)) {
+		fault_set(&none, FAULT_IO, "server connection closed: %s", why ? why : "no reason known");
+		f = &none;
 	}
+	if (s)
+		borrower->lost(s, sv, f);
+	else if (a)
+		ask_lost(a, f);
 }
 
 void server_fail(struct server *sv, const struct fault *f)

@@ -39,6 +39,7 @@ struct pool;
 struct host;
 struct session;
 struct dns_query;
+struct ask;
 
 struct server {
 	struct log_ctx log;
@@ -48,6 +49,7 @@ struct server {
 	struct host *host;
 	const struct engine_ops *ops;
 	struct session *session;   /* linked; session->server points back; both cleared together */
+	struct ask *ask;           /* the house itself has it, for a question; likewise */
 	const struct varset *vars; /* counted: its tracked settings; NULL before login */
 	struct dns_query *dns;     /* while its name is looked up */
 	struct addr *addrs;        /* owned: those that are still to be tried while connecting */

@@ -129,8 +129,12 @@ static const struct {
 	{ "kind", DB("kind=Postgres"), "" },
 	{ "another kind", DB("kind=oracle"), "E m:6 database \"shop\": kind=oracle is not served by this version\n" },
 	{ "no kind", DB("kind=db2"), "E m:6 database \"shop\": kind: \"db2\" is not one of postgres, mysql, oracle\n" },
-	{ "later in a database", DB("auth_user=x auth_query='SELECT 1' target_session_attrs=any"),
-	  "? m:6 database \"shop\": auth_user" LATER "? m:6 database \"shop\": auth_query" LATER },
+	{ "later in a database", DB("target_session_attrs=any"), "" },
+	{ "later in a database, wanted", DB("target_session_attrs=primary"),
+	  "? m:6 database \"shop\": target_session_attrs" LATER },
+	{ "users are looked up", DB("auth_user=x auth_query='SELECT 1' auth_dbname=shop"), "" },
+	{ "looked up, so no file", DB("auth_user=x") "[sluice]\nauth_file =\n",
+	  "W m:8 auth_file is given again; this value counts\n" },
 	{ "open quote", DB("password='hunter2"),
 	  "E m:6 database \"shop\": the closing quote of the value is missing, at byte 1 of the value\n" },
 	{ "blank in a password", DB("host=a password=x hunter2"),
@@ -250,7 +254,7 @@ static void test_contents(void)
 		check_str("datestyle", d->datestyle, "ISO");
 		check_str("timezone", d->timezone, "Europe/Vienna");
 		check_str("application_name", d->application_name, "app");
-		check_str("auth_user", d->auth_user, "");
+		check_str("auth_user", config_text(c, SET_auth_user, d, NULL), "");
 		check_eq("kind", d->kind, DB_POSTGRES);
 		check_eq("line", d->line, 9);
 	}

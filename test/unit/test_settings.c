@@ -193,7 +193,7 @@ static void test_later(void)
 		{ "peer_id", "0.5", SCOPE_GLOBAL, LATER_WANTED },
 		{ "peer_id", "00", SCOPE_GLOBAL, LATER_WANTED },
 		{ "peer_id", "5", SCOPE_DATABASE, LATER_UNKNOWN },
-		{ "auth_query", "SELECT 1", SCOPE_DATABASE, LATER_WANTED },
+		{ "target_session_attrs", "primary", SCOPE_DATABASE, LATER_WANTED },
 		{ "auth_ldap_options", "", SCOPE_GLOBAL, LATER_OFF },
 		{ "target_session_attrs", "any", SCOPE_GLOBAL, LATER_UNKNOWN },
 		{ "listen_port", "6432", SCOPE_GLOBAL, LATER_UNKNOWN },
