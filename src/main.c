@@ -2,6 +2,7 @@
 #include "admin/console.h"
 #include "auth/secret.h"
 #include "config/config.h"
+#include "config/ini.h"
 #include "core/assert.h"
 #include "core/daemon.h"
 #include "core/deadline.h"
@@ -11,6 +12,7 @@
 #include "net/dns.h"
 #include "net/listen.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "pg/pg.h"
 #include "pool/pool.h"
 #include "session/session.h"
@@ -79,6 +81,65 @@ static void report(void *arg, bool is_error, const char *file, int line, const c
 	}
 }
 
+/* --- TLS */
+
+#define TLS_FILES 6
+
+/* The rows of one side, in the order of struct tls_conf. files: the paths, as seen from the configuration file; owned
+ * by the caller. False when out of memory. */
+static bool tls_conf_of(const struct config *c, enum tls_side side, struct tls_conf *out, char *files[3])
+{
+	static const struct {
+		enum setting_id mode, files[3], protocols, ciphers, ciphers13, dheparams, ecdhcurve;
+	} rows[] = {
+		{ SET_client_tls_sslmode,
+		  { SET_client_tls_key_file, SET_client_tls_cert_file, SET_client_tls_ca_file },
+		  SET_client_tls_protocols,
+		  SET_client_tls_ciphers,
+		  SET_client_tls13_ciphers,
+		  SET_client_tls_dheparams,
+		  SET_client_tls_ecdhcurve },
+		{ SET_server_tls_sslmode,
+		  { SET_server_tls_key_file, SET_server_tls_cert_file, SET_server_tls_ca_file },
+		  SET_server_tls_protocols,
+		  SET_server_tls_ciphers,
+		  SET_server_tls13_ciphers,
+		  SET_server_tls_dheparams,
+		  SET_server_tls_ecdhcurve },
+	};
+	for (int i = 0; i < 3; i++) {
+		const char *name = config_text(c, rows[side].files[i], NULL, NULL);
+		files[i] = *name ? ini_resolve(name, c->path) : str_dup("");
+		if (!files[i])
+			return false;
+	}
+	*out = (struct tls_conf){
+		.mode = (enum tls_mode)config_num(c, rows[side].mode, NULL, NULL),
+		.key_file = files[0],
+		.cert_file = files[1],
+		.ca_file = files[2],
+		.protocols = config_text(c, rows[side].protocols, NULL, NULL),
+		.ciphers = config_text(c, rows[side].ciphers, NULL, NULL),
+		.ciphers13 = config_text(c, rows[side].ciphers13, NULL, NULL),
+		.dheparams = config_text(c, rows[side].dheparams, NULL, NULL),
+		.ecdhcurve = config_text(c, rows[side].ecdhcurve, NULL, NULL),
+	};
+	return true;
+}
+
+/* The part of a configuration that stands in other files: keys and certificates. They are loaded here, and hold once
+ * the configuration does. */
+static bool check_tls(const struct config *c, struct fault *f)
+{
+	struct tls_conf clients, servers;
+	char *files[TLS_FILES] = { NULL };
+	bool ok = tls_conf_of(c, TLS_CLIENTS, &clients, files) && tls_conf_of(c, TLS_SERVERS, &servers, files + 3);
+	ok = ok ? tls_prepare(&clients, &servers, f) : fault_set(f, FAULT_NOMEM, "out of memory");
+	for (int i = 0; i < TLS_FILES; i++)
+		free(files[i]);
+	return ok;
+}
+
 static int check_config(void)
 {
 	struct told t = { .on_stdout = true };
@@ -124,6 +185,8 @@ static void apply_settings(void)
 		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
 	});
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
+	if (tls_commit())
+		databases_retarget();
 }
 
 static void apply(void)
@@ -323,6 +386,7 @@ static void finish(void)
 	dns_free();
 	deadlines_free();
 	loop_free();
+	tls_forget();
 	buf_trim();
 	config_set(NULL);
 }
@@ -384,8 +448,12 @@ int main(int argc, char **argv)
 
 	if (!parse_options(argc, argv, &status))
 		return status;
-	if (opt.check)
-		return check_config();
+	config_set_checker(check_tls);
+	if (opt.check) {
+		status = check_config();
+		tls_forget();
+		return status;
+	}
 	/* Descriptors first: the first socket would else be where the log goes. */
 	if (!daemon_fill_stdio(&f) || !start(&f)) {
 		log_error(NULL, "%s", f.text);

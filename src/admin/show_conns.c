@@ -2,6 +2,7 @@
 #include "admin/show.h"
 
 #include "core/loop.h"
+#include "net/tls.h"
 #include "session/session.h"
 
 #include <inttypes.h>
@@ -74,6 +75,13 @@ static void put_id(struct row *r, char kind, uint64_t id)
 		row_text(r, "");
 }
 
+/* Version and cipher, as "TLSv1.3/TLS_AES_256_GCM_SHA384"; nothing when it is not encrypted. */
+static void put_tls(struct row *r, const struct stream *st)
+{
+	char text[TLS_TEXT_MAX];
+	row_fmt(r, "%s", tls_text(st->tls, text));
+}
+
 static const char *app_name(const struct varset *vars)
 {
 	const struct istr *name = vars ? varset_find(vars, "application_name") : NULL;
@@ -119,7 +127,7 @@ static void client_cells(struct row *r, const struct session *s, const char *pre
 	put_id(r, 'C', s->id);
 	put_id(r, 'S', s->server ? s->server->id : 0);
 	row_int(r, peer_pid(s));
-	row_text(r, "");
+	put_tls(r, &s->stream);
 	row_text(r, app_name(s->vars));
 	row_int(r, s->door->prepared(s));
 	row_int(r, s->id);
@@ -169,7 +177,7 @@ static void server_cells(struct row *r, const struct server *sv, const char *pre
 	put_id(r, 'S', sv->id);
 	put_id(r, 'C', sv->session ? sv->session->id : 0);
 	row_int(r, sv->pid);
-	row_text(r, "");
+	put_tls(r, &sv->stream);
 	row_text(r, sv->session ? app_name(sv->session->vars) : "");
 	row_int(r, sv->ops->prepared(sv));
 	row_int(r, sv->id);

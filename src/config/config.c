@@ -6,6 +6,7 @@
 #include <string.h>
 
 static struct config *now; /* counted */
+static config_checker *checker;
 
 /* The texts of a [databases] entry by their keys. target: servers with another value are another target. */
 static const struct {
@@ -358,6 +359,16 @@ struct config *config_now(void)
 	return now;
 }
 
+void config_set_checker(config_checker *may)
+{
+	checker = may;
+}
+
+bool config_check(const struct config *c, struct fault *f)
+{
+	return !checker || checker(c, f);
+}
+
 void config_set(struct config *c)
 {
 	struct config *old = now;
@@ -467,6 +478,10 @@ bool config_set_value(const char *key, const char *value, struct fault *f)
 	}
 	setting_value_free(id, &c->set.v[id]);
 	c->set.v[id] = v;
+	if (!config_check(c, f)) {
+		config_put(c);
+		return false;
+	}
 	config_mark_users(c);
 	config_set(c);
 	return true;

@@ -78,6 +78,11 @@ struct config *config_load(const char *path, bool strict, config_report *report,
 struct config *config_ref(struct config *c);
 void config_put(struct config *c); /* NULL is fine */
 
+/* Asked last about every configuration that could become the running one: may it? What it was told of last is what
+ * config_set() is called with, if anything is. FAULT_CONFIG says why not. */
+typedef bool config_checker(const struct config *c, struct fault *f);
+void config_set_checker(config_checker *may);
+
 /* The running one. config_set() takes over the caller's reference and drops the old one's. */
 struct config *config_now(void);
 void config_set(struct config *c);

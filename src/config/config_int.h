@@ -10,6 +10,8 @@ struct config *config_new(const char *path);
 struct config *config_copy(const struct config *c);
 /* Sets is_admin and is_stats of all users by the two lists. */
 void config_mark_users(struct config *c);
+/* What config_set_checker() was given says yes, or there is none. */
+bool config_check(const struct config *c, struct fault *f);
 
 /* All texts "", port 5432, in no configuration yet. NULL when out of memory. */
 struct db_conf *db_conf_new(const char *name);

@@ -640,6 +640,12 @@ struct config *config_load(const char *path, bool strict, config_report *report,
 		check_relations(&l);
 	if (!l.failed)
 		keep_started(&l);
+	if (!l.failed) {
+		const struct ini_place whole = { path, 0 };
+		struct fault f;
+		if (!config_check(l.c, &f))
+			tell_fault(&l, &whole, "", &f);
+	}
 	free(l.auth_path);
 	if (l.failed) {
 		config_put(l.c);

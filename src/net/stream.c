@@ -4,6 +4,7 @@
 #include "core/assert.h"
 #include "core/loop.h"
 #include "core/slab.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -22,8 +23,14 @@ struct outq {
 	size_t n;
 };
 
-/* The read buffer: FRONT_MAX bytes for what was kept, then the room of one read. */
-static uint8_t read_buf[FRONT_MAX + STREAM_READ_SIZE];
+/* The read buffer: FRONT_MAX bytes for what was kept, then the room of one read; a record that was begun before may end
+ * in it. */
+static uint8_t read_buf[FRONT_MAX + STREAM_READ_SIZE + TLS_RECORD_MAX];
+/* TLS: what one read gave, as it came; and what leaves together, of one stream at a time and never for longer than a
+ * call. */
+static uint8_t wire_in[STREAM_READ_SIZE];
+static uint8_t wire_out[STREAM_READ_SIZE + TLS_RECORD_MAX];
+static size_t wire_len;
 static bool read_buf_busy;
 static uint8_t arena[ARENA_SIZE];
 static size_t arena_used;
@@ -251,6 +258,98 @@ static ssize_t write_pieces(int fd, struct iovec *v, size_t n)
 	return rc;
 }
 
+static void tell_stall(struct stream *st, bool was_stalled)
+{
+	if (!st->backlog || was_stalled)
+		return;
+	watch(st);
+	if (st->ops->on_stall)
+		st->ops->on_stall(st, true);
+}
+
+/* --- TLS: ciphertext on its way out */
+
+/* Sends what wire_out has of this stream; what is not taken is kept. 0 or errno. */
+static int wire_send(struct stream *st)
+{
+	size_t done = 0, n = wire_len;
+	struct iovec v = { wire_out, n };
+	wire_len = 0;
+	if (n == 0)
+		return 0;
+	if (!st->backlog) {
+		ssize_t rc = write_pieces(st->io.fd, &v, 1);
+		if (rc >= 0)
+			done = (size_t)rc;
+		else if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return errno;
+	}
+	return done == n || keep_out(st, wire_out + done, n - done) ? 0 : ENOMEM;
+}
+
+static bool wire_put(void *arg, const uint8_t *p, size_t n)
+{
+	struct stream *st = arg;
+	while (n > 0) {
+		size_t fits = sizeof wire_out - wire_len < n ? sizeof wire_out - wire_len : n;
+		memcpy(wire_out + wire_len, p, fits);
+		wire_len += fits;
+		p += fits;
+		n -= fits;
+		if (n > 0 && wire_send(st) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Encrypts pieces, small ones together: a record has some 30 bytes and a microsecond of its own. */
+static bool encrypt(struct tls *t, const struct iovec *v, size_t n)
+{
+	static uint8_t joined[TLS_PLAIN_MAX];
+	size_t len = 0;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *at = v[i].iov_base;
+		size_t left = v[i].iov_len;
+		while (left > 0) {
+			if (len == 0 && (left >= sizeof joined || i + 1 == n)) { /* as it stands */
+				size_t whole = i + 1 == n ? left : left - left % sizeof joined;
+				if (!tls_write(t, at, whole))
+					return false;
+				at += whole;
+				left -= whole;
+				continue;
+			}
+			size_t fits = sizeof joined - len < left ? sizeof joined - len : left;
+			memcpy(joined + len, at, fits);
+			len += fits;
+			at += fits;
+			left -= fits;
+			if (len == sizeof joined) {
+				if (!tls_write(t, joined, len))
+					return false;
+				len = 0;
+			}
+		}
+	}
+	return len == 0 || tls_write(t, joined, len);
+}
+
+static int flush_tls(struct stream *st)
+{
+	struct outq *q = st->out;
+	bool was_stalled = st->backlog != NULL;
+	/* In the handshake there is nothing to say it in. */
+	bool ok = !tls_is_up(st->tls) || encrypt(st->tls, q->v, q->n);
+	slab_put(&outqs, q);
+	st->out = NULL;
+	int err = wire_send(st);
+	if (!err && !ok)
+		err = EIO;
+	if (!err)
+		tell_stall(st, was_stalled);
+	return err;
+}
+
 /* Writes the queued pieces; what is not taken is kept. Gives 0, or the errno with which the socket broke. */
 static int flush(struct stream *st)
 {
@@ -261,6 +360,8 @@ static int flush(struct stream *st)
 
 	if (!q)
 		return 0;
+	if (st->tls)
+		return flush_tls(st);
 	if (!was_stalled && !st->connecting) {
 		ssize_t rc = write_pieces(st->io.fd, q->v, q->n);
 		if (rc >= 0)
@@ -276,12 +377,24 @@ static int flush(struct stream *st)
 	}
 	slab_put(&outqs, q);
 	st->out = NULL;
-	if (!err && st->backlog && !was_stalled) {
-		watch(st);
-		if (st->ops->on_stall)
-			st->ops->on_stall(st, true);
-	}
+	if (!err)
+		tell_stall(st, was_stalled);
 	return err;
+}
+
+/* Why it failed, when that was not for want of memory. */
+static struct {
+	const struct stream *st;
+	struct fault f;
+} failed_tls;
+
+static bool take_why(const struct stream *st, struct fault *f)
+{
+	if (failed_tls.st != st)
+		return false;
+	*f = failed_tls.f;
+	failed_tls.st = NULL;
+	return true;
 }
 
 static void flush_dirty(void)
@@ -292,7 +405,8 @@ static void flush_dirty(void)
 		int err = st->failed ? ENOMEM : flush(st);
 		if (err) {
 			struct fault f;
-			fault_errno(&f, err, "write");
+			if (!take_why(st, &f))
+				fault_errno(&f, err, "write");
 			st->failed = true;
 			drop_out(st);
 			st->ops->on_end(st, &f);
@@ -427,6 +541,29 @@ static void end(struct stream *st, int err)
 	st->ops->on_end(st, err ? &f : NULL);
 }
 
+/* Shows what came, behind what was kept: n bytes at read_buf + FRONT_MAX. */
+static void show_fresh(struct stream *st, size_t n)
+{
+	size_t kept = 0;
+	uint8_t *base = read_buf + FRONT_MAX;
+	if (st->in) {
+		kept = st->in->len;
+		base -= kept;
+		memcpy(base, st->in->data + st->in->start, kept);
+		buf_put(st->in);
+		st->in = NULL;
+	}
+	struct rd in = rd_of(base, kept + n);
+	read_buf_busy = true;
+	bool open = deliver(st, &in);
+	if (open && rd_left(&in) && !buf_append(&st->in, in.p, rd_left(&in)))
+		fail_later(st);
+	read_buf_busy = false;
+	flush_dirty();
+	if (stream_is_open(st))
+		after_keep(st);
+}
+
 /* Into the kept buffer itself: what is kept is too much to copy each time. */
 static void read_kept(struct stream *st)
 {
@@ -452,39 +589,145 @@ static void read_kept(struct stream *st)
 
 static void read_fresh(struct stream *st)
 {
-	size_t kept = 0;
-	uint8_t *base = read_buf + FRONT_MAX;
 	ssize_t n;
 
 	do
-		n = recv(st->io.fd, base, STREAM_READ_SIZE, 0);
+		n = recv(st->io.fd, read_buf + FRONT_MAX, STREAM_READ_SIZE, 0);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
 			end(st, n < 0 ? errno : 0);
 		return;
 	}
-	if (st->in) {
-		kept = st->in->len;
-		base -= kept;
-		memcpy(base, st->in->data + st->in->start, kept);
-		buf_put(st->in);
-		st->in = NULL;
+	show_fresh(st, (size_t)n);
+}
+
+/* --- TLS: ciphertext that came */
+
+static void end_tls(struct stream *st, const struct fault *f)
+{
+	st->failed = true;
+	st->ops->on_end(st, f);
+}
+
+/* What the library had to say of itself (its part of the handshake, an alert) leaves. False: the stream is over. */
+static bool send_own(struct stream *st, bool was_stalled)
+{
+	int err = wire_send(st);
+	if (!err) {
+		tell_stall(st, was_stalled);
+		return stream_is_open(st);
 	}
-	struct rd in = rd_of(base, kept + (size_t)n);
-	read_buf_busy = true;
-	bool open = deliver(st, &in);
-	if (open && rd_left(&in) && !buf_append(&st->in, in.p, rd_left(&in)))
-		fail_later(st);
-	read_buf_busy = false;
+	end(st, err);
+	return false;
+}
+
+static bool go_on_shaking(struct stream *st)
+{
+	struct fault f;
+	bool was_stalled = st->backlog != NULL;
+	enum tls_got got = tls_handshake(st->tls, &f);
+	if (!send_own(st, was_stalled))
+		return false;
+	if (got == TLS_FAILED)
+		end_tls(st, &f);
+	if (got != TLS_OK)
+		return false;
+	if (st->ops->on_secure) {
+		read_buf_busy = true;
+		st->ops->on_secure(st);
+		read_buf_busy = false;
+	}
+	return stream_is_open(st);
+}
+
+static void read_tls(struct stream *st)
+{
+	uint8_t *base = read_buf + FRONT_MAX;
+	struct fault f;
+	size_t len = 0;
+	ssize_t n;
+
+	do
+		n = recv(st->io.fd, wire_in, sizeof wire_in, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			end(st, n < 0 ? errno : 0);
+		return;
+	}
+	tls_feed(st->tls, wire_in, (size_t)n);
+	if (!tls_is_up(st->tls) && !go_on_shaking(st)) {
+		tls_feed(NULL, NULL, 0);
+		flush_dirty();
+		return;
+	}
+	bool was_stalled = st->backlog != NULL;
+	enum tls_got got = tls_read(st->tls, base, STREAM_READ_SIZE + TLS_RECORD_MAX, &len, &f);
+	if (!send_own(st, was_stalled)) {
+		flush_dirty();
+		return;
+	}
+	if (len > 0 && st->in && st->in->len > FRONT_MAX) { /* too much to copy each time */
+		if (buf_append(&st->in, base, len))
+			stream_redeliver(st);
+		else
+			fail_later(st);
+	} else if (len > 0) {
+		show_fresh(st, len);
+	}
 	flush_dirty();
-	if (stream_is_open(st))
-		after_keep(st);
+	if (got == TLS_MORE || !stream_is_open(st) || st->failed)
+		return;
+	if (got == TLS_END)
+		end(st, 0);
+	else
+		end_tls(st, &f);
+}
+
+bool stream_start_tls(struct stream *st, const struct tls_start *how, struct rd *first)
+{
+	ASSERT(!st->tls);
+	struct tls *t = tls_new(how, wire_put, st);
+	if (!t)
+		return false;
+	if (st->out) { /* in plain, before anything else */
+		list_del(&st->in_dirty);
+		if (flush(st)) {
+			drop_out(st);
+			fail_later(st);
+		}
+	}
+	st->tls = t;
+	if (first) {
+		size_t n = rd_left(first);
+		tls_feed(t, rd_take(first, n), n);
+	}
+	struct fault f;
+	bool was_stalled = st->backlog != NULL;
+	enum tls_got got = tls_handshake(t, &f);
+	int err = wire_send(st);
+	if (!err)
+		tell_stall(st, was_stalled);
+	if (got == TLS_OK) { /* no handshake is so short */
+		got = TLS_FAILED;
+		fault_set(&f, FAULT_IO, "TLS handshake failed: it ended before it began");
+	}
+	if (err || got == TLS_FAILED) {
+		if (got == TLS_FAILED) {
+			failed_tls.st = st;
+			failed_tls.f = f;
+		}
+		fail_later(st);
+	}
+	return true;
 }
 
 void stream_read_now(struct stream *st)
 {
-	if (st->in && st->in->len > FRONT_MAX)
+	if (st->tls)
+		read_tls(st);
+	else if (st->in && st->in->len > FRONT_MAX)
 		read_kept(st);
 	else
 		read_fresh(st);
@@ -546,11 +789,29 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
 		stream_read_now(st);
 }
 
+/* Last words, and the goodbye behind them, which tells the other end that nothing was cut off. */
+static void close_tls(struct stream *st)
+{
+	if (!st->failed && !st->backlog) {
+		if (st->out && tls_is_up(st->tls))
+			(void)encrypt(st->tls, st->out->v, st->out->n);
+		tls_bye(st->tls);
+		(void)wire_send(st);
+	}
+	wire_len = 0;
+	tls_free(st->tls);
+	st->tls = NULL;
+	if (failed_tls.st == st)
+		failed_tls.st = NULL;
+}
+
 void stream_close(struct stream *st, bool drain)
 {
 	if (!stream_is_open(st))
 		return;
-	if (st->out && !st->failed && !st->connecting && !st->backlog)
+	if (st->tls)
+		close_tls(st);
+	else if (st->out && !st->failed && !st->connecting && !st->backlog)
 		(void)write_pieces(st->io.fd, st->out->v, st->out->n);
 	list_del(&st->in_dirty);
 	drop_out(st);

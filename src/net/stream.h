@@ -4,6 +4,8 @@
  * callback returns.
  * Writing: pieces are queued (borrowed spans, copies) and leave in one system call when the callback has returned, or
  * at the end of the turn; what the kernel does not take is copied and kept, and the owner hears that the stream stalls.
+ * TLS: a stream becomes encrypted by stream_start_tls(), and nothing else changes for its owner. What is kept to be
+ * written is ciphertext then.
  * All on the loop's thread. Callbacks fire from the loop, never inside a call of this module but stream_redeliver(). */
 #ifndef SLUICE_NET_STREAM_H
 #define SLUICE_NET_STREAM_H
@@ -32,6 +34,8 @@ struct stream_ops {
 	void (*on_connect)(struct stream *st);
 	/* Output is held up (true), or all of it has left again (false). */
 	void (*on_stall)(struct stream *st, bool stalled);
+	/* The handshake of stream_start_tls() is through. May be NULL. */
+	void (*on_secure)(struct stream *st);
 };
 
 /* Why reading is held; bits. */
@@ -43,6 +47,8 @@ enum {
 };
 
 struct outq;
+struct tls;
+struct tls_start;
 
 struct stream {
 	struct ev_io io; /* io.fd is -1 when closed */
@@ -50,6 +56,7 @@ struct stream {
 	struct buf *in;      /* owned: what the owner left; NULL mostly */
 	struct outq *out;    /* owned: pieces of this callback; NULL mostly */
 	struct buf *backlog; /* owned, a chain: what the kernel did not take; NULL mostly */
+	struct tls *tls;     /* owned; NULL: plain. For questions, see net/tls.h */
 	struct list in_dirty;
 	uint8_t holds;
 	bool connecting, failed;
@@ -84,6 +91,10 @@ void stream_put_copy(struct stream *st, const void *p, size_t n);
 /* Queues n bytes to be filled in by the caller at once; NULL when out of memory: the stream is failed then, and its
  * owner hears on_end. */
 void *stream_put_room(struct stream *st, size_t n);
+/* Encrypts from here on: what is queued leaves in plain before it, what is put while the handshake goes on is dropped.
+ * first: bytes of the other side's that have come already and belong to its handshake, consumed; NULL: none. on_secure
+ * or on_end follows, never from within this call. False when out of memory, and nothing has changed. */
+bool stream_start_tls(struct stream *st, const struct tls_start *how, struct rd *first);
 /* Reads now, without waiting for the loop to say that there is something (after a deferred accept). */
 void stream_read_now(struct stream *st);
 /* Shows what is kept to the owner again; nothing happens when nothing is kept. Not from within any

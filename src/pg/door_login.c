@@ -7,6 +7,7 @@
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/listen.h"
+#include "net/tls.h"
 #include "pg/login.h"
 #include "pg/startup.h"
 #include "pool/ask.h"
@@ -17,7 +18,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define PASSWORD_MAX 8192u /* body of a PasswordMessage or SASL response */
+#define PASSWORD_MAX  8192u /* body of a PasswordMessage or SASL response */
+#define TLS_HANDSHAKE 0x16  /* the first byte of a TLS record that has a ClientHello; of no start-up packet */
 
 /* What a client needs until it is in, and no longer. */
 struct pg_login {
@@ -247,6 +249,46 @@ static void refuse_encryption(struct session *s, bool *refused, struct rd body)
 	}
 	*refused = true;
 	stream_put_copy(&s->stream, "N", 1);
+}
+
+/* May this connection be encrypted? The kernel is all that sits between us and a unix socket. */
+static bool tls_is_for(const struct session *s)
+{
+	return tls_now(TLS_CLIENTS) && s->addr.family != ADDR_UNIX;
+}
+
+/* first: what has come of the client's handshake; NULL when it awaits our answer. */
+static void start_tls(struct session *s, struct rd *first)
+{
+	const struct tls_start how = { .ctx = tls_now(TLS_CLIENTS), .needs_alpn = first != NULL };
+	struct fault f;
+	if (stream_start_tls(&s->stream, &how, first))
+		return;
+	fault_set(&f, FAULT_NOMEM, "no memory for TLS");
+	session_fail(s, &f);
+}
+
+/* Nothing may come behind an SSLRequest: what did came in plain, from anybody on the way, and would be taken for what
+ * the client says under encryption (CVE-2021-23222). */
+static void ssl_request(struct session *s, struct rd body, const struct rd *behind)
+{
+	if (s->stream.tls || !tls_is_for(s)) {
+		refuse_encryption(s, &pg_client_of(s)->login->ssl_refused, body);
+		return;
+	}
+	if (rd_left(&body) > 0 || rd_left(behind) > 0) {
+		pg_protocol_fault(s, "received unencrypted data after SSL request");
+		return;
+	}
+	stream_put_copy(&s->stream, "S", 1);
+	start_tls(s, NULL);
+}
+
+/* A client that takes TLS for granted begins with its handshake: PostgreSQL 17's sslnegotiation=direct. */
+static bool is_direct_tls(struct session *s, const struct rd *in)
+{
+	const struct pg_login *l = pg_client_of(s)->login;
+	return in->p[0] == TLS_HANDSHAKE && !s->stream.tls && tls_is_for(s) && !l->ssl_refused && !l->gss_refused;
 }
 
 static bool set_var(struct session *s, const char *name, const char *value)
@@ -678,6 +720,10 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		session_fail(s, &f);
 		return;
 	}
+	if (tls_mode_now(TLS_CLIENTS) >= TLS_REQUIRE && !s->stream.tls && tls_is_for(s)) {
+		pg_protocol_fault(s, "SSL required");
+		return;
+	}
 	if (!take_params(s, body, &a, &f) || !take_app_name(s, a.app, &f)) {
 		session_fail(s, &f);
 		return;
@@ -731,7 +777,7 @@ static void first_packet(struct session *s, struct rd *in)
 	}
 	switch (code) {
 	case PG_SSL_CODE:
-		refuse_encryption(s, &c->login->ssl_refused, body);
+		ssl_request(s, body, in);
 		break;
 	case PG_GSS_CODE:
 		refuse_encryption(s, &c->login->gss_refused, body);
@@ -782,6 +828,10 @@ void pg_login_bytes(struct session *s, struct rd *in)
 	while (s->state == SESSION_LOGIN && c->login && !c->login->waits && rd_left(in) > 0) {
 		const uint8_t *before = in->p;
 		if (!c->login->has_begun) {
+			if (is_direct_tls(s, in)) {
+				start_tls(s, in);
+				return;
+			}
 			first_packet(s, in);
 			if (in->p == before)
 				return;

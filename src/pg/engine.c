@@ -106,6 +106,7 @@ static void start(struct server *sv)
 	uint8_t bytes[PG_STARTUP_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 
+	end_login(p); /* of an attempt that was given up */
 	p->login = calloc(1, sizeof *p->login);
 	if (!p->login || !(p->login->welcome = varset_empty()) || !(p->login->vars = varset_empty())) {
 		no_memory(sv);
@@ -199,6 +200,7 @@ static bool login_message(struct server *sv, const struct pg_msg *m)
 	}
 	switch (m->type) {
 	case PG_AUTHENTICATION:
+		sv->greeted = true;
 		return login_auth(sv, m);
 	case PG_ERROR:
 		server_said_no(sv, body);
@@ -841,11 +843,28 @@ static size_t cancel(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
 	return o.len;
 }
 
+static size_t tls_request(uint8_t out[ENGINE_BYTES_MAX])
+{
+	struct pg_out o = pg_out(out, ENGINE_BYTES_MAX);
+	pg_begin(&o, 0);
+	pg_put_u32(&o, PG_SSL_CODE);
+	pg_end(&o);
+	return o.len;
+}
+
+/* An 'E' is possible too; the error that follows it came in plain, from anybody, and is shown to nobody. */
+static enum engine_tls tls_answer(uint8_t answer)
+{
+	return answer == 'S' ? ENGINE_TLS_YES : answer == 'N' ? ENGINE_TLS_NO : ENGINE_TLS_BROKEN;
+}
+
 const struct engine_ops pg_engine = {
 	.name = "postgres",
 	.socket_file = ".s.PGSQL.%u",
 	.make = make,
 	.free = free_server,
+	.tls_request = tls_request,
+	.tls_answer = tls_answer,
 	.start = start,
 	.on_bytes = on_bytes,
 	.sync = sync_vars,

@@ -47,6 +47,7 @@ struct list *users_all(void)
 
 static void host_free(struct host *h)
 {
+	tls_ticket_drop(&h->ticket);
 	free(h->name);
 	free(h);
 }
@@ -419,6 +420,12 @@ struct database *database_find(const char *name, struct fault *f)
 		database_check_unused(db);
 	}
 	return NULL;
+}
+
+void databases_retarget(void)
+{
+	LIST_EACH (&databases, it)
+		list_owner(it, struct database, in_all)->generation++;
 }
 
 struct database *database_add_console(const char *name, const struct exchange_ops *ops)

@@ -8,6 +8,7 @@
 #include "core/deadline.h"
 #include "core/intern.h"
 #include "net/addr.h"
+#include "net/tls.h"
 #include "pool/stats.h"
 
 struct engine_ops;
@@ -20,8 +21,9 @@ struct host {
 	char *name; /* owned; beginning with '/' or '@': a unix socket directory */
 	uint16_t port;
 	bool dropped;
-	uint32_t servers;   /* open or being opened */
-	uint64_t failed_ms; /* when connecting to it failed last; 0: it did not */
+	struct tls_ticket ticket; /* of its servers */
+	uint32_t servers;         /* open or being opened */
+	uint64_t failed_ms;       /* when connecting to it failed last; 0: it did not */
 };
 
 struct database {
@@ -77,6 +79,9 @@ void database_set_engine(enum db_kind kind, const struct engine_ops *ops);
 /* Brings databases and users in line with config_now(): new ones appear when asked for, changed ones get their new
  * limits, dropped ones are marked and their servers closed. Their sessions are the caller's concern. */
 void databases_reload(void);
+
+/* How servers are reached has changed for all: those that are open are closed as they come free. */
+void databases_retarget(void);
 
 /* The database of that name, or one made from the fallback entry; FAULT_NO_DB. */
 struct database *database_find(const char *name, struct fault *f);

@@ -24,12 +24,19 @@ enum engine_left {
 	ENGINE_BROKEN /* there is no way back: to be closed */
 };
 
+enum engine_tls { ENGINE_TLS_YES, ENGINE_TLS_NO, ENGINE_TLS_BROKEN };
+
 struct engine_ops {
 	const char *name;        /* "postgres" */
 	const char *socket_file; /* printf format of the socket's name in its directory, with the port: ".s.PGSQL.%u" */
 	struct server *(*make)(void); /* zeroed; NULL when out of memory */
 	void (*free)(struct server *sv);
-	/* The socket is connected: say hello. Then server_logged_in() or server_fail(). */
+	/* How this protocol asks a server for TLS before anything else is said: the request, its length; and what
+	 * the one byte that answers it means. */
+	size_t (*tls_request)(uint8_t out[ENGINE_BYTES_MAX]);
+	enum engine_tls (*tls_answer)(uint8_t answer);
+	/* The socket is connected, and encrypted if it is to be: say hello. A second time when the first attempt was
+	 * given up for one that is encrypted, or is not. Then server_logged_in() or server_fail(). */
 	void (*start)(struct server *sv);
 	void (*on_bytes)(struct server *sv, struct rd *in);
 	/* Brings the server's settings to `want`; then server_synced(). */

@@ -4,6 +4,7 @@
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/dns.h"
+#include "net/tls.h"
 #include "pool/ask.h"
 #include "session/varset.h"
 
@@ -25,6 +26,7 @@ static const struct borrower_ops *borrower;
 static struct log_seldom starved, lost_cancels;
 
 static void connect_next(struct server *sv);
+static bool try_other_way(struct server *sv, const struct fault *f);
 
 const char *server_state_name(const struct server *sv)
 {
@@ -141,6 +143,8 @@ void server_fail(struct server *sv, const struct fault *f)
 			return;
 		}
 	}
+	if (try_other_way(sv, f))
+		return;
 	server_close(sv, told.text, &told);
 	if (at_login)
 		pool_server_failed(p, &told);
@@ -148,10 +152,92 @@ void server_fail(struct server *sv, const struct fault *f)
 
 /* --- Opening */
 
+/* --- Encryption. PostgreSQL's sslmodes: allow tries in plain and then encrypted, prefer the other way round. */
+
+static bool wants_tls(const struct server *sv)
+{
+	enum tls_mode mode = tls_mode_now(TLS_SERVERS);
+	if (sv->addr.family == ADDR_UNIX || mode == TLS_DISABLE)
+		return false;
+	return mode > TLS_PREFER || (mode == TLS_PREFER) != sv->tls_second;
+}
+
+static void begin_again(struct task *t);
+
+/* The server refused us, or could not encrypt: has it been asked the other way? It must not have asked for a proof
+ * yet, and a refusal must be about how we came (28000: no line of its pg_hba.conf fits), and not about who we are. */
+static bool try_other_way(struct server *sv, const struct fault *f)
+{
+	enum tls_mode mode = tls_mode_now(TLS_SERVERS);
+	bool refused = strcmp(f->sqlstate, "28000") == 0;
+	if (sv->state != SERVER_LOGIN || sv->greeted || sv->tls_second || sv->addr.family == ADDR_UNIX)
+		return false;
+	if (!(mode == TLS_PREFER && (sv->tls == SERVER_TLS_SHAKING || (sv->tls == SERVER_TLS_UP && refused))) &&
+	    !(mode == TLS_ALLOW && sv->tls == SERVER_TLS_NONE && refused))
+		return false;
+	log_info(&sv->log, "%s; trying %s TLS", f->text, mode == TLS_PREFER ? "without" : "with");
+	stream_close(&sv->stream, false);
+	server_move(sv, SERVER_CONNECT);
+	sv->tls = SERVER_TLS_NONE;
+	sv->tls_second = true;
+	sv->free_task.run = begin_again; /* not from within what the stream has called */
+	loop_defer(&sv->free_task);
+	return true;
+}
+
+static void ask_for_tls(struct server *sv)
+{
+	uint8_t bytes[ENGINE_BYTES_MAX];
+	size_t n = sv->ops->tls_request(bytes);
+	sv->tls = SERVER_TLS_ASKED;
+	stream_put_copy(&sv->stream, bytes, n);
+}
+
+/* The answer. What comes with a yes came in plain, from anybody on the way, and would be taken for the server's own
+ * words under encryption (CVE-2021-23222). */
+static void tls_answered(struct server *sv, struct rd *in)
+{
+	enum engine_tls answer = sv->ops->tls_answer(rd_u8(in));
+	struct tls_start how = { .ctx = tls_now(TLS_SERVERS), .host = sv->host->name, .ticket = &sv->host->ticket };
+	struct fault f;
+
+	if (answer == ENGINE_TLS_BROKEN || rd_left(in) > 0) {
+		fault_set(&f, FAULT_CONNECT, "server broke the protocol: %s",
+			  rd_left(in) > 0 ? "data behind its answer to the SSL request"
+					  : "no answer to the SSL request");
+	} else if (answer == ENGINE_TLS_NO) {
+		if (tls_mode_now(TLS_SERVERS) <= TLS_PREFER && !sv->tls_second) {
+			sv->tls = SERVER_TLS_NONE;
+			sv->ops->start(sv);
+			return;
+		}
+		fault_set(&f, FAULT_CONNECT, "server refused SSL");
+	} else if (!how.ctx) {
+		fault_set(&f, FAULT_CONNECT, "TLS was switched off meanwhile");
+	} else if (stream_start_tls(&sv->stream, &how, NULL)) {
+		sv->tls = SERVER_TLS_SHAKING;
+		return;
+	} else {
+		fault_set(&f, FAULT_NOMEM, "no memory for TLS");
+	}
+	(void)rd_take(in, rd_left(in));
+	server_fail(sv, &f);
+}
+
+static void on_stream_secure(struct stream *st)
+{
+	struct server *sv = list_owner(st, struct server, stream);
+	sv->tls = SERVER_TLS_UP;
+	sv->ops->start(sv);
+}
+
 static void on_stream_bytes(struct stream *st, struct rd *in)
 {
 	struct server *sv = list_owner(st, struct server, stream);
-	sv->ops->on_bytes(sv, in);
+	if (sv->tls == SERVER_TLS_ASKED)
+		tls_answered(sv, in);
+	else
+		sv->ops->on_bytes(sv, in);
 }
 
 static void on_stream_end(struct stream *st, const struct fault *why)
@@ -160,6 +246,8 @@ static void on_stream_end(struct stream *st, const struct fault *why)
 	struct fault f;
 	if (why && sv->state == SERVER_CONNECT) {
 		fault_set(&f, FAULT_CONNECT, "connect failed: %s", why->text);
+	} else if (why && sv->tls == SERVER_TLS_SHAKING) {
+		fault_set(&f, FAULT_CONNECT, "%s", why->text);
 	} else if (sv->state == SERVER_LOGIN) {
 		fault_set(&f, FAULT_CONNECT, "server closed the connection during login%s%s", why ? ": " : "",
 			  why ? why->text : "");
@@ -178,7 +266,10 @@ static void on_stream_connect(struct stream *st)
 	if (config_num(sv->pool->config, SET_log_connections, NULL, NULL))
 		log_info(&sv->log, "new connection to server");
 	server_move(sv, SERVER_LOGIN);
-	sv->ops->start(sv);
+	if (wants_tls(sv))
+		ask_for_tls(sv);
+	else
+		sv->ops->start(sv);
 }
 
 /* Whoever feeds a stalled server waits; the engine's relay holds the client's stream. */
@@ -189,7 +280,8 @@ static void on_stream_stall(struct stream *st, bool stalled)
 		borrower->stalled(sv->session, stalled);
 }
 
-static const struct stream_ops stream_ops = { on_stream_bytes, on_stream_end, on_stream_connect, on_stream_stall };
+static const struct stream_ops stream_ops = { on_stream_bytes, on_stream_end, on_stream_connect, on_stream_stall,
+					      on_stream_secure };
 
 static void connect_to(struct server *sv, const struct addr *a, const char *path)
 {
@@ -205,8 +297,20 @@ static void connect_to(struct server *sv, const struct addr *a, const char *path
 	}
 }
 
+static void begin_again(struct task *t)
+{
+	struct server *sv = list_owner(t, struct server, free_task);
+	const struct addr a = sv->addr;
+	sv->free_task.run = run_free;
+	if (sv->state == SERVER_DEAD) /* closed meanwhile */
+		run_free(t);
+	else
+		connect_to(sv, &a, NULL);
+}
+
 static void connect_next(struct server *sv)
 {
+	sv->tls_second = false;
 	connect_to(sv, &sv->addrs[sv->next_addr++], NULL);
 }
 
@@ -585,6 +689,10 @@ struct cancel {
 	struct list waiting;   /* whoever asked */
 	struct deadline deadline;
 	struct task free_task;
+	const struct engine_ops *ops;
+	struct tls_ctx *ctx; /* counted; NULL: the server's own connection is plain, and so is this one */
+	char *host;          /* owned, with ctx */
+	bool asked;          /* for TLS; the answer has not come */
 	size_t len;
 	uint8_t bytes[ENGINE_BYTES_MAX];
 };
@@ -593,7 +701,10 @@ static struct list cancels = { &cancels, &cancels };
 
 static void free_cancel(struct task *t)
 {
-	free(list_owner(t, struct cancel, free_task));
+	struct cancel *c = list_owner(t, struct cancel, free_task);
+	tls_ctx_put(c->ctx);
+	free(c->host);
+	free(c);
 }
 
 static void cancel_done(struct cancel *c)
@@ -625,10 +736,10 @@ static void forget_cancels(struct server *sv)
 	sv->cancels = 0;
 }
 
-static void cancel_bytes(struct stream *st, struct rd *in)
+static void cancel_send(struct stream *st)
 {
-	(void)st;
-	(void)rd_take(in, rd_left(in)); /* servers answer nothing */
+	struct cancel *c = list_owner(st, struct cancel, stream);
+	stream_put_copy(st, c->bytes, c->len);
 }
 
 static void cancel_end(struct stream *st, const struct fault *why)
@@ -640,10 +751,35 @@ static void cancel_end(struct stream *st, const struct fault *why)
 	cancel_done(c);
 }
 
+/* Only the answer to the wish for TLS is of interest; to the request itself servers answer nothing. */
+static void cancel_bytes(struct stream *st, struct rd *in)
+{
+	struct cancel *c = list_owner(st, struct cancel, stream);
+	const struct tls_start how = { .ctx = c->ctx, .host = c->host };
+	bool asked = c->asked;
+	c->asked = false;
+	enum engine_tls answer = asked ? c->ops->tls_answer(rd_u8(in)) : ENGINE_TLS_NO;
+	bool more = rd_left(in) > 0;
+	(void)rd_take(in, rd_left(in));
+	if (!asked || (answer == ENGINE_TLS_YES && !more && stream_start_tls(st, &how, NULL)))
+		return;
+	struct fault f;
+	fault_set(&f, FAULT_CONNECT, "the server does not encrypt it");
+	cancel_end(st, &f);
+}
+
+/* The key in the request ends a statement: it travels as well guarded as what it is about. */
 static void cancel_connected(struct stream *st)
 {
 	struct cancel *c = list_owner(st, struct cancel, stream);
-	stream_put_copy(st, c->bytes, c->len);
+	uint8_t bytes[ENGINE_BYTES_MAX];
+	if (!c->ctx) {
+		cancel_send(st);
+		return;
+	}
+	c->asked = true;
+	size_t n = c->ops->tls_request(bytes);
+	stream_put_copy(st, bytes, n);
 }
 
 static void cancel_deadline(struct deadline *d)
@@ -651,7 +787,7 @@ static void cancel_deadline(struct deadline *d)
 	cancel_done(list_owner(d, struct cancel, deadline));
 }
 
-static const struct stream_ops cancel_ops = { cancel_bytes, cancel_end, cancel_connected, NULL };
+static const struct stream_ops cancel_ops = { cancel_bytes, cancel_end, cancel_connected, NULL, cancel_send };
 
 /* The request for this server that is under way. */
 static struct cancel *cancel_of(const struct server *sv)
@@ -694,11 +830,18 @@ bool server_cancel(struct server *sv, struct list *who)
 	if (!c)
 		return false;
 	c->free_task.run = free_cancel;
+	c->ops = sv->ops;
 	c->len = n;
 	memcpy(c->bytes, bytes, n);
+	if (sv->stream.tls && (c->host = str_dup(sv->host->name)))
+		c->ctx = tls_ctx_ref(tls_ctx_of(sv->stream.tls));
+	if (sv->stream.tls && !c->ctx) {
+		free_cancel(&c->free_task);
+		return false;
+	}
 	if (!stream_connect(&c->stream, is_unix ? NULL : &sv->addr, is_unix ? path : NULL, &cancel_ops, &f)) {
 		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", f.text);
-		free(c);
+		free_cancel(&c->free_task);
 		return false;
 	}
 	list_init(&c->waiting);

@@ -21,7 +21,7 @@
 
 #define SERVER_STATES(X)                                                                                               \
 	X(CONNECT, "new", TO(LOGIN) | TO(DEAD))                                                                        \
-	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(DEAD))                                                             \
+	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(CONNECT) | TO(DEAD))                                               \
 	X(SETUP, "setup", TO(IDLE) | TO(DEAD))                                                                         \
 	X(IDLE, "idle", TO(ACTIVE) | TO(CHECK) | TO(DEAD))                                                             \
 	X(CHECK, "tested", TO(IDLE) | TO(DEAD))                                                                        \
@@ -40,6 +40,9 @@ struct host;
 struct session;
 struct dns_query;
 struct ask;
+
+/* How far encryption has come. */
+enum server_tls { SERVER_TLS_NONE, SERVER_TLS_ASKED, SERVER_TLS_SHAKING, SERVER_TLS_UP };
 
 struct server {
 	struct log_ctx log;
@@ -64,6 +67,9 @@ struct server {
 	uint32_t cancels;    /* cancel requests for it on their way */
 	uint32_t pid;        /* the server's own process id, 0: not known */
 	uint8_t state;
+	uint8_t tls;       /* enum server_tls */
+	bool tls_second;   /* sslmode allow, prefer: the first way was refused, this is the other */
+	bool greeted;      /* it has asked for a proof of who we are, or let us in: set by the engine */
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */
 	bool told;         /* its session has been sent the last error of the server itself */

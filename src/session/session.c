@@ -4,6 +4,7 @@
 #include "core/assert.h"
 #include "core/loop.h"
 #include "core/str.h"
+#include "net/tls.h"
 #include "route/route.h"
 
 #include <inttypes.h>
@@ -197,7 +198,7 @@ static void on_stall(struct stream *st, bool stalled)
 	s->door->on_drained(s);
 }
 
-static const struct stream_ops stream_ops = { on_bytes, on_end, NULL, on_stall };
+static const struct stream_ops stream_ops = { .on_bytes = on_bytes, .on_end = on_end, .on_stall = on_stall };
 
 /* --- Clients that stay, although something failed */
 
@@ -605,10 +606,12 @@ void session_login_done(struct session *s)
 {
 	struct database *db = s->db;
 	struct user *u = s->user;
+	char tls[TLS_TEXT_MAX];
 	struct fault f;
 
 	if (config_num(config_now(), SET_log_connections, NULL, NULL))
-		log_info(&s->log, "login attempt: db=%s user=%s", db->name->s, u->name->s);
+		log_info(&s->log, "login attempt: db=%s user=%s tls=%s", db->name->s, u->name->s,
+			 s->stream.tls ? tls_text(s->stream.tls, tls) : "no");
 	if (db->exchange) {
 		if (!db->exchange->open(s, &f)) {
 			session_fail(s, &f);

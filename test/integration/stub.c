@@ -64,14 +64,19 @@ int stub_accept(void)
 
 int stub_startup(void)
 {
+	static const char ssl_request[] = { 4, (char)0xd2, 0x16, 0x2f };
 	char head[4], body[1024];
 	uint32_t be;
 	int fd = stub_accept();
-	require("a start-up packet", raw_read(fd, head, sizeof head));
-	memcpy(&be, head, sizeof be);
-	uint32_t len = ntohl(be) - 4;
-	require("and its body", len <= sizeof body && raw_read(fd, body, len));
-	return fd;
+	for (;;) {
+		require("a start-up packet", raw_read(fd, head, sizeof head));
+		memcpy(&be, head, sizeof be);
+		uint32_t len = ntohl(be) - 4;
+		require("and its body", len <= sizeof body && raw_read(fd, body, len));
+		if (len != sizeof ssl_request || memcmp(body, ssl_request, len) != 0)
+			return fd;
+		require("the stub declines TLS", raw_send(fd, "N", 1));
+	}
 }
 
 void stub_let_in(int fd)

@@ -75,10 +75,9 @@ static const struct {
 	{ "not for all databases", "load_balance_hosts = disable\n",
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
-	{ "later, off", "client_tls_sslmode = disable\npeer_id = 0\nserver_tls_sslmode = disable\n", "" },
-	{ "later, the default", "server_tls_sslmode = prefer\n", "W m:5 server_tls_sslmode" LATER },
-	{ "later, wanted", "client_tls_sslmode = require\nauth_ldap_options = /x\n",
-	  "? m:5 client_tls_sslmode" LATER "? m:6 auth_ldap_options" LATER },
+	{ "later, off", "tcp_socket_buffer = 0\nresolv_conf =\ndns_zone_check_period = 0\n", "" },
+	{ "later, wanted", "tcp_socket_buffer = 4096\nresolv_conf = /x\n",
+	  "? m:5 tcp_socket_buffer" LATER "? m:6 resolv_conf" LATER },
 	{ "later, a word", "auth_type = pam\n", "E m:5 auth_type = pam" LATER },
 
 	{ "no HBA file", "auth_type = hba\n", "E m:0 auth_type = hba needs auth_hba_file\n" },

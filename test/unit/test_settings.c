@@ -182,12 +182,9 @@ static void test_later(void)
 		unsigned scope;
 		enum later_is is;
 	} rows[] = {
-		{ "client_tls_sslmode", "disable", SCOPE_GLOBAL, LATER_OFF },
-		{ "client_tls_sslmode", "require", SCOPE_GLOBAL, LATER_WANTED },
-		{ "CLIENT_TLS_SSLMODE", "Disable", SCOPE_GLOBAL, LATER_OFF },
-		{ "server_tls_sslmode", "prefer", SCOPE_GLOBAL, LATER_DEFAULT },
-		{ "server_tls_sslmode", "disable", SCOPE_GLOBAL, LATER_OFF },
-		{ "server_tls_sslmode", "verify-full", SCOPE_GLOBAL, LATER_WANTED },
+		{ "job_name", "pgbouncer", SCOPE_GLOBAL, LATER_OFF },
+		{ "job_name", "other", SCOPE_GLOBAL, LATER_WANTED },
+		{ "JOB_NAME", "PgBouncer", SCOPE_GLOBAL, LATER_OFF },
 		{ "peer_id", "0", SCOPE_GLOBAL, LATER_OFF },
 		{ "peer_id", "0.0", SCOPE_GLOBAL, LATER_OFF },
 		{ "peer_id", "0.5", SCOPE_GLOBAL, LATER_WANTED },

@@ -56,7 +56,7 @@ static void on_stall(struct stream *st, bool stalled)
 		e.drains++;
 }
 
-static const struct stream_ops ops = { on_bytes, on_end, NULL, on_stall };
+static const struct stream_ops ops = { .on_bytes = on_bytes, .on_end = on_end, .on_stall = on_stall };
 
 static bool open_pair(void)
 {
@@ -267,7 +267,7 @@ static void connected(struct stream *st)
 /* What servers' connections have of the options that clients' have from their listener. */
 static void test_tcp_options(void)
 {
-	static const struct stream_ops connect_ops = { on_bytes, on_end, connected, on_stall };
+	static const struct stream_ops connect_ops = { on_bytes, on_end, connected, on_stall, NULL };
 	static const struct {
 		const char *what;
 		struct stream_tcp set;
