@@ -372,6 +372,11 @@ bool tls_server_end_point(const struct tls *t, uint8_t out[TLS_END_POINT_MAX], s
 	return true;
 }
 
+bool tls_is_resumed(const struct tls *t)
+{
+	return tls_is_up(t) && SSL_session_reused(t->ssl);
+}
+
 struct tls_ctx *tls_ctx_of(const struct tls *t)
 {
 	return t ? t->ctx : NULL;

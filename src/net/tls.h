@@ -67,6 +67,8 @@ bool tls_peer_cn(const struct tls *t, char *out, size_t cap);
  * server. False when there is none, or its signature algorithm defines no hash. */
 #define TLS_END_POINT_MAX 64u
 bool tls_server_end_point(const struct tls *t, uint8_t out[TLS_END_POINT_MAX], size_t *n);
+/* Was the handshake a short one, thanks to a ticket? */
+bool tls_is_resumed(const struct tls *t);
 struct tls_ctx *tls_ctx_of(const struct tls *t); /* borrowed */
 
 /* --- For net/stream.c */

@@ -3,19 +3,21 @@
 #
 #   cpu.sh [-d SECS] [-r ROUNDS] [-s SCENARIOS] [-o FILE] [TARGET...]
 #     -d  length of a measurement (2)        -r  rounds (5); many short ones say more than a few long ones
-#     -s  names with commas (all but bigval): simple extended pipeline rw connect scram scram-plain big bigval
+#     -s  names with commas (all but bigval): simple extended pipeline rw connect scram scram-plain big bigval tls
+#         tls-big tls-connect
 #     -o  appends the measurements to FILE, from which `tool.py report FILE` makes the table again
 #   Targets: sluice, sluice-old (when SLUICE_OLD names a binary), pgbouncer (when it is there), relay.
 #
 # simple, extended, pipeline (10 statements a batch) and rw (pgbench's own transaction) count statements; connect, scram
 # (the auth_file has a verifier) and scram-plain (it has the password) count connections with one query; big is a result of
-# 1 MB in 10,000 rows, bigval one of 1 MB in one value.
+# 1 MB in 10,000 rows, bigval one of 1 MB in one value. tls, tls-big and tls-connect are simple, big and connect with
+# clients that encrypt to the proxy, which does not to the server; not for the relay, which does not encrypt.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ALL=(simple extended pipeline rw connect scram scram-plain big bigval)
-SECS=2 ROUNDS=5 SCENARIOS=(simple extended pipeline rw connect scram scram-plain big) OUT=''
+ALL=(simple extended pipeline rw connect scram scram-plain big bigval tls tls-big tls-connect)
+SECS=2 ROUNDS=5 SCENARIOS=(simple extended pipeline rw connect scram scram-plain big tls tls-big tls-connect) OUT=''
 while getopts d:r:s:o:h o; do
 	case $o in
 	d) SECS=$OPTARG ;;
@@ -48,6 +50,9 @@ scenario() {
 	rw) ARGS=(-M simple) EACH=7 ;;
 	connect) ARGS=(-C -S -M simple) ;;
 	scram | scram-plain) ARGS=(-C -S -M simple) AUTH=$1 BASE=$DB_SCRAM ;;
+	tls) ARGS=(-S -M simple) AUTH=tls ;;
+	tls-big) ARGS=(-M simple -f "$TMP/big.sql") CLIENTS=8 AUTH=tls ;;
+	tls-connect) ARGS=(-C -S -M simple) AUTH=tls ;;
 	big) ARGS=(-M simple -f "$TMP/big.sql") CLIENTS=8 ;;
 	bigval) ARGS=(-M simple -f "$TMP/bigval.sql") CLIENTS=8 ;;
 	esac
@@ -81,6 +86,7 @@ started() { # TARGET
 		PORT_OF[$k]=$PORT PID_OF[$k]=$PID
 	fi
 	PORT=${PORT_OF[$k]} PID=${PID_OF[$k]}
+	if [ "$AUTH" = tls ]; then PGSSLMODE=require; else PGSSLMODE=disable; fi
 }
 
 measure() { # SCENARIO TARGET ROUND
@@ -98,17 +104,21 @@ bench_begin
 write_scripts
 start_postgres
 RESULTS=$TMP/results
-n=${#TARGETS[@]}
 for s in "${SCENARIOS[@]}"; do
 	scenario "$s"
+	FOR=()
 	for t in "${TARGETS[@]}"; do
+		if [ "$t" != relay ] || [ "$AUTH" != tls ]; then FOR+=("$t"); fi
+	done
+	n=${#FOR[@]}
+	for t in "${FOR[@]}"; do
 		started "$t"
 		load "$PORT" "$CLIENTS" 1 "$BASE" "${ARGS[@]}" || die "$s over $t: the warm-up failed"
 	done
 	for ((r = 0; r < ROUNDS; r++)); do
 		# Each round begins with another one, so that no target always follows the same other.
 		for ((i = 0; i < n; i++)); do
-			t=${TARGETS[(i + r) % n]}
+			t=${FOR[(i + r) % n]}
 			started "$t"
 			measure "$s" "$t" "$r"
 		done

@@ -195,6 +195,7 @@ has_pgbouncer() { PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null; }
 # One configuration for whoever reads PgBouncer's: the same file, the same words.
 write_ini() { # FILE AUTH
 	local auth=$2 secret=$VERIFIER
+	if [ "$auth" = tls ]; then auth=trust; fi
 	if [ "$auth" = scram-plain ]; then secret=$PASSWORD auth=scram-sha-256; fi
 	if [ "$auth" = scram ]; then auth=scram-sha-256; fi
 	echo "\"$ROLE\" \"$secret\"" >"$1.users"
@@ -215,7 +216,21 @@ write_ini() { # FILE AUTH
 		server_lifetime = 36000
 		log_connections = 0
 		log_disconnections = 0
+		server_tls_sslmode = disable
 	C
+	[ "$2" != tls ] || cat >>"$1" <<-C
+		client_tls_sslmode = require
+		client_tls_key_file = $TMP/tls.key
+		client_tls_cert_file = $TMP/tls.crt
+	C
+}
+
+# What proxies show to clients that encrypt: on P-256, as one would make it today.
+make_certificate() {
+	[ ! -e "$TMP/tls.crt" ] || return 0
+	command -v openssl >/dev/null || die "openssl is needed for TLS"
+	(cd "$TMP" && run_as_user openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj /CN="$HOST" -keyout tls.key -out tls.crt) >"$TMP/openssl.log" 2>&1 || die "openssl made no certificate"
 }
 
 target_on_port() { # NAME AUTH
@@ -232,11 +247,17 @@ target_on_port() { # NAME AUTH
 	esac
 }
 
-# Starts sluice, sluice-old, pgbouncer or relay; AUTH: trust, scram (the auth_file has a verifier) or scram-plain (it has
-# the password). Sets PORT and PID.
+# Starts sluice, sluice-old, pgbouncer or relay; AUTH: trust, tls (trust, and clients have to encrypt), scram (the
+# auth_file has a verifier) or scram-plain (it has the password). Sets PORT and PID.
 start_target() { # NAME AUTH
-	local db=$DB
-	[ "$2" = trust ] || db=$DB_SCRAM
+	local db=$DB_SCRAM
+	case $2 in trust | tls) db=$DB ;; esac
+	if [ "$2" = tls ]; then
+		make_certificate
+		export PGSSLMODE=require
+	else
+		export PGSSLMODE=disable
+	fi
 	if [ "$1" = relay ] && [ ! -x "$TMP/relay" ]; then
 		"${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -o "$TMP/relay" "$BENCH/relay.c" || die "cannot compile relay.c"
 	fi
