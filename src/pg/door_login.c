@@ -41,6 +41,7 @@ struct pg_login {
 	bool odd;             /* the answer is none that makes sense; the log says why */
 	struct secret secret; /* owned */
 	char database[64], user[64];
+	char cert_name[128];
 };
 
 static struct map by_key;
@@ -422,17 +423,16 @@ static void negotiate(struct session *s, struct rd body, uint32_t unknown)
 	free(p);
 }
 
-/* Is the client's stream TLS? And the name in the certificate that it showed there, verified; NULL: it showed none. */
 static bool client_is_tls(const struct session *s)
 {
-	(void)s;
-	return false;
+	return s->stream.tls != NULL;
 }
 
-static const char *client_cert_name(const struct session *s)
+/* The name in the certificate that it showed there, verified; NULL: it showed none. */
+static const char *client_cert_name(struct session *s)
 {
-	(void)s;
-	return NULL;
+	struct pg_login *l = pg_client_of(s)->login;
+	return tls_peer_cn(s->stream.tls, l->cert_name, sizeof l->cert_name) ? l->cert_name : NULL;
 }
 
 /* By auth_type, or by the first rule that fits. False: no rule does. */

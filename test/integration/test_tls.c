@@ -165,6 +165,32 @@ static void test_client_certificates(void)
 	}
 }
 
+/* auth_type cert, and rules that tell encrypted connections from others. */
+static void test_cert(void)
+{
+	const char *alice = text("sslmode=require sslcert=%s sslkey=%s", tls("alice.crt"), tls("alice.key"));
+	with_tls("verify-full", "auth_type = cert\n");
+	check_scalar(client("%s", alice), "select current_user", "alice");
+	check("another name", client_try("%s user=bob", alice) == NULL);
+	check("an unknown one", client_try("%s user=nobody", alice) == NULL);
+	sluice_stop();
+	write_text(text("%s/hba", dir()), "hostssl test alice 127.0.0.1/32 cert\n"
+					  "hostssl test bob 127.0.0.1/32 cert map=m\n"
+					  "hostnossl test carol 127.0.0.1/32 trust\n"
+					  "hostssl all all 127.0.0.1/32 scram-sha-256\n");
+	write_text(text("%s/ident", dir()), "m alice bob\n");
+	with_tls("verify-ca", "auth_type = hba\nauth_hba_file = @DIR@/hba\nauth_ident_file = @DIR@/ident\n");
+	check_scalar(client("%s", alice), "select current_user", "alice");
+	check_scalar(client("%s user=bob", alice), "select current_user", "bob");
+	check("carol comes in plain only, and in plain comes nobody", client_try("%s user=carol", alice) == NULL);
+	check_scalar(client("%s user=carol password=carol-secret", alice), "select current_user", "carol");
+	sluice_stop();
+	with_tls("prefer", "auth_type = hba\nauth_hba_file = @DIR@/hba\nauth_ident_file = @DIR@/ident\n");
+	check("nobody is asked for a certificate", client_try("%s", alice) == NULL);
+	check_scalar(client("user=carol sslmode=disable"), "select current_user", "carol");
+	check("encrypted it takes a password", client_try("user=carol sslmode=require") == NULL);
+}
+
 static void test_protocols(void)
 {
 	with_tls("require", "client_tls_protocols = tlsv1.2\nclient_tls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256\n");
@@ -646,6 +672,7 @@ int main(int argc, char **argv)
 		{ "unix_socket", test_unix_socket },
 		{ "server_name", test_server_name },
 		{ "client_certificates", test_client_certificates },
+		{ "cert", test_cert },
 		{ "protocols", test_protocols },
 		{ "faults", test_faults },
 		{ "reload", test_reload },
