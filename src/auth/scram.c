@@ -13,6 +13,10 @@
 #define NONCE_BYTES 18u /* of ours, before base64: 24 characters */
 #define NONCE_CHARS (B64_SIZE(NONCE_BYTES) - 1)
 
+#define BINDING_TYPE  "tls-server-end-point"
+#define BINDING_BYTES (32u + sizeof((struct scram_binding *)0)->data) /* with the gs2 header */
+#define BINDING_CHARS B64_SIZE(BINDING_BYTES)
+
 /* Of either role: which message is due. */
 enum { START, FIRST_DONE, FINAL_DONE, OVER };
 
@@ -165,20 +169,60 @@ static const struct scram_keys *server_keys(const struct scram_server *s)
 	return s->is_mock ? &s->mock : &s->secret->door;
 }
 
-/* gs2-header: "n,," or "y,,"; authorization identities are not PostgreSQL's. */
+void scram_server_bind(struct scram_server *s, const struct scram_binding *binding, bool is_plus)
+{
+	ASSERT(s->state == START && (binding || !is_plus));
+	s->binding = binding;
+	s->is_plus = is_plus;
+}
+
+/* "c=": the gs2 header, and what is bound to. */
+static size_t encode_binding(const char *gs2, const struct scram_binding *binding, char out[BINDING_CHARS])
+{
+	uint8_t raw[BINDING_BYTES];
+	size_t n = strlen(gs2), more = binding ? binding->len : 0;
+	ASSERT(n + more <= sizeof raw);
+	memcpy(raw, gs2, n);
+	if (binding)
+		memcpy(raw + n, binding->data, more);
+	return b64_encode(raw, n + more, out);
+}
+
+static bool take_binding_type(struct rd *r)
+{
+	static const char type[] = "=" BINDING_TYPE;
+	size_t n = sizeof type - 1;
+	if (rd_left(r) < n || memcmp(r->p, type, n) != 0)
+		return false;
+	rd_take(r, n);
+	return true;
+}
+
+/* gs2-header: "n,,", "y,," or "p=tls-server-end-point,,"; authorization identities are not PostgreSQL's. */
 static bool gs2_header(struct scram_server *s, struct rd *r, struct fault *f)
 {
 	uint8_t flag = rd_u8(r);
-	if (flag == 'p')
-		return fault_set(f, FAULT_PROTO, "the client asks for SCRAM channel binding, which was not offered");
-	if ((flag != 'n' && flag != 'y') || rd_u8(r) != ',')
+	if (flag != 'n' && flag != 'y' && flag != 'p')
+		return bad_message(f, "no channel binding flag");
+	if (flag == 'p' && !s->is_plus)
+		return fault_set(f, FAULT_PROTO, "the client asks for SCRAM channel binding, which was not %s",
+				 s->binding ? "chosen" : "offered");
+	if (flag != 'p' && s->is_plus)
+		return bad_message(f, "no channel binding with a mechanism that is nothing without");
+	if (flag == 'y' && s->binding)
+		return fault_set(
+			f, FAULT_PROTO,
+			"SCRAM channel binding negotiation error: the client has not seen that it was offered");
+	if (flag == 'p' && !take_binding_type(r))
+		return fault_set(f, FAULT_PROTO, "the client asks for an unsupported SCRAM channel binding type");
+	if (rd_u8(r) != ',')
 		return bad_message(f, "no channel binding flag");
 	if (rd_left(r) > 0 && *r->p == 'a')
 		return fault_set(f, FAULT_PROTO,
 				 "the client asks for an authorization identity, which is not supported");
 	if (rd_u8(r) != ',')
 		return bad_message(f, "no end of the GS2 header");
-	str_fmt(s->gs2, sizeof s->gs2, "%c,,", flag);
+	str_fmt(s->gs2, sizeof s->gs2, "%c%s,,", flag, flag == 'p' ? "=" BINDING_TYPE : "");
 	return true;
 }
 
@@ -219,8 +263,8 @@ bool scram_server_final(struct scram_server *s, const void *in, size_t len, char
 	if (!is_message(in, len, f))
 		return false;
 	struct rd r = rd_of(in, len);
-	char binding[B64_SIZE(sizeof s->gs2)];
-	size_t binding_len = b64_encode(s->gs2, strlen(s->gs2), binding);
+	char binding[BINDING_CHARS];
+	size_t binding_len = encode_binding(s->gs2, s->is_plus ? s->binding : NULL, binding);
 	struct attr a = attr_next(&r);
 	if (a.name != 'c' || a.len != binding_len || memcmp(a.v, binding, binding_len) != 0)
 		return bad_message(f, "channel binding");
@@ -258,13 +302,20 @@ bool scram_server_final(struct scram_server *s, const void *in, size_t len, char
 
 /* --- We are the client. */
 
-bool scram_client_first(struct scram_client *c, struct secret *secret, char *out, struct fault *f)
+static const char *client_gs2(const struct scram_client *c)
 {
-	*c = (struct scram_client){ .secret = secret, .state = START };
+	return c->is_plus ? "p=" BINDING_TYPE ",," : c->binding ? "y,," : "n,,";
+}
+
+bool scram_client_first(struct scram_client *c, struct secret *secret, const struct scram_binding *binding,
+			bool is_plus, char *out, struct fault *f)
+{
+	ASSERT(binding || !is_plus);
+	*c = (struct scram_client){ .secret = secret, .binding = binding, .is_plus = is_plus, .state = START };
 	if (!add_nonce(c->nonce))
 		return bad_crypto(f);
 	str_fmt(c->first_bare, sizeof c->first_bare, "n=,r=%s", c->nonce);
-	str_fmt(out, SCRAM_MSG_MAX + 1, "n,,%s", c->first_bare);
+	str_fmt(out, SCRAM_MSG_MAX + 1, "%s%s", client_gs2(c), c->first_bare);
 	c->state = FIRST_DONE;
 	return true;
 }
@@ -328,10 +379,12 @@ bool scram_client_final(struct scram_client *c, const void *in, size_t len, char
 		return false;
 
 	const struct scram_keys *k = &c->secret->engine;
+	char binding[BINDING_CHARS];
 	char server_first[SCRAM_MSG_MAX + 1], final[SCRAM_MSG_MAX + 1], proof_text[B64_SIZE(SCRAM_KEY_LEN)];
 	uint8_t client_sig[SCRAM_KEY_LEN], proof[SCRAM_KEY_LEN];
 	str_copy_n(server_first, sizeof server_first, in, len);
-	str_fmt(final, sizeof final, "c=biws,r=%.*s", (int)nonce.len, nonce.v);
+	encode_binding(client_gs2(c), c->is_plus ? c->binding : NULL, binding);
+	str_fmt(final, sizeof final, "c=%s,r=%.*s", binding, (int)nonce.len, nonce.v);
 	bool ok = sign(k, c->first_bare, server_first, final, strlen(final), client_sig, c->server_signature);
 	if (ok) {
 		xor_keys(proof, k->client_key, client_sig);

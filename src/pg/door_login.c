@@ -42,6 +42,7 @@ struct pg_login {
 	struct secret secret; /* owned */
 	char database[64], user[64];
 	char cert_name[128];
+	struct scram_binding binding;
 };
 
 static struct map by_key;
@@ -562,7 +563,8 @@ static void begin_auth(struct session *s)
 			refuse(s, &f);
 		return;
 	}
-	switch (pg_door_login_begin(&l->auth, exchange_of(s, l), l->user, secret_of(s, l), out, &n, &f)) {
+	switch (pg_door_login_begin(&l->auth, exchange_of(s, l), l->user, secret_of(s, l),
+				    pg_binding(&s->stream, &l->binding), out, &n, &f)) {
 	case PG_LOGIN_MORE:
 		stream_put_copy(&s->stream, out, n);
 		break;

@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/slab.h"
 #include "core/str.h"
+#include "net/tls.h"
 #include "pg/login.h"
 #include "pg/pg.h"
 #include "pool/ask.h"
@@ -19,6 +20,7 @@
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
+	struct scram_binding binding;
 	bool auth_done;
 	const struct varset *welcome; /* counted */
 	const struct varset *vars;    /* counted */
@@ -91,6 +93,13 @@ static void broken(struct server *sv, const char *what)
 
 /* --- Login */
 
+_Static_assert(sizeof((struct scram_binding *)0)->data >= TLS_END_POINT_MAX, "a hash of any kind fits");
+
+const struct scram_binding *pg_binding(const struct stream *st, struct scram_binding *out)
+{
+	return tls_server_end_point(st->tls, out->data, &out->len) ? out : NULL;
+}
+
 static void put_param(struct pg_out *o, const char *name, const char *value)
 {
 	if (!value[0])
@@ -112,7 +121,8 @@ static void start(struct server *sv)
 		no_memory(sv);
 		return;
 	}
-	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, pool_secret(sv->pool));
+	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, pool_secret(sv->pool),
+			      pg_binding(&sv->stream, &p->login->binding));
 	pg_begin(&o, 0);
 	pg_put_u32(&o, PG_VERSION_3_0);
 	put_param(&o, "user", sv->pool->user->name->s);

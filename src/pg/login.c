@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define MECHANISM "SCRAM-SHA-256"
-#define NO_DATA   0xffffffffu /* a SASLInitialResponse's length when it has no data */
+#define PLUS      "SCRAM-SHA-256-PLUS" /* with channel binding */
+#define NO_DATA   0xffffffffu          /* a SASLInitialResponse's length when it has no data */
 
 /* What a message of type 'R' is about. */
 enum {
@@ -66,11 +67,14 @@ static void put_auth(struct pg_out *o, uint32_t code, const void *data, size_t l
 }
 
 enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth method, const char *user,
-					  struct secret *secret, uint8_t *out, size_t *n, struct fault *f)
+					  struct secret *secret, const struct scram_binding *binding, uint8_t *out,
+					  size_t *n, struct fault *f)
 {
 	struct pg_out o = pg_out(out, PG_LOGIN_OUT_MAX);
 	enum pg_login_verdict verdict = PG_LOGIN_MORE;
-	*l = (struct pg_door_login){ .user = user, .secret = secret, .method = method, .state = DOOR_OVER };
+	*l = (struct pg_door_login){
+		.user = user, .secret = secret, .method = method, .state = DOOR_OVER, .binding = binding
+	};
 	*n = 0;
 	switch (method) {
 	case PG_AUTH_TRUST:
@@ -94,7 +98,11 @@ enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth 
 			fault_set(f, FAULT_NOMEM, "out of memory");
 			return PG_LOGIN_FAIL;
 		}
-		put_auth(&o, AUTH_SASL, MECHANISM "\0", sizeof MECHANISM + 1); /* a list, which ends in a NUL */
+		/* A list, which ends in a NUL; the better one first, as a client takes the first that it knows. */
+		if (binding)
+			put_auth(&o, AUTH_SASL, PLUS "\0" MECHANISM "\0", sizeof PLUS + sizeof MECHANISM + 1);
+		else
+			put_auth(&o, AUTH_SASL, MECHANISM "\0", sizeof MECHANISM + 1);
 		l->state = DOOR_SASL_INITIAL;
 		break;
 	}
@@ -143,8 +151,10 @@ static enum pg_login_verdict door_sasl_initial(struct pg_door_login *l, struct r
 	uint32_t len = rd_u32be(&body);
 	if (body.bad || rd_left(&body) != (len == NO_DATA ? 0 : len))
 		return fail(f, "malformed SASLInitialResponse message");
-	if (strcmp(mechanism, MECHANISM) != 0)
+	bool is_plus = l->binding && strcmp(mechanism, PLUS) == 0;
+	if (!is_plus && strcmp(mechanism, MECHANISM) != 0)
 		return fail(f, "client selected an invalid SASL authentication mechanism");
+	scram_server_bind(&l->scram, l->binding, is_plus);
 	if (len != NO_DATA)
 		return door_scram(l, false, body, o, f);
 	put_auth(o, AUTH_SASL_CONTINUE, "", 0);
@@ -188,9 +198,10 @@ enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body
  *                 +- SASL --> ENGINE_FIRST -- SASLContinue --> ENGINE_FINAL -- SASLFinal --> ENGINE_ANSWERED */
 enum engine_state { ENGINE_ASKED, ENGINE_FIRST, ENGINE_FINAL, ENGINE_ANSWERED, ENGINE_OVER };
 
-void pg_engine_login_begin(struct pg_engine_login *l, const char *user, struct secret *secret)
+void pg_engine_login_begin(struct pg_engine_login *l, const char *user, struct secret *secret,
+			   const struct scram_binding *binding)
 {
-	*l = (struct pg_engine_login){ .user = user, .secret = secret, .state = ENGINE_ASKED };
+	*l = (struct pg_engine_login){ .user = user, .secret = secret, .binding = binding, .state = ENGINE_ASKED };
 }
 
 static enum secret_kind kind_of(const struct pg_engine_login *l)
@@ -258,24 +269,26 @@ static enum pg_login_verdict engine_md5(struct pg_engine_login *l, struct rd bod
 
 static enum pg_login_verdict engine_sasl(struct pg_engine_login *l, struct rd body, struct pg_out *o, struct fault *f)
 {
-	bool has_ours = false;
+	bool has_ours = false, is_plus = false;
 	const char *mechanism;
-	while ((mechanism = rd_cstr(&body, NULL))[0]) /* "" at the list's end, and when it has none */
+	while ((mechanism = rd_cstr(&body, NULL))[0]) { /* "" at the list's end, and when it has none */
 		has_ours = strcmp(mechanism, MECHANISM) == 0 || has_ours;
+		is_plus = (l->binding && strcmp(mechanism, PLUS) == 0) || is_plus;
+	}
 	if (!rd_done(&body))
 		return fail(f, "malformed AuthenticationSASL message");
-	if (!has_ours) {
+	if (!has_ours && !is_plus) {
 		fault_set(f, FAULT_UNSUP, "the server offers no SASL mechanism that is supported here (" MECHANISM ")");
 		return PG_LOGIN_FAIL;
 	}
 	if (kind_of(l) != SECRET_PLAIN && kind_of(l) != SECRET_SCRAM)
 		return lacking(l, "SCRAM", f);
 	char text[SCRAM_MSG_MAX + 1];
-	if (!scram_client_first(&l->scram, l->secret, text, f))
+	if (!scram_client_first(&l->scram, l->secret, l->binding, is_plus, text, f))
 		return PG_LOGIN_FAIL;
 	size_t len = strlen(text);
 	pg_begin(o, PG_PASSWORD);
-	pg_put_cstr(o, MECHANISM);
+	pg_put_cstr(o, is_plus ? PLUS : MECHANISM);
 	pg_put_u32(o, (uint32_t)len);
 	pg_put(o, text, len);
 	pg_end(o);

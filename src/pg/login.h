@@ -4,7 +4,9 @@
  *
  * Each call writes whole messages to out, PG_LOGIN_OUT_MAX bytes of the caller's, and their length to *n (0 when there
  * are none). The engine's out may hold a password: wipe it when it is sent. The strings and the secret that begin() is
- * given are borrowed until the verdict. A state, once it is over, takes anything more as a protocol violation. */
+ * given are borrowed until the verdict, and so is the channel binding: where
+ * there is one (the connection is TLS) SCRAM-SHA-256-PLUS is offered, or taken up. A state, once it is over, takes
+ * anything more as a protocol violation. */
 #ifndef SLUICE_PG_LOGIN_H
 #define SLUICE_PG_LOGIN_H
 
@@ -32,14 +34,16 @@ struct pg_door_login {
 	struct secret *secret; /* borrowed; NULL: unknown */
 	enum pg_auth method;
 	uint8_t state;
-	uint8_t salt[4]; /* md5's */
+	uint8_t salt[4];                     /* md5's */
+	const struct scram_binding *binding; /* borrowed; NULL: none */
 	struct scram_server scram;
 };
 
 /* Asks the client for its proof (MORE), or lets it in (trust: OK). FAIL: no memory, no randomness. An unknown user is
  * asked as a known one is, and fails as a known one with a wrong password does. */
 enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth method, const char *user,
-					  struct secret *secret, uint8_t *out, size_t *n, struct fault *f);
+					  struct secret *secret, const struct scram_binding *binding, uint8_t *out,
+					  size_t *n, struct fault *f);
 /* The body of a message of type 'p'. OK: AuthenticationOk is in out, SASLFinal before it where one is due.
  * FAULT_AUTH, `password authentication failed for user "..."`, whatever was wrong; FAULT_PROTO when malformed. */
 enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body, uint8_t *out, size_t *n,
@@ -47,13 +51,15 @@ enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body
 
 /* --- We log in to a server. */
 struct pg_engine_login {
-	const char *user;      /* borrowed */
-	struct secret *secret; /* borrowed; NULL: none is known */
+	const char *user;                    /* borrowed */
+	struct secret *secret;               /* borrowed; NULL: none is known */
+	const struct scram_binding *binding; /* borrowed; NULL: none */
 	uint8_t state;
 	struct scram_client scram;
 };
 
-void pg_engine_login_begin(struct pg_engine_login *l, const char *user, struct secret *secret);
+void pg_engine_login_begin(struct pg_engine_login *l, const char *user, struct secret *secret,
+			   const struct scram_binding *binding);
 /* A message that the server sent before it let us in, errors and notices apart. OK: AuthenticationOk, and whoever began
  * SCRAM with us has proved itself first. FAULT_AUTH when the secret will not do or the server is an impostor,
  * FAULT_UNSUP when it asks for what we do not know, FAULT_PROTO when malformed; the texts are for the operator. */

@@ -71,6 +71,10 @@ static inline struct pg_server *pg_server_of(struct server *sv)
 extern const struct door_ops pg_door;
 extern const struct engine_ops pg_engine;
 
+/* What SCRAM on this stream can be bound to, in *out; NULL: nothing, it is not encrypted. */
+struct scram_binding;
+const struct scram_binding *pg_binding(const struct stream *st, struct scram_binding *out);
+
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
 bool pg_is_tracked(const char *name);
 

@@ -117,8 +117,8 @@ static void run_door(struct sides *s, char form, char method, struct rd in)
 	size_t n = 0;
 	struct pg_msg m;
 	struct secret *secret = form == 'n' ? NULL : &s->secret;
-	enum pg_login_verdict verdict =
-		pg_door_login_begin(&s->door, pg_auth_pick(method_of(method), secret), USER, secret, s->out, &n, &s->f);
+	enum pg_login_verdict verdict = pg_door_login_begin(&s->door, pg_auth_pick(method_of(method), secret), USER,
+							    secret, NULL, s->out, &n, &s->f);
 	check_step(verdict, s->out, n, PG_AUTHENTICATION, &s->f);
 	fuzz_check("it asks, or trusts", n > 0 && (verdict == PG_LOGIN_OK) == (method == 't'));
 	for (int i = 0; i < ROUNDS && pg_frame(&in, BODY_MAX, &m) == FRAME_OK; i++) {
@@ -152,7 +152,7 @@ static void run_engine(struct sides *s, char form, struct rd in)
 	/* The server knows it, and may say it itself. */
 	bool is_known = holds(in.p, rd_left(&in), PASSWORD) || holds(in.p, rd_left(&in), "md5");
 	uint32_t due = 0; /* AuthenticationSASLContinue, then SASLFinal, once SCRAM has begun */
-	pg_engine_login_begin(&s->engine, USER, form == 'n' ? NULL : &s->secret);
+	pg_engine_login_begin(&s->engine, USER, form == 'n' ? NULL : &s->secret, NULL);
 	for (int i = 0; i < ROUNDS && pg_frame(&in, BODY_MAX, &m) == FRAME_OK; i++) {
 		size_t n = 0, len = rd_left(&m.body);
 		uint8_t *body = fuzz_exact(m.body.p, len);
@@ -205,9 +205,9 @@ static void run_both(struct sides *s, char form, char method, const uint8_t *p, 
 	if (auth == PG_AUTH_TRUST)
 		same = true;
 
-	enum pg_login_verdict here = pg_door_login_begin(&s->door, auth, user, &s->secret, s->out, &n, &s->f);
+	enum pg_login_verdict here = pg_door_login_begin(&s->door, auth, user, &s->secret, NULL, s->out, &n, &s->f);
 	enum pg_login_verdict there_is = PG_LOGIN_MORE;
-	pg_engine_login_begin(&s->engine, user, &known);
+	pg_engine_login_begin(&s->engine, user, &known, NULL);
 	for (int i = 0; i < ROUNDS && here != PG_LOGIN_FAIL && there_is == PG_LOGIN_MORE; i++) {
 		uint8_t *sent = fuzz_exact(s->out, n);
 		struct rd in = rd_of(sent, n);

@@ -205,7 +205,7 @@ static void ask(char who, const uint8_t *p, size_t left)
 	fuzz_check("parsed", secret_parse(&secret, who == 'r' ? verifier : PASSWORD));
 	if (who == 'r')
 		secret_recovered(&secret, verifier_keys.client_key);
-	fuzz_check("begun", scram_client_first(&c, &secret, first, &f));
+	fuzz_check("begun", scram_client_first(&c, &secret, NULL, false, first, &f));
 	bool is_good = who == 'c' && is_plain(p, left, "r=\1", 100, ",s=AAAA,i=1");
 	char *server_first = message(&p, &left, c.nonce, NULL, NULL, &len);
 	bool ok = scram_client_final(&c, server_first, len, out, &f);

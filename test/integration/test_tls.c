@@ -63,6 +63,24 @@ static void certificates(void)
 	made = true;
 }
 
+/* PostgreSQL with this certificate, or without TLS. */
+static void pg_tls(const char *cert, const char *hba)
+{
+	certificates();
+	if (cert) {
+		pg_sql("alter system set ssl_cert_file = '%s'", tls(text("%s.crt", cert)));
+		pg_sql("alter system set ssl_key_file = '%s'", tls(text("%s.key", cert)));
+		pg_sql("alter system set ssl_ca_file = '%s'", tls("ca.crt"));
+	}
+	pg_sql("alter system set ssl = %s", cert ? "on" : "off");
+	pg_hba(hba ? hba : "host all all 127.0.0.1/32 trust\n");
+	wait_until("PostgreSQL takes it over",
+		   strcmp(pg_scalar("show ssl"), cert ? "on" : "off") == 0 &&
+			   (!cert || strstr(pg_scalar("show ssl_cert_file"), text("/%s.crt", cert))));
+}
+
+static const char ssl_now[] = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+
 #define KEYS                                                                                                           \
 	"client_tls_key_file = @DIR@/tls/server.key\n"                                                                 \
 	"client_tls_cert_file = @DIR@/tls/server.crt\n"
@@ -189,6 +207,29 @@ static void test_cert(void)
 	check("nobody is asked for a certificate", client_try("%s", alice) == NULL);
 	check_scalar(client("user=carol sslmode=disable"), "select current_user", "carol");
 	check("encrypted it takes a password", client_try("user=carol sslmode=require") == NULL);
+}
+
+/* SCRAM bound to the connection, on both sides; PostgreSQL and libpq know it by themselves. */
+static void test_channel_binding(void)
+{
+	static const char scram[] = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
+	pg_tls("server", NULL);
+	for (int i = 0; i < 2; i++) {
+		pg_hba(scram);
+		char *verifier = pg_scalar("select rolpassword from pg_authid where rolname = 'alice'");
+		sluice_start(&(struct conf){
+			.settings = text(KEYS "client_tls_sslmode = prefer\nauth_type = scram-sha-256\n"
+					      "server_tls_sslmode = require\n"),
+			.auth_file = i ? text("\"alice\" \"%s\"\n", verifier) : "\"alice\" \"alice-secret\"\n" });
+		PGconn *c = client("sslmode=require channel_binding=require password=alice-secret");
+		check_scalar(c, ssl_now, "t");
+		client("sslmode=require channel_binding=disable password=alice-secret");
+		client("sslmode=disable channel_binding=prefer password=alice-secret");
+		check("a wrong password", client_try("sslmode=require channel_binding=require password=x") == NULL);
+		check("nothing to bind to",
+		      client_try("sslmode=disable channel_binding=require password=alice-secret") == NULL);
+		sluice_stop();
+	}
 }
 
 static void test_protocols(void)
@@ -458,24 +499,6 @@ static void test_slow_reader(void)
 
 /* --- Servers */
 
-/* PostgreSQL with this certificate, or without TLS. */
-static void pg_tls(const char *cert, const char *hba)
-{
-	certificates();
-	if (cert) {
-		pg_sql("alter system set ssl_cert_file = '%s'", tls(text("%s.crt", cert)));
-		pg_sql("alter system set ssl_key_file = '%s'", tls(text("%s.key", cert)));
-		pg_sql("alter system set ssl_ca_file = '%s'", tls("ca.crt"));
-	}
-	pg_sql("alter system set ssl = %s", cert ? "on" : "off");
-	pg_hba(hba ? hba : "host all all 127.0.0.1/32 trust\n");
-	wait_until("PostgreSQL takes it over",
-		   strcmp(pg_scalar("show ssl"), cert ? "on" : "off") == 0 &&
-			   (!cert || strstr(pg_scalar("show ssl_cert_file"), text("/%s.crt", cert))));
-}
-
-static const char ssl_now[] = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-
 static void test_server_modes(void)
 {
 	static const char any[] = "host all all 127.0.0.1/32 trust\n", only[] = "hostssl all all 127.0.0.1/32 trust\n",
@@ -673,6 +696,7 @@ int main(int argc, char **argv)
 		{ "server_name", test_server_name },
 		{ "client_certificates", test_client_certificates },
 		{ "cert", test_cert },
+		{ "channel_binding", test_channel_binding },
 		{ "protocols", test_protocols },
 		{ "faults", test_faults },
 		{ "reload", test_reload },

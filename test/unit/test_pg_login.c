@@ -38,6 +38,10 @@ static enum pg_login_verdict engine_step(struct pg_engine_login *l, const void *
 	return v;
 }
 
+/* What each side sees of the TLS connection; NULL: it is plain. The first answer's mechanism is kept. */
+static const struct scram_binding *door_sees, *engine_sees;
+static char chosen[32];
+
 /* Both sides, each message framed as on the wire. Who failed is in *who ("door", "engine", "" for nobody). */
 static bool talk(enum pg_auth method, struct secret *door, struct secret *engine, const char **who, struct fault *f)
 {
@@ -47,8 +51,8 @@ static bool talk(enum pg_auth method, struct secret *door, struct secret *engine
 	size_t down_len, up_len;
 	*f = (struct fault){ .kind = FAULT_NONE };
 	*who = "";
-	pg_engine_login_begin(&e, "anna", engine);
-	enum pg_login_verdict dv = pg_door_login_begin(&d, method, "anna", door, down, &down_len, f);
+	pg_engine_login_begin(&e, "anna", engine, engine_sees);
+	enum pg_login_verdict dv = pg_door_login_begin(&d, method, "anna", door, door_sees, down, &down_len, f);
 	for (int turn = 0; turn < 9; turn++) {
 		if (dv == PG_LOGIN_FAIL) {
 			check_eq("nothing to send with a fault", down_len, 0);
@@ -84,10 +88,88 @@ static bool talk(enum pg_auth method, struct secret *door, struct secret *engine
 			return false;
 		check_eq("of this type", m.type, 'p');
 		check_eq("one", rd_left(&in), 0);
+		if (turn == 0)
+			(void)str_copy_n(chosen, sizeof chosen, m.body.p,
+					 strnlen((const char *)m.body.p, rd_left(&m.body)));
 		dv = door_step(&d, m.body.p, rd_left(&m.body), down, &down_len, f);
 	}
 	check("it comes to an end", false);
 	return false;
+}
+
+/* SCRAM bound to the TLS connection. Two connections, of which each end sees another one, are somebody in between. */
+static void test_binding(void)
+{
+	static const struct scram_binding one = { 32, "one certificate's hash" }, two = { 32, "another's" },
+					  longer = { 64, "one certificate's hash" };
+	static const struct {
+		const char *what;
+		const struct scram_binding *door, *engine;
+		const char *mechanism, *who, *text;
+	} cases[] = {
+		{ "plain", NULL, NULL, "SCRAM-SHA-256", "", "" },
+		{ "bound", &one, &one, "SCRAM-SHA-256-PLUS", "", "" },
+		{ "bound to a long hash", &longer, &longer, "SCRAM-SHA-256-PLUS", "", "" },
+		{ "a client that cannot", &one, NULL, "SCRAM-SHA-256", "", "" },
+		{ "a server that cannot", NULL, &one, "SCRAM-SHA-256", "", "" },
+		{ "another server", &one, &two, "SCRAM-SHA-256-PLUS", "door", "channel binding" },
+		{ "another length", &one, &longer, "SCRAM-SHA-256-PLUS", "door", "channel binding" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct secret door, engine;
+		struct fault f;
+		const char *who;
+		check("parses", secret_parse(&door, VERIFIER) && secret_parse(&engine, "pencil"));
+		door_sees = cases[i].door;
+		engine_sees = cases[i].engine;
+		check_eq(cases[i].what, talk(PG_AUTH_SCRAM, &door, &engine, &who, &f), cases[i].who[0] == 0);
+		check_str(cases[i].what, who, cases[i].who);
+		check_str(cases[i].what, chosen, cases[i].mechanism);
+		check(f.text, strstr(f.text, cases[i].text) != NULL);
+		secret_clear(&door);
+		secret_clear(&engine);
+	}
+	door_sees = engine_sees = NULL;
+}
+
+/* What a client may answer when PLUS is offered. */
+static void test_binding_words(void)
+{
+	static const struct scram_binding one = { 32, "a certificate's hash" };
+	static const struct {
+		const char *what, *body;
+		size_t len;
+		const char *text; /* of the fault; NULL: it goes on */
+	} cases[] = {
+		{ "bound", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\40p=tls-server-end-point,,n=,r=abc"), NULL },
+		{ "not bound", BYTES("SCRAM-SHA-256\0\0\0\0\13n,,n=,r=abc"), NULL },
+		{ "the offer was taken out on the way", BYTES("SCRAM-SHA-256\0\0\0\0\13y,,n=,r=abc"),
+		  "negotiation error" },
+		{ "bound without saying so", BYTES("SCRAM-SHA-256\0\0\0\0\40p=tls-server-end-point,,n=,r=abc"),
+		  "which was not chosen" },
+		{ "PLUS and nothing", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\13n,,n=,r=abc"), "channel binding" },
+		{ "PLUS and could", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\13y,,n=,r=abc"), "channel binding" },
+		{ "another type", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\26p=tls-unique,,n=,r=abc"), "binding type" },
+		{ "half a type", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\16p=tls-server-e"), "binding type" },
+		{ "more of a type", BYTES("SCRAM-SHA-256-PLUS\0\0\0\0\41p=tls-server-end-pointy,,n=,r=abc"),
+		  "channel binding" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct secret secret;
+		struct pg_door_login l;
+		struct fault f = { .kind = FAULT_NONE };
+		uint8_t out[PG_LOGIN_OUT_MAX];
+		size_t n;
+		check("parses", secret_parse(&secret, VERIFIER));
+		check_eq("asked", pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &secret, &one, out, &n, &f),
+			 PG_LOGIN_MORE);
+		check_mem("both are offered", out, "R\0\0\0\52\0\0\0\12SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", n);
+		check_eq(cases[i].what, door_step(&l, cases[i].body, cases[i].len, out, &n, &f),
+			 cases[i].text ? PG_LOGIN_FAIL : PG_LOGIN_MORE);
+		if (cases[i].text)
+			check(f.text, f.kind == FAULT_PROTO && strstr(f.text, cases[i].text));
+		secret_clear(&secret);
+	}
 }
 
 static void test_both(void)
@@ -255,13 +337,13 @@ static void test_begin(void)
 			size_t n = 99;
 			crypto_set_random(counting_random);
 			enum pg_login_verdict v =
-				pg_door_login_begin(&l, cases[i].method, "anna", known ? &s : NULL, out, &n, &f);
+				pg_door_login_begin(&l, cases[i].method, "anna", known ? &s : NULL, NULL, out, &n, &f);
 			crypto_set_random(NULL);
 			check_eq(cases[i].what, v, cases[i].verdict);
 			if (check_eq(cases[i].what, n, cases[i].len))
 				check_mem(cases[i].what, out, cases[i].want, n);
 			crypto_set_random(no_random);
-			v = pg_door_login_begin(&l, cases[i].method, "anna", NULL, out, &n, &f);
+			v = pg_door_login_begin(&l, cases[i].method, "anna", NULL, NULL, out, &n, &f);
 			crypto_set_random(NULL);
 			bool needs = cases[i].method == PG_AUTH_MD5 || cases[i].method == PG_AUTH_SCRAM;
 			check_eq("without randomness", v, needs ? PG_LOGIN_FAIL : cases[i].verdict);
@@ -332,7 +414,7 @@ static void test_door(void)
 			uint8_t out[PG_LOGIN_OUT_MAX];
 			size_t n = 99;
 			crypto_set_random(counting_random);
-			pg_door_login_begin(&l, cases[i].method, "anna", &s, out, &n, &f);
+			pg_door_login_begin(&l, cases[i].method, "anna", &s, NULL, out, &n, &f);
 			enum pg_login_verdict v = door_step(&l, cases[i].body, len - cut, out, &n, &f);
 			crypto_set_random(NULL);
 			if (cut && cases[i].verdict != PG_LOGIN_FAIL) {
@@ -364,7 +446,7 @@ static void test_door_asks_again(void)
 	size_t n;
 	if (!check("parses", secret_parse(&s, VERIFIER)))
 		return;
-	pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &s, out, &n, &f);
+	pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &s, NULL, out, &n, &f);
 	check_eq("first", door_step(&l, BYTES("SCRAM-SHA-256\0\377\377\377\377"), out, &n, &f), PG_LOGIN_MORE);
 	if (check_eq("an empty SASLContinue", n, 9))
 		check_mem("an empty SASLContinue", out, "R\0\0\0\10\0\0\0\13", 9);
@@ -374,7 +456,7 @@ static void test_door_asks_again(void)
 	check_eq("as long as it says", out[4] + 1u, n);
 	check_eq("a wrong proof", door_step(&l, BYTES("c=biws,r=abc,p=AAAA"), out, &n, &f), PG_LOGIN_FAIL);
 	check_eq("kind", f.kind, FAULT_PROTO);
-	pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &s, out, &n, &f);
+	pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &s, NULL, out, &n, &f);
 	check_eq("first", door_step(&l, BYTES("SCRAM-SHA-256\0\377\377\377\377"), out, &n, &f), PG_LOGIN_MORE);
 	check_eq("empty again", door_step(&l, BYTES(""), out, &n, &f), PG_LOGIN_FAIL);
 	check_eq("kind", f.kind, FAULT_PROTO);
@@ -439,7 +521,7 @@ static void test_engine(void)
 			struct fault f = { .kind = FAULT_NONE };
 			uint8_t out[PG_LOGIN_OUT_MAX];
 			size_t n = 99;
-			pg_engine_login_begin(&l, "anna", &s);
+			pg_engine_login_begin(&l, "anna", &s, NULL);
 			crypto_set_random(counting_random);
 			enum pg_login_verdict v = engine_step(&l, cases[i].body, cases[i].len - cut, out, &n, &f);
 			crypto_set_random(NULL);
@@ -509,7 +591,7 @@ static void test_engine_later(void)
 		char text[4 + SCRAM_MSG_MAX + 1];
 		size_t n = 0;
 		bool ready = scram_server_init(&s, &theirs, "anna");
-		pg_engine_login_begin(&l, "anna", &ours);
+		pg_engine_login_begin(&l, "anna", &ours, NULL);
 		if (cases[i].after == PASSWORD)
 			ready = ready && engine_step(&l, BYTES("\0\0\0\3"), out, &n, &f) == PG_LOGIN_MORE;
 		else
@@ -541,7 +623,7 @@ static void test_engine_later(void)
 	/* The right words under the wrong title. */
 	for (int wrong = 0; wrong < 3; wrong++) {
 		bool ready = scram_server_init(&sv, &theirs, "anna");
-		pg_engine_login_begin(&l, "anna", &ours);
+		pg_engine_login_begin(&l, "anna", &ours, NULL);
 		ready = ready && engine_step(&l, BYTES("\0\0\0\12SCRAM-SHA-256\0\0"), out, &n, &f) == PG_LOGIN_MORE &&
 			scram_server_first(&sv, out + 5 + 14 + 4, n - 5 - 14 - 4, text + 4, &f);
 		if (!check("ready", ready))
@@ -555,7 +637,7 @@ static void test_engine_later(void)
 		check_eq("SASLFinal", engine_step(&l, text, 4 + strlen(text + 4), out, &n, &f),
 			 wrong == 2 ? PG_LOGIN_FAIL : PG_LOGIN_MORE);
 	}
-	pg_engine_login_begin(&l, "anna", &ours);
+	pg_engine_login_begin(&l, "anna", &ours, NULL);
 	check_eq("another type", pg_engine_login_step(&l, 'Z', rd_of("\0\0\0\0", 4), out, &n, &f), PG_LOGIN_FAIL);
 	check_eq("kind", f.kind, FAULT_PROTO);
 	secret_clear(&ours);
@@ -578,7 +660,7 @@ static void test_long_password(void)
 		memset(text, 'x', len);
 		text[len] = '\0';
 		if (check("parses", secret_parse(&s, text))) {
-			pg_engine_login_begin(&l, "anna", &s);
+			pg_engine_login_begin(&l, "anna", &s, NULL);
 			check_eq("verdict", engine_step(&l, BYTES("\0\0\0\3"), out, &n, &f),
 				 more ? PG_LOGIN_FAIL : PG_LOGIN_MORE);
 			check_eq("length", n, more ? 0 : PG_HEADER + len + 1);
@@ -602,7 +684,7 @@ static void test_no_memory(void)
 		struct pg_door_login l;
 		uint8_t out[PG_LOGIN_OUT_MAX];
 		size_t len;
-		pg_door_login_begin(&l, PG_AUTH_PLAIN, "anna", &door, out, &len, &f);
+		pg_door_login_begin(&l, PG_AUTH_PLAIN, "anna", &door, NULL, out, &len, &f);
 		bool in = pg_door_login_step(&l, rd_of("pencil", 7), out, &len, &f) == PG_LOGIN_OK;
 		check("no login without memory", in == !nomem_hit());
 	}
@@ -611,7 +693,7 @@ static void test_no_memory(void)
 		uint8_t out[PG_LOGIN_OUT_MAX];
 		size_t len;
 		f.kind = FAULT_NONE;
-		enum pg_login_verdict v = pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &engine, out, &len, &f);
+		enum pg_login_verdict v = pg_door_login_begin(&l, PG_AUTH_SCRAM, "anna", &engine, NULL, out, &len, &f);
 		check("nor a question", (v == PG_LOGIN_MORE) == !nomem_hit());
 		check_eq("but a fault", f.kind, nomem_hit() ? FAULT_NOMEM : FAULT_NONE);
 	}
@@ -625,6 +707,8 @@ void suite_pg_login(void)
 {
 	static const struct unit_test tests[] = {
 		{ "both sides", test_both },
+		{ "channel binding", test_binding },
+		{ "words of channel binding", test_binding_words },
 		{ "a recovered key", test_recovered },
 		{ "which method", test_pick },
 		{ "the first question", test_begin },

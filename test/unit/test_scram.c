@@ -78,7 +78,7 @@ static bool rfc_client(struct scram_client *c, struct secret *secret)
 {
 	char out[SCRAM_MSG_MAX + 1];
 	struct fault f;
-	if (!scram_client_first(c, secret, out, &f))
+	if (!scram_client_first(c, secret, NULL, false, out, &f))
 		return false;
 	str_copy(c->nonce, sizeof c->nonce, RFC_NONCE);
 	str_copy(c->first_bare, sizeof c->first_bare, RFC_BARE);
@@ -138,10 +138,10 @@ static void test_client_first(void)
 	struct scram_client c, d;
 	struct fault f;
 	char out[SCRAM_MSG_MAX + 1];
-	check("one", scram_client_first(&c, &secret, out, &f));
+	check("one", scram_client_first(&c, &secret, NULL, false, out, &f));
 	check_mem("begins", out, "n,,n=,r=", 8);
 	check_eq("a nonce of 18 bytes", strlen(out), 8 + 24);
-	check("another", scram_client_first(&d, &secret, out, &f));
+	check("another", scram_client_first(&d, &secret, NULL, false, out, &f));
 	check("no nonce twice", strcmp(c.nonce, d.nonce) != 0);
 }
 
@@ -493,7 +493,7 @@ static bool talk(struct secret *client, struct secret *server, const char *user,
 	char up[SCRAM_MSG_MAX + 1], down[SCRAM_MSG_MAX + 1];
 	*f = (struct fault){ .kind = FAULT_NONE };
 	return check("init", scram_server_init(&s, server, user)) &&
-	       check("client first", scram_client_first(&c, client, up, f)) &&
+	       check("client first", scram_client_first(&c, client, NULL, false, up, f)) &&
 	       check("server first", server_first(&s, up, strlen(up), down, f)) &&
 	       client_final(&c, down, strlen(down), up, f) && server_final(&s, up, strlen(up), down, f) &&
 	       check("the server's signature", client_verify(&c, down, strlen(down), f));
@@ -576,7 +576,8 @@ static void test_mock(void)
 	struct fault f;
 	char up[SCRAM_MSG_MAX + 1], down[SCRAM_MSG_MAX + 1];
 	check("mock", scram_server_init(&a, NULL, "anna"));
-	check("first", scram_client_first(&c, &client, up, &f) && server_first(&a, up, strlen(up), down, &f) &&
+	check("first", scram_client_first(&c, &client, NULL, false, up, &f) &&
+			       server_first(&a, up, strlen(up), down, &f) &&
 			       client_final(&c, down, strlen(down), up, &f));
 	memcpy(a.mock.stored_key, client.engine.stored_key, SCRAM_KEY_LEN);
 	check("refused", !server_final(&a, up, strlen(up), down, &f));
@@ -615,7 +616,7 @@ static void test_random(void)
 		  "r=abc////////////////////////,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
 	crypto_set_random(no_random);
 	check("no mock", !scram_server_init(&s, NULL, "user"));
-	check("no client", !scram_client_first(&c, &secret, out, &f));
+	check("no client", !scram_client_first(&c, &secret, NULL, false, out, &f));
 	check_eq("kind", f.kind, FAULT_INTERNAL);
 	f.kind = FAULT_NONE;
 	check("no server", scram_server_init(&s, &secret, "user") && !server_first(&s, BYTES("n,,n=,r=abc"), out, &f));
@@ -634,7 +635,8 @@ static void test_no_memory(void)
 		struct scram_client c;
 		struct fault f = { .kind = FAULT_NONE };
 		char up[SCRAM_MSG_MAX + 1], down[SCRAM_MSG_MAX + 1];
-		bool ok = scram_server_init(&s, &server, "user") && scram_client_first(&c, &client, up, &f) &&
+		bool ok = scram_server_init(&s, &server, "user") &&
+			  scram_client_first(&c, &client, NULL, false, up, &f) &&
 			  scram_server_first(&s, up, strlen(up), down, &f) &&
 			  scram_client_final(&c, down, strlen(down), up, &f);
 		check("an allocation that failed fails the login", ok == !nomem_hit());
