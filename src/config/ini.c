@@ -36,6 +36,7 @@ struct reading {
 	size_t depth, opened;
 	struct ini_place place; /* of the line that inih has in hand */
 	bool in_hand;           /* it was neither taken for a key nor refused yet */
+	bool skips; /* what follows a section line that was not understood, up to the next: it is nobody's */
 	bool stopped, nomem;
 };
 
@@ -201,6 +202,8 @@ static char *next_line(struct reading *r)
 			line++;
 		if (*line == '\0' || *line == ';' || *line == '#')
 			continue;
+		if (r->skips && *line != '[')
+			continue;
 		if (*line == '%') {
 			if (strncmp(line, "%include", 8) == 0 && (is_blank(line[8]) || !line[8]))
 				include(r, line + 8);
@@ -208,7 +211,9 @@ static char *next_line(struct reading *r)
 				fault(r, "unknown directive: there is only %include");
 			continue;
 		}
-		if (*line == '[' ? check_section(r, line) : check_key(r, line))
+		if (*line == '[')
+			r->skips = !check_section(r, line);
+		if (*line == '[' ? !r->skips : check_key(r, line))
 			return line;
 	}
 	return NULL;

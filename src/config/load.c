@@ -22,6 +22,7 @@ struct loading {
 	bool failed;      /* an error was told */
 	bool nomem;       /* and it was that one */
 	bool unread;      /* there is no file to speak of */
+	bool has_users;   /* auth_file was read, and all of it understood */
 	bool seen[SET_COUNT];
 	char odd_section[INI_SECTION_BYTES + 1]; /* told already */
 	char *auth_path;                         /* owned */
@@ -392,6 +393,14 @@ static bool on_file_fault(void *arg, const struct ini_place *at, const char *tex
 	return true;
 }
 
+/* Nobody's password, by its length, and no hash either. */
+static bool looks_like_md5(const char *secret)
+{
+	size_t len = strlen(secret);
+	return strncmp(secret, "md5", 3) == 0 && len >= 24 &&
+	       (len != 35 || strspn(secret + 3, "0123456789abcdef") != 32);
+}
+
 static bool on_secret(void *arg, int line, const char *name, const char *secret)
 {
 	struct loading *l = arg;
@@ -407,6 +416,10 @@ static bool on_secret(void *arg, int line, const char *name, const char *secret)
 		doubt(l, &at,
 		      "the secret begins as a SCRAM verifier, but is none "
 		      "(SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>)");
+	else if (looks_like_md5(secret))
+		warning(l, &at,
+			"the secret begins as an md5 hash, but is none (md5 and 32 digits from 0 to 9 and a to f): it "
+			"counts as a plain password");
 	u->has_secret = true;
 	return true;
 }
@@ -415,6 +428,7 @@ static bool on_secret_fault(void *arg, int line, const char *text)
 {
 	struct loading *l = arg;
 	const struct ini_place at = { l->auth_path, line };
+	l->has_users = false;
 	error(l, &at, "%s", text);
 	return true;
 }
@@ -448,7 +462,9 @@ static void read_auth_file(struct loading *l)
 		out_of_memory(l);
 		return;
 	}
+	l->has_users = true;
 	if (!userlist_read(l->auth_path, &sink, &f)) {
+		l->has_users = false;
 		const struct ini_place at = { l->auth_path, 0 };
 		if (f.kind == FAULT_NOMEM)
 			out_of_memory(l);
@@ -528,6 +544,8 @@ static void check_listeners(struct loading *l, const struct ini_place *whole)
 		doubt(l, whole, "listen_addr and unix_socket_dir are both empty: there is nowhere to listen");
 	if (strlen(dir) + sizeof "/.s.PGSQL.65535" > sizeof((struct sockaddr_un *)0)->sun_path)
 		doubt(l, whole, "unix_socket_dir is too long for the address of a socket");
+	if (*dir && *dir != '@' && access(dir, F_OK) != 0)
+		doubt(l, whole, "unix_socket_dir \"%s\" cannot be used: %s", dir, strerror(errno));
 	if (*dir && *dir != '/' && *dir != '@')
 		warning(l, whole, "unix_socket_dir is relative: it depends on where Sluice is started");
 	if (s->v[SET_max_client_conn].num == 0)
@@ -575,11 +593,34 @@ static void check_asked(struct loading *l, const struct ini_place *whole)
 	} while (db);
 }
 
+/* Users of the console who cannot log in: with trust and the like it is enough to stand in auth_file. */
+static void check_console_users(struct loading *l, const struct ini_place *whole, enum setting_id id)
+{
+	static const char blank[] = " \t";
+	if (!l->has_users || l->c->set.v[SET_auth_type].num == AUTH_TYPE_ANY || asks_for_users(l))
+		return;
+	for (const char *p = l->c->set.v[id].text; *p;) {
+		p += strspn(p, ", \t");
+		size_t len = strcspn(p, ",");
+		const char *next = p + len;
+		while (len && strchr(blank, p[len - 1]))
+			len--;
+		char name[USER_NAME_BYTES + 1];
+		const struct user_conf *u = str_copy_n(name, sizeof name, p, len) ? config_find_user(l->c, name) : NULL;
+		if (len && (!u || !u->has_secret))
+			warning(l, whole, "%s names \"%.*s\", who is not in auth_file and so cannot log in",
+				settings_table[id].name, (int)len, p);
+		p = next;
+	}
+}
+
 static void check_relations(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
 	check_asked(l, &whole);
 	check_any(l, &whole);
+	check_console_users(l, &whole, SET_admin_users);
+	check_console_users(l, &whole, SET_stats_users);
 	check_listeners(l, &whole);
 	check_sizes(l, &whole, "", NULL);
 	LIST_EACH (&l->c->databases, it) {

@@ -33,6 +33,8 @@ static void begin(void)
 	clear_environment();
 	conf_dir();
 	conf_text("u", "\"anna\" \"secret\"\n\"bert\" \"md500000000000000000000000000000000\"\n");
+	conf_text("v", "\"anna\" \"md50000000000000000000000000000000\"\n\"bert\" "
+		       "\"md5A0000000000000000000000000000000\"\n\"cleo\" \"md5sum\"\n");
 	conf_text("h", "local all all trust\nlocal all all peer map=m\n");
 	conf_text("i", "m a b\n");
 }
@@ -151,7 +153,26 @@ static const struct {
 	  "? m:0 listen_addr and unix_socket_dir are both empty: there is nowhere to listen\n" },
 	{ "nobody can connect", "max_client_conn = 0\n", "? m:0 max_client_conn is 0: nobody can connect\n" },
 	{ "relative socket", "unix_socket_dir = run\n",
+	  "? m:0 unix_socket_dir \"run\" cannot be used: No such file or directory\n"
 	  "W m:0 unix_socket_dir is relative: it depends on where Sluice is started\n" },
+	{ "no socket directory", "unix_socket_dir = /nowhere/run\n",
+	  "? m:0 unix_socket_dir \"/nowhere/run\" cannot be used: No such file or directory\n" },
+	{ "an abstract socket", "unix_socket_dir = @nowhere\n", "" },
+	{ "a section that does not end", "[databases\nshop = host=a\n* = host=b\n",
+	  "E m:5 a section is a name in brackets, alone on its line\n" },
+	{ "users of the console", "admin_users = anna, nobody\nstats_users = bert,,cleo \n",
+	  "W m:0 admin_users names \"nobody\", who is not in auth_file and so cannot log in\n"
+	  "W m:0 stats_users names \"cleo\", who is not in auth_file and so cannot log in\n" },
+	{ "a user of the console without a secret", "admin_users = dora\n[users]\ndora = pool_size=1\n",
+	  "W m:0 admin_users names \"dora\", who is not in auth_file and so cannot log in\n" },
+	{ "anybody", "admin_users = nobody\nauth_type = any\n[databases]\n* = user=anna\n",
+	  "W m:8 database \"*\": is given again; this entry counts\n" },
+	{ "hashes that are none", "auth_file = v\n",
+	  "W m:5 auth_file is given again; this value counts\n"
+	  "W v:1 the secret begins as an md5 hash, but is none (md5 and 32 digits from 0 to 9 and a to f): it counts "
+	  "as a plain password\n"
+	  "W v:2 the secret begins as an md5 hash, but is none (md5 and 32 digits from 0 to 9 and a to f): it counts "
+	  "as a plain password\n" },
 	{ "more than fit", "min_pool_size = 21\n", "? m:0 min_pool_size is 21, and only 20 servers fit in the pool\n" },
 	{ "more than fit in a database", DB("pool_size=2 min_pool_size=3"),
 	  "? m:0 database \"shop\" (line 6): min_pool_size is 3, and only 2 servers fit in the pool\n" },
@@ -236,7 +257,9 @@ static void test_contents(void)
 		"anna = pool_size=4 query_wait_timeout=0.5\n"
 		"\"carl x\" = pool_mode=session\n",
 		false, &told);
-	check_str("one warning", told.text, "W u:3 a user of this name stands further up; this line counts\n");
+	check_str("warnings", told.text,
+		  "W u:3 a user of this name stands further up; this line counts\n"
+		  "W m:0 admin_users names \"zoe\", who is not in auth_file and so cannot log in\n");
 	if (!check("loaded", c != NULL))
 		return;
 	check("absolute", c->path[0] == '/' && strcmp(conf_short(c->path), "m") == 0);
