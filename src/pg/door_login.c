@@ -116,18 +116,55 @@ void pg_welcome(struct session *s)
 		session_resume_input(s);
 }
 
-static void refuse(struct session *s, struct fault *f)
+/* why: for the log alone; "" when the fault says it. */
+static void refuse(struct session *s, struct fault *f, const char *why)
 {
-	log_warn(&s->log, "login failed: db=%s user=%s", pg_client_of(s)->login->database,
-		 pg_client_of(s)->login->user);
+	const struct pg_login *l = pg_client_of(s)->login;
+	log_warn(&s->log, "login failed: db=%s user=%s%s%s", l->database, l->user, *why ? ": " : "", why);
 	session_fail(s, f);
+}
+
+/* NULL: nobody of that name. */
+static struct secret *secret_of(const struct session *s, struct pg_login *l)
+{
+	return l->found ? &l->secret : s->user ? &s->user->secret : NULL;
+}
+
+/* What kept a client out that was told the same as any other. */
+static const char *why_failed(const struct session *s, struct pg_login *l)
+{
+	const struct secret *secret = secret_of(s, l);
+	switch (l->method) {
+	case HBA_PLAIN:
+	case HBA_MD5:
+	case HBA_SCRAM:
+		if (!secret)
+			return "there is no such user";
+		if (secret->kind == SECRET_NONE)
+			return "the user has no password";
+		if (secret->kind == SECRET_MD5 && l->method == HBA_SCRAM)
+			return "of the password there is an md5 hash, which scram-sha-256 cannot use";
+		return "the password was wrong";
+	case HBA_REJECT:
+		return "a rule of the HBA file rejects it";
+	case HBA_PEER:
+		return secret ? "the system's user at the other end may not be this user" : "there is no such user";
+	case HBA_CERT:
+		return secret ? "there is no certificate that may be this user" : "there is no such user";
+	case HBA_TRUST:
+		return secret ? "" : "there is no such user";
+	case HBA_PAM:
+	case HBA_LDAP:
+		break;
+	}
+	return "";
 }
 
 /* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
  * SQLSTATE; the log says more. */
 static void auth_failed(struct session *s)
 {
-	const struct pg_login *l = pg_client_of(s)->login;
+	struct pg_login *l = pg_client_of(s)->login;
 	const char *told = "";
 	struct fault f;
 	switch (l->method) {
@@ -157,7 +194,7 @@ static void auth_failed(struct session *s)
 		break;
 	}
 	fault_set(&f, FAULT_PROTO, "%s", told);
-	refuse(s, &f);
+	refuse(s, &f, why_failed(s, l));
 }
 
 static void login_failed(struct session *s, const struct fault *f)
@@ -527,12 +564,6 @@ static bool is_proven(struct session *s, struct fault *f)
 	return true;
 }
 
-/* NULL: nobody of that name. */
-static struct secret *secret_of(const struct session *s, struct pg_login *l)
-{
-	return l->found ? &l->secret : s->user ? &s->user->secret : NULL;
-}
-
 static enum pg_auth exchange_of(const struct session *s, struct pg_login *l)
 {
 	enum hba_method method = l->method;
@@ -560,7 +591,7 @@ static void begin_auth(struct session *s)
 		if (f.kind == FAULT_AUTH)
 			auth_failed(s);
 		else
-			refuse(s, &f);
+			refuse(s, &f, "");
 		return;
 	}
 	switch (pg_door_login_begin(&l->auth, exchange_of(s, l), l->user, secret_of(s, l),
@@ -643,7 +674,7 @@ static void on_answer(struct ask *a, const struct fault *f)
 		else
 			fault_set(&told, f->kind == FAULT_NOMEM ? FAULT_NOMEM : FAULT_CONNECT,
 				  "the server that knows the users cannot be asked");
-		refuse(s, &told);
+		refuse(s, &told, "");
 		return;
 	}
 	begin_auth(s);
@@ -750,13 +781,13 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		return;
 	}
 	if (!pick_method(s, &f)) {
-		refuse(s, &f);
+		refuse(s, &f, "");
 		return;
 	}
 	if (look_up(s, &f))
 		return;
 	if (f.kind != FAULT_NONE)
-		refuse(s, &f);
+		refuse(s, &f, "");
 	else
 		begin_auth(s);
 }

@@ -116,6 +116,13 @@ static void test_verifier_for_both_sides(void)
 		sql(c[i], "commit");
 	for (size_t i = 0; i < COUNT(users); i++)
 		check_login_fails("08P01", "SASL authentication failed", "user=%s password=wrong", users[i]);
+	/* The client hears the same of a user that there is not; the log tells them apart. */
+	check("not yet", peer_version() || !sluice_logged("there is no such user"));
+	check_login_fails("08P01", "SASL authentication failed", "user=mallory password=wrong");
+	if (!peer_version()) {
+		wait_until("no user", sluice_logged("login failed: db=test user=mallory: there is no such user"));
+		wait_until("no proof", sluice_logged("login failed: db=test user=bob: the password was wrong"));
+	}
 }
 
 static void test_odd_passwords(void)
