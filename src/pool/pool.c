@@ -293,6 +293,11 @@ static uint32_t live(const struct pool *p)
 	       p->count[SERVER_CANCEL] + p->count[SERVER_DRAIN] + p->count[SERVER_ROLLBACK];
 }
 
+bool pool_is_opening(const struct pool *p)
+{
+	return opening(p) && !live(p);
+}
+
 /* When to try again after a failure. Never at once, whatever server_login_retry says: a failure that takes no time
  * would be tried for ever within one turn of the loop. */
 static uint64_t retry_at(const struct pool *p)

@@ -89,6 +89,7 @@ void pool_pause(struct database *db);
 void pool_resume(struct database *db);
 bool pool_is_all_paused(void);
 bool pool_is_paused(const struct pool *p);
+bool pool_is_opening(const struct pool *p);    /* it has no server yet, but tries to get one */
 bool pool_is_quiet(const struct database *db); /* no server of it is open */
 /* RECONNECT: every server is closed as it comes free. */
 void pool_reconnect(struct database *db);

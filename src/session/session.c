@@ -320,7 +320,9 @@ static void waited_too_long(struct session *s)
 	struct fault f;
 	fault_set(&f, !stays ? FAULT_PROTO : paused ? FAULT_NOT_NOW : FAULT_BUSY, "query_wait_timeout");
 	fault_hint(&f, paused ? "The database is paused, by PAUSE or KILL on the console; RESUME ends that."
-			      : "All server connections of the pool were in use for that long: see SHOW POOLS.");
+		       : pool_is_opening(s->pool)
+			       ? "No server connection was to be had in that time: does the server answer?"
+			       : "All server connections of the pool were in use for that long: see SHOW POOLS.");
 	s->pool->stats.v[STAT_wait_timeout_count]++;
 	if (!stays) {
 		session_fail(s, &f);

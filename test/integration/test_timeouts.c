@@ -377,6 +377,25 @@ static void test_wait_notify(void)
 	check_scalar(b, "select 1", "1");
 }
 
+/* Whoever waited in vain is told for what. */
+static void test_wait_hints(void)
+{
+	stub_open();
+	sluice_start(&(struct conf){
+		.databases = "test = @PG@\nstub = @STUB@",
+		.settings = "pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 0.3",
+	});
+	PGconn *a = client(NULL), *b = client(NULL), *con = console();
+	sql(a, "begin");
+	check_sql_fails(b, "select 1", "53300", "HINT:  All server connections of the pool were in use");
+	sql(a, "commit");
+	sql(con, "PAUSE");
+	check_sql_fails(b, "select 1", "57P03", "HINT:  The database is paused");
+	sql(con, "RESUME");
+	check_scalar(b, "select 1", "1");
+	check_login_fails("08P01", "HINT:  No server connection was to be had", "dbname=stub");
+}
+
 /* What was sent behind a statement that is refused, without waiting, is refused with it: its BEGIN is missing. */
 static void test_refused_pipeline(void)
 {
@@ -466,6 +485,7 @@ int main(int argc, char **argv)
 		{ "session_pooling", test_session_pooling },
 		{ "idle_client", test_idle_client },
 		{ "wait_notify", test_wait_notify },
+		{ "wait_hints", test_wait_hints },
 		{ "refused_pipeline", test_refused_pipeline },
 		{ "compat", test_compat },
 		{ "client_limits", test_client_limits },
