@@ -126,13 +126,13 @@ echo "Five clients, one after another, were served by $pids server connection(s)
 say "SHOW POOLS, from Sluice's console"
 q -d sluice -c 'SHOW POOLS' || fail "the console did not answer"
 
+[ -z "$once" ] || { echo; echo "It works."; exit 0; }
 say "Connect with"
 cat <<TEXT
   PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres postgres    through Sluice
   PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres sluice      the console: SHOW HELP;
   configuration: $work/sluice.ini   log: $work/sluice.log
 TEXT
-[ -z "$once" ] || { echo; echo "It works."; exit 0; }
 echo
 echo "Ctrl-C ends it."
 wait "$sluice_pid"

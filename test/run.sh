@@ -50,17 +50,33 @@ one() {
 	count "$name" "$status" "$log"
 }
 
+# Whatever it ends by, the last line counts.
+finish() {
+	trap - EXIT INT TERM
+	[ ${#bad[@]} = 0 ] || printf '\nFailed: %s\n' "${bad[*]}"
+	printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	if [ "$failed" = 0 ] && [ $((passed + skipped)) -gt 0 ]; then exit 0; fi
+	exit 1
+}
+trap finish EXIT
+trap 'failed=$((failed + 1)) bad+=(interrupted); finish' INT TERM
+give_up() { failed=$((failed + 1)) bad+=("$1"); finish; }
+
 part=${1:-all}
+case $part in
+all | unit | static | clang | fuzz | integration | scripts) ;;
+*) give_up "there is no part \"$part\"" ;;
+esac
 [ $# = 0 ] || shift
 wants() { [ "$part" = all ] || [ "$part" = "$1" ]; }
 
-install_packages "${BUILD_PACKAGES[@]}" "${SERVER_PACKAGES[@]}" "${TEST_PACKAGES[@]}" || exit 1
+install_packages "${BUILD_PACKAGES[@]}" "${SERVER_PACKAGES[@]}" "${TEST_PACKAGES[@]}" || give_up "packages"
 
 say "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
-build_sluice "$top" "$asan" --enable-asan --enable-werror || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+build_sluice "$top" "$asan" --enable-asan --enable-werror || give_up "build"
 mkdir -p "$asan/logs"
 # The test programs, but none of them is run by make: here each is counted.
-make -C "$asan" -j2 check TESTS= >"$asan/check.log" 2>&1 || { tail -40 "$asan/check.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+make -C "$asan" -j2 check TESTS= >"$asan/check.log" 2>&1 || { tail -40 "$asan/check.log"; give_up "build of the tests"; }
 export SLUICE_BIN=$asan/src/sluice srcdir=$top top_srcdir=$top builddir=$asan top_builddir=$asan abs_top_builddir=$asan abs_top_srcdir=$top
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
@@ -73,6 +89,7 @@ if wants static; then
 	one check-floors bash "$top/test/check-floors.sh"
 	one check-manpage bash -c "cd '$asan' && bash '$top/test/check-manpage.sh'"
 	one check-example "$asan/src/sluice" --check "$top/etc/sluice.ini"
+	one check-install bash -c "cd '$asan' && bash '$top/test/check-install.sh'"
 fi
 if wants clang; then
 	say "clang, warnings are errors"
@@ -95,7 +112,3 @@ if wants scripts; then
 	say "The quick start, as a new user runs it"
 	one quickstart "$top/contrib/quickstart.sh" --once
 fi
-
-[ ${#bad[@]} = 0 ] || printf '\nFailed: %s\n' "${bad[*]}"
-printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ] && [ $((passed + skipped)) -gt 0 ]
