@@ -28,6 +28,8 @@
 #define PACKAGE_VERSION "0"
 #endif
 
+#define WARNINGS_BYTES 8192 /* of which whoever asks for a reload is told, about */
+
 static struct options {
 	const char *config, *user;
 	int verbose, quiet;
@@ -41,7 +43,7 @@ static enum shutdown_mode stop_mode;
 static const char usage[] =
 	"Usage: sluice [OPTION]... CONFIG.ini\n"
 	"A connection pooler for databases that cannot be changed.\n\n"
-	"  -d, --daemon         run in the background (needs pidfile in the configuration)\n"
+	"  -d, --daemon         run in the background (needs pidfile, and logfile or syslog, in the configuration)\n"
 	"  -u, --user=USER      become USER once the sockets are open\n"
 	"  -v, --verbose        say more; may be given twice\n"
 	"  -q, --quiet          no log on stderr\n"
@@ -59,6 +61,7 @@ struct told {
 	int errors;
 	struct fault first;
 	bool on_stdout;
+	struct sb *warnings; /* borrowed: a line each; NULL: for the log alone */
 };
 
 static void report(void *arg, bool is_error, const char *file, int line, const char *text)
@@ -75,6 +78,8 @@ static void report(void *arg, bool is_error, const char *file, int line, const c
 		log_error(NULL, "%s%s", at, text);
 	else
 		log_warn(NULL, "%s%s", at, text);
+	if (t->warnings && !is_error && t->warnings->len < WARNINGS_BYTES)
+		sb_addf(t->warnings, "%s%s%s", t->warnings->len ? "\n" : "", at, text);
 	if (is_error) {
 		if (t->errors++ == 0)
 			fault_set(&t->first, FAULT_CONFIG, "%s%s", at, text);
@@ -149,6 +154,7 @@ static int check_config(void)
 		config_put(c);
 		return 0;
 	}
+	fflush(stdout); /* first what is wrong, then the sum, also where both go to one file */
 	fprintf(stderr, "sluice: %s: %d error%s\n", opt.config, t.errors, t.errors == 1 ? "" : "s");
 	return 1;
 }
@@ -163,20 +169,17 @@ static const char *text(enum setting_id id)
 	return config_text(config_now(), id, NULL, NULL);
 }
 
-static void open_log(void)
+static bool open_log(struct fault *f)
 {
-	struct fault f;
 	int64_t verbose = number(SET_verbose) + opt.verbose;
 	log_level = verbose >= 2 ? LOG_LV_NOISE : verbose == 1 ? LOG_LV_DEBUG : LOG_LV_INFO;
-	if (!log_open(text(SET_logfile), number(SET_syslog) ? text(SET_syslog_ident) : "", text(SET_syslog_facility),
-		      !opt.quiet, &f))
-		log_error(NULL, "%s", f.text);
+	return log_open(text(SET_logfile), number(SET_syslog) ? text(SET_syslog_ident) : "", text(SET_syslog_facility),
+			!opt.quiet, f);
 }
 
 /* What is read from settings once and not each time. */
 static void apply_settings(void)
 {
-	open_log();
 	stream_set_tcp(&(struct stream_tcp){
 		.keepalive = number(SET_tcp_keepalive) != 0,
 		.keepcnt = (int)number(SET_tcp_keepcnt),
@@ -191,15 +194,18 @@ static void apply_settings(void)
 
 static void apply(void)
 {
+	struct fault f;
+	if (!open_log(&f))
+		log_error(NULL, "%s", f.text);
 	apply_settings();
 	databases_reload();
 	sessions_configure();
 	sessions_check_dropped();
 }
 
-static bool reload(struct fault *f)
+static bool reload(struct fault *f, struct sb *warnings)
 {
-	struct told t = { .errors = 0 };
+	struct told t = { .warnings = warnings };
 	log_info(NULL, "reloading %s", opt.config);
 	struct config *c = config_load(opt.config, false, report, &t);
 	if (!c) {
@@ -241,7 +247,8 @@ static void shut_down(enum shutdown_mode mode)
 		pool_pause(NULL);
 	} else {
 		log_info(NULL, "shutting down: waiting for clients to leave");
-		listen_close(&listeners);
+		/* The port is free for who comes after us; the console can be had by the unix socket. */
+		listen_close_tcp(&listeners);
 	}
 	check_stop();
 }
@@ -257,7 +264,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
 	(void)revents;
 	switch (w->signum) {
 	case SIGHUP:
-		(void)reload(&f); /* its faults are in the log */
+		(void)reload(&f, NULL); /* its faults are in the log */
 		break;
 	case SIGINT:
 		log_info(NULL, "got SIGINT");
@@ -307,7 +314,7 @@ static void on_connection(void *arg, int fd, const struct addr *a, bool has_data
 	session_accept(pg_door_ops(), fd, a, has_data);
 }
 
-static bool open_listeners(struct fault *f)
+static bool open_listeners(uid_t owner, struct fault *f)
 {
 	const struct listen_opts o = {
 		.backlog = (int)number(SET_listen_backlog),
@@ -320,15 +327,41 @@ static bool open_listeners(struct fault *f)
 		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
 		.unix_mode = (unsigned)number(SET_unix_socket_mode),
 		.unix_group = text(SET_unix_socket_group),
+		.unix_owner = owner,
 	};
 	return listen_open(&listeners, text(SET_listen_addr), text(SET_unix_socket_dir),
 			   (uint16_t)number(SET_listen_port), &o, on_connection, NULL, f);
+}
+
+/* Whoever is in the background with no log at all is out of sight. */
+static bool can_detach(struct fault *f)
+{
+	if (!text(SET_pidfile)[0])
+		return fault_set(f, FAULT_CONFIG, "-d needs pidfile in the configuration");
+	if (!text(SET_logfile)[0] && !number(SET_syslog))
+		return fault_set(f, FAULT_CONFIG, "-d needs logfile or syslog in the configuration");
+	return true;
+}
+
+/* The log and the pid file, as the user who will write and remove them, and before any socket is there: most of what a
+ * start fails for is found here, and leaves nothing behind. */
+static bool open_files(const char *user, struct fault *f)
+{
+	if (!daemon_act_as(user, f))
+		return false;
+	if (!open_log(f)) {
+		if (opt.detach || opt.quiet)
+			return false;
+		log_error(NULL, "%s", f->text);
+	}
+	return daemon_pidfile_open(text(SET_pidfile), f) && daemon_act_as_ourselves(f);
 }
 
 static bool start(struct fault *f)
 {
 	struct told t = { .errors = 0 };
 	const char *user;
+	uid_t uid;
 
 	struct config *c = config_load(opt.config, false, report, &t);
 	if (!c) {
@@ -337,11 +370,14 @@ static bool start(struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "%s has errors; not started", opt.config);
 	}
 	config_set(c);
-	if (opt.detach && !text(SET_pidfile)[0])
-		return fault_set(f, FAULT_CONFIG, "-d needs pidfile in the configuration");
-	if (opt.detach && !daemon_detach(f))
+	user = opt.user ? opt.user : text(SET_user);
+	if (!daemon_find_user(user, &uid, f))
+		return false;
+	if (opt.detach && (!can_detach(f) || !daemon_detach(f)))
 		return false;
 	uint64_t files = daemon_raise_files(NULL);
+	if (!open_files(user, f))
+		return false;
 	if (!secret_init())
 		return fault_set(f, FAULT_INTERNAL, "no source of random numbers");
 	if (!loop_init(f) || !dns_init(f))
@@ -351,10 +387,7 @@ static bool start(struct fault *f)
 	databases_init();
 	sessions_init();
 	pg_init();
-	if (!open_listeners(f))
-		return false;
-	user = opt.user ? opt.user : text(SET_user);
-	if (!daemon_become(user, f) || !daemon_pidfile_open(text(SET_pidfile), f))
+	if (!open_listeners(uid, f) || !daemon_become(user, f))
 		return false;
 	apply_settings();
 	if (!console_init(&hooks))
@@ -389,6 +422,18 @@ static void finish(void)
 	tls_forget();
 	buf_trim();
 	config_set(NULL);
+}
+
+/* What a start that failed would leave to whoever tries again. */
+static void abandon(const struct fault *f)
+{
+	const char *stop = f->hint[0] ? ". " : "";
+	log_error(NULL, "%s%s%s", f->text, stop, f->hint);
+	if (!log_on_stderr())
+		fprintf(stderr, "sluice: %s%s%s\n", f->text, stop, f->hint);
+	listen_close(&listeners);
+	daemon_pidfile_remove();
+	log_close();
 }
 
 static bool parse_options(int argc, char **argv, int *status)
@@ -456,14 +501,13 @@ int main(int argc, char **argv)
 	}
 	/* Descriptors first: the first socket would else be where the log goes. */
 	if (!daemon_fill_stdio(&f) || !start(&f)) {
-		log_error(NULL, "%s", f.text);
-		fprintf(stderr, "sluice: %s\n", f.text);
+		abandon(&f);
 		return 1;
 	}
 	loop_run();
-	log_info(NULL, "ended");
 	finish();
 	daemon_pidfile_remove();
+	log_info(NULL, "ended");
 	log_close();
 	return 0;
 }

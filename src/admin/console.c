@@ -216,6 +216,8 @@ static bool run_help(struct console *c)
 	sb_add(&b, "Console usage");
 	for (int i = 0; i < CMD_COUNT; i++) {
 		char usage[80];
+		if (!command_table[i].text[0])
+			continue;
 		command_usage(&command_table[i], usage, sizeof usage);
 		sb_addf(&b, "\n\t%-28s %s", usage, command_table[i].text);
 	}

@@ -9,6 +9,7 @@
 #define SLUICE_ADMIN_CONSOLE_H
 
 #include "core/fault.h"
+#include "core/str.h"
 
 #include <stdbool.h>
 
@@ -16,8 +17,9 @@ enum shutdown_mode { SHUTDOWN_IMMEDIATE, SHUTDOWN_WAIT_SERVERS, SHUTDOWN_WAIT_CL
 
 /* What only main can do. All are set. */
 struct admin_hooks {
-	/* RELOAD: reads the configuration and makes it current. False, and nothing has changed: f says why. */
-	bool (*reload)(struct fault *f);
+	/* RELOAD: reads the configuration and makes it current. False, and nothing has changed: f says why. warnings,
+	 * to which a line each is added, is the caller's. */
+	bool (*reload)(struct fault *f, struct sb *warnings);
 	/* SET has changed config_now(): brings what follows it in line (databases_reload(), the log). */
 	void (*apply)(void);
 	/* SHUTDOWN; at the end of the turn, so that the answer is under way. */

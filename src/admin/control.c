@@ -292,8 +292,13 @@ enum outcome cmd_set(struct console *c, const struct order *o, struct fault *f)
 
 enum outcome cmd_reload(struct console *c, const struct order *o, struct fault *f)
 {
-	(void)c, (void)o;
-	if (hooks->reload(f))
+	struct sb warnings = { .max = 0 };
+	(void)o;
+	bool ok = hooks->reload(f, &warnings);
+	if (ok && warnings.len) /* such as what takes a restart: the log may be far away */
+		c->sink->ops->notice(c->sink, sb_str(&warnings));
+	sb_free(&warnings);
+	if (ok)
 		return OUTCOME_DONE;
 	fault_add(f, "RELOAD failed"); /* keeps F0000, as PgBouncer has it here */
 	return OUTCOME_FAULT;

@@ -45,7 +45,8 @@ int main(void)
 {
 	fputs(head, stdout);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		printf(".TP\n.BI \"%s \" \"%s\"\n%s\n", rows[i].words, rows[i].operand, rows[i].text);
+		if (rows[i].text[0])
+			printf(".TP\n.BI \"%s \" \"%s\"\n%s\n", rows[i].words, rows[i].operand, rows[i].text);
 	fputs(tail, stdout);
 	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }

@@ -28,6 +28,13 @@ static struct {
 	char path[PATH_MAX];
 } pidfile = { .fd = -1 };
 
+/* Who we were before daemon_act_as(). */
+static struct {
+	bool is_on;
+	uid_t uid;
+	gid_t gid;
+} acting;
+
 bool daemon_fill_stdio(struct fault *f)
 {
 	int fd;
@@ -195,9 +202,12 @@ void daemon_pidfile_remove(void)
 	pidfile.fd = -1;
 }
 
-bool daemon_become(const char *user, struct fault *f)
+/* Who is to be become: false with the fault; *uid is 0 when we stay who we are. */
+static bool find_user(const char *user, uid_t *uid, gid_t *gid, struct fault *f)
 {
 	bool is_root = getuid() == 0 || geteuid() == 0;
+	*uid = 0;
+	*gid = 0;
 	if (!*user && is_root) {
 		fault_set(f, FAULT_DENIED, "Sluice should not run as root");
 		fault_hint(f, "Give the user to run as: -u USER on the command line, or the setting \"user\".");
@@ -211,13 +221,57 @@ bool daemon_become(const char *user, struct fault *f)
 		return fault_errno(f, errno, "looking for the user \"%s\"", user);
 	if (!found)
 		return fault_set(f, FAULT_DENIED, "there is no user \"%s\" to run as", user);
-	uid_t uid = found->pw_uid;
-	gid_t gid = found->pw_gid;
-	if (uid == 0)
+	if (found->pw_uid == 0)
 		return fault_set(f, FAULT_DENIED, "Sluice should not run as root, which \"%s\" is", user);
 	if (!is_root)
-		return uid == getuid() ||
+		return found->pw_uid == getuid() ||
 		       fault_set(f, FAULT_DENIED, "only root can have Sluice run as the user \"%s\"", user);
+	*uid = found->pw_uid;
+	*gid = found->pw_gid;
+	return true;
+}
+
+bool daemon_find_user(const char *user, uid_t *uid, struct fault *f)
+{
+	gid_t gid;
+	return find_user(user, uid, &gid, f);
+}
+
+bool daemon_act_as(const char *user, struct fault *f)
+{
+	uid_t uid;
+	gid_t gid;
+	if (!find_user(user, &uid, &gid, f))
+		return false;
+	if (uid == 0)
+		return true;
+	acting.uid = geteuid();
+	acting.gid = getegid();
+	acting.is_on = true;
+	if (initgroups(user, gid) < 0 || setresgid((gid_t)-1, gid, (gid_t)-1) < 0 ||
+	    setresuid((uid_t)-1, uid, (uid_t)-1) < 0)
+		return fault_errno(f, errno, "acting as the user \"%s\"", user);
+	return true;
+}
+
+bool daemon_act_as_ourselves(struct fault *f)
+{
+	if (!acting.is_on)
+		return true;
+	acting.is_on = false;
+	if (setresuid((uid_t)-1, acting.uid, (uid_t)-1) < 0 || setresgid((gid_t)-1, acting.gid, (gid_t)-1) < 0)
+		return fault_errno(f, errno, "being root again");
+	return true;
+}
+
+bool daemon_become(const char *user, struct fault *f)
+{
+	uid_t uid;
+	gid_t gid;
+	if (!find_user(user, &uid, &gid, f))
+		return false;
+	if (uid == 0)
+		return true;
 	/* groups first: without root they cannot be given up */
 	if (initgroups(user, gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return fault_errno(f, errno, "becoming the user \"%s\"", user);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Those of stdin, stdout and stderr that are closed become /dev/null, or the first socket would be taken for one and
  * get our messages. First of all in main(). */
@@ -26,6 +27,13 @@ bool daemon_pidfile_open(const char *path, struct fault *f);
 /* Removes it (or empties it, when its directory is not ours to write), in the process that wrote it only. */
 void daemon_pidfile_remove(void);
 
+/* May and can we run as `user`? For a check before anything is opened; the faults are daemon_become()'s. *uid is that
+ * user's, or 0 when we stay who we are. */
+bool daemon_find_user(const char *user, uid_t *uid, struct fault *f);
+/* What is opened from now on is opened as `user`, so that a file has the owner that it will be removed and opened again
+ * by, until daemon_act_as_ourselves(). Nothing happens when we stay who we are. */
+bool daemon_act_as(const char *user, struct fault *f);
+bool daemon_act_as_ourselves(struct fault *f);
 /* Gives up root for good and is `user` with that user's groups. user: "" to stay who we are, a fault when that is root;
  * naming ourselves is fine. FAULT_DENIED. Call it when all that needs root is open. */
 bool daemon_become(const char *user, struct fault *f);

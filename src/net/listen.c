@@ -400,7 +400,8 @@ static bool group_of(const char *name, gid_t *gid, struct fault *f)
 	return true;
 }
 
-/* The file comes into being closed to all, is given to its group, and is then opened as far as it may be. */
+/* The file comes into being closed to all, is given to its group, and is then opened as far as it may be. To its owner
+ * it is given last: he may put something else into its place. */
 static bool unix_bind(int fd, const struct sockaddr_un *un, socklen_t len, const struct listen_opts *o, struct fault *f)
 {
 	gid_t gid = (gid_t)-1;
@@ -416,6 +417,8 @@ static bool unix_bind(int fd, const struct sockaddr_un *un, socklen_t len, const
 		fault_errno(f, errno, "giving unix:%s to the group %s", un->sun_path, o->unix_group);
 	else if (chmod(un->sun_path, (mode_t)(o->unix_mode & 0777)) < 0)
 		fault_errno(f, errno, "setting the permissions of unix:%s", un->sun_path);
+	else if (o->unix_owner && lchown(un->sun_path, o->unix_owner, (gid_t)-1) < 0)
+		fault_errno(f, errno, "giving unix:%s to the user who Sluice runs as", un->sun_path);
 	else
 		return true;
 	unlink(un->sun_path);
@@ -516,6 +519,17 @@ void listen_close(struct list *all)
 {
 	while (!list_empty(all)) {
 		struct listener *l = list_owner(all->next, struct listener, in_all);
+		list_del(&l->in_all);
+		listener_free(l);
+	}
+}
+
+void listen_close_tcp(struct list *all)
+{
+	LIST_EACH (all, it) {
+		struct listener *l = list_owner(it, struct listener, in_all);
+		if (l->addr.family == ADDR_UNIX)
+			continue;
 		list_del(&l->in_all);
 		listener_free(l);
 	}

@@ -18,6 +18,7 @@ struct listen_opts {
 	int keepcnt, keepidle_s, keepintvl_s, user_timeout_ms; /* 0: the system's */
 	unsigned unix_mode;                                    /* octal permissions of the unix socket */
 	const char *unix_group;                                /* "" : leave */
+	uid_t unix_owner; /* who is to own the unix socket, and can remove it then; 0: leave */
 };
 
 struct listener;
@@ -33,7 +34,8 @@ bool listen_open(struct list *all, const char *addrs, const char *unix_dir, uint
 		 listen_cb *cb, void *arg, struct fault *f);
 void listen_pause(struct list *all); /* stops accepting; the sockets stay open */
 void listen_resume(struct list *all);
-void listen_close(struct list *all); /* also unlinks unix sockets */
+void listen_close(struct list *all);     /* also unlinks unix sockets */
+void listen_close_tcp(struct list *all); /* the others stay */
 size_t listen_count(const struct list *all);
 /* The port of the first; with port 0 the kernel chose it, and the others took the same. 0: there is none. */
 uint16_t listen_port(const struct list *all);

@@ -940,8 +940,14 @@ void sessions_free(void)
 	struct fault f;
 	fault_set(&f, FAULT_SHUTDOWN, "pooler is shutting down");
 	ending = true; /* servers are closed as they are, with nothing more asked of them */
-	LIST_EACH (&sessions, it)
-		session_fail(list_owner(it, struct session, in_all), &f);
+	LIST_EACH (&sessions, it) {
+		struct session *s = list_owner(it, struct session, in_all);
+		/* At the console this is what was asked for, and the answer is on its way. */
+		if (s->talk && s->state == SESSION_IDLE)
+			end_session(s, true);
+		else
+			session_fail(s, &f);
+	}
 	loop_undefer(&bury_task);
 	loop_undefer(&resume_task);
 	on_change = NULL;

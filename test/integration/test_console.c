@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void start(PGconn *c, const char *query)
@@ -95,6 +96,14 @@ static void test_psql_on_the_console(void)
 	check(out, strstr(out, "SHUTDOWN") && strstr(out, "RECONNECT"));
 	check_eq("SHOW POOLS", run(&out, "psql -XA -U admin pgbouncer -c 'show pools'"), 0);
 	check(out, strncmp(out, "database|user|cl_active|cl_waiting|", 35) == 0);
+	check_eq("RELOAD", run(&out, "psql -X -U admin pgbouncer -c RELOAD"), 0);
+	check_str("no warnings", out, "RELOAD\n");
+	if (!peer_version()) {
+		sluice_configure(&(struct conf){ .settings = "listen_backlog = 99" });
+		check_eq("RELOAD", run(&out, "psql -X -U admin pgbouncer -c RELOAD"), 0);
+		check(out, strncmp(out, "NOTICE:", 7) == 0 &&
+				   strstr(out, "listen_backlog has changed, which takes effect at a restart\n"));
+	}
 	check_eq("several on a line",
 		 run(&out, "printf 'SHOW STATE;\\nSHOW VERSION;\\n' | psql -XAt -U admin pgbouncer"), 0);
 	check_sql_fails(console(), "SELECT 1", NULL, "");
@@ -107,6 +116,11 @@ static void test_psql_on_the_console(void)
 	check_str("set", show(con, "CONFIG", "key", "default_pool_size", "value"), "7");
 	sql(con, "reload");
 	check_str("reloaded", show(con, "CONFIG", "key", "default_pool_size", "value"), "20");
+	if (peer_version())
+		return;
+	check_eq("SHUTDOWN", run(&out, "psql -X -U admin pgbouncer -c SHUTDOWN"), 0);
+	check_str("its answer and nothing else", out, "SHUTDOWN\n");
+	check_eq("exit status", sluice_wait_exit(), 0);
 }
 
 /* --- What SHOW shows */
@@ -391,6 +405,45 @@ static void test_sigterm(void)
 	}
 }
 
+/* Whoever looks after Sluice gets to the console by the unix socket as long as it runs; others are told why not; the
+ * port is free for who comes next. */
+static void test_console_during_shutdown(void)
+{
+	if (peer_version()) {
+		skip("of Sluice's socket");
+		return;
+	}
+	for (int round = 0; round < 2; round++) {
+		sluice_with("pool_mode = transaction");
+		PGconn *con = console(), *a = client(NULL);
+		check_scalar(a, "select 1", "1");
+		if (round == 0)
+			sluice_signal(SIGTERM);
+		else
+			sql(con, "SHUTDOWN WAIT_FOR_CLIENTS");
+		client_close(con);
+		wait_until("nobody new", is_refused());
+		char heard[256];
+		size_t len = 0;
+		int fd = raw_open_unix();
+		check("refused", raw_startup(fd, "alice", "test") && raw_expect(fd, 'E', heard, sizeof heard, &len));
+		check_str("why", error_field(heard, len, 'M'), "pooler is shutting down");
+		raw_close(fd);
+		con = client("host=%s user=admin dbname=sluice", sluice_socket_dir());
+		check_eq("a is there", show_int(con, "POOLS", "database", "test", "cl_active"), 1);
+		check_scalar(a, "select 1", "1");
+		client_close(a);
+		check("the console is a client, too", sluice_is_running());
+		client_close(con);
+		check_eq("exit status", sluice_wait_exit(), 0);
+		check("and takes its socket along",
+		      access(text("%s/.s.PGSQL.%d", sluice_socket_dir(), sluice_port()), F_OK) != 0);
+		char *log = file_text(text("%s/sluice.log", dir()));
+		size_t n = strlen(log);
+		check_str("the last word", n > 11 ? log + n - 11 : log, " LOG ended\n");
+	}
+}
+
 /* Whoever waits because others have all the connections that there may be has its turn though it goes to the end. */
 static void test_sigterm_while_a_client_waits(void)
 {
@@ -457,6 +510,71 @@ static void test_command_line(void)
 					      "default_pool_size", "bad.ini:7", "listen_port" };
 	for (size_t i = 0; i < COUNT(faults); i++)
 		check(text("\"%s\" in: %s", faults[i], out), strstr(out, faults[i]) != NULL);
+	const char *sum = strstr(out, "sluice: bad.ini: 5 errors\n");
+	check(text("the sum at the end of: %s", out), sum && !strchr(sum, '\n')[1]);
+}
+
+static char *ini_with(const char *name, const char *more)
+{
+	char *path = text("%s/%s", dir(), name);
+	write_text(path, text("%s\n%s\n", file_text(text("%s/sluice.ini", dir())), more));
+	return path;
+}
+
+/* A start that fails says why, once, and leaves nothing behind; above all nothing of one that runs. */
+static void test_failed_starts(void)
+{
+	static const struct {
+		const char *what, *args, *more, *says;
+	} bad[] = {
+		{ "no such user", "-u nosuch", "", "there is no user \"nosuch\"" },
+		{ "as root", "-u root", "", "should not run as root" },
+		{ "a user of the file", "", "user = nosuch", "there is no user \"nosuch\"" },
+		{ "no pid file to be had", "", "pidfile = nodir/p", "pid file" },
+		{ "-d without a pid file", "-d", "logfile = l", "-d needs pidfile" },
+		{ "-d without a log", "-d", "pidfile = p", "-d needs logfile or syslog" },
+		{ "-d with a log that cannot be", "-d", "pidfile = p\nlogfile = nodir/l", "nodir/l" },
+		{ "quiet with a log that cannot be", "-q", "logfile = nodir/l", "nodir/l" },
+		{ "no such directory", "", "unix_socket_dir = nodir", "nodir/.s.PGSQL" },
+	};
+	char *out;
+	if (peer_version()) {
+		skip("Sluice's own");
+		return;
+	}
+	sluice_with(NULL);
+	char *sock = text("%s/.s.PGSQL.%d", sluice_socket_dir(), sluice_port());
+	/* While one runs. */
+	ini_with("second.ini", "pidfile = second.pid");
+	check("a second one", run(&out, "./sluice second.ini") == 1 && strstr(out, "Address already in use"));
+	check("leaves no pid file", access(text("%s/second.pid", dir()), F_OK) != 0);
+	ini_with("second.ini", "listen_addr =");
+	check("a second one on the socket", run(&out, "./sluice second.ini") == 1);
+	check(out, strstr(out, "another process listens there") != NULL);
+	check_scalar(client("host=%s", sluice_socket_dir()), "select 1", "1");
+	sluice_stop();
+	check("no socket is left", access(sock, F_OK) != 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		ini_with("failed.ini", bad[i].more);
+		check_eq(bad[i].what, run(&out, "./sluice %s failed.ini", bad[i].args), 1);
+		const char *said = strstr(out, bad[i].says);
+		check(text("%s: says so: %s", bad[i].what, out), said != NULL);
+		check(text("%s: once: %s", bad[i].what, out), said && !strstr(said + 1, bad[i].says));
+		check(bad[i].what, access(sock, F_OK) != 0);
+		check(bad[i].what, access(text("%s/p", dir()), F_OK) != 0);
+	}
+	/* One that holds the pid file, on another port. */
+	ini_with("holds.ini", "pidfile = p\nlogfile = l");
+	check_eq("-d", run(&out, "./sluice -d holds.ini"), 0);
+	pid_t pid = atoi(file_text(text("%s/p", dir())));
+	require("it runs", pid > 1 && kill(pid, 0) == 0);
+	ini_with("failed.ini", text("pidfile = p\nlisten_port = %d", sluice_port() == 6000 ? 6001 : 6000));
+	check("already running", run(&out, "./sluice failed.ini") == 1 && strstr(out, "already running"));
+	check("no socket",
+	      access(text("%s/.s.PGSQL.%d", sluice_socket_dir(), sluice_port() == 6000 ? 6001 : 6000), F_OK) != 0);
+	check_str("its pid is there", file_text(text("%s/p", dir())), text("%d\n", (int)pid));
+	kill(pid, SIGQUIT);
+	wait_until("it ends", kill(pid, 0) != 0);
 }
 
 /* Its own section name, an included file with a line of more than 4,000 bytes, and the environment above it all. */
@@ -519,14 +637,19 @@ static void test_root_becomes_another(void)
 		skip("not root");
 		return;
 	}
-	sluice_start(&(struct conf){ .as_root = true, .args = "-u @USER@" });
+	/* In /tmp nobody but its owner and root can remove a file. */
+	sluice_start(&(struct conf){ .as_root = true, .args = "-u @USER@", .settings = "unix_socket_dir = /tmp" });
 	check_scalar(client(NULL), "select 1", "1");
+	char *sock = text("/tmp/.s.PGSQL.%d", sluice_port());
+	struct stat st;
+	check("the socket is that user's", stat(sock, &st) == 0 && st.st_uid != 0);
 	char *status = file_text(text("/proc/%d/status", sluice_pid())), *uid = strstr(status, "\nUid:");
 	check("it is not root any more", uid && atoi(uid + 5) != 0);
 	char *gid = strstr(status, "\nGid:"), *groups = strstr(status, "\nGroups:");
 	check("nor of root's group", gid && atoi(gid + 5) != 0);
 	check("nor of root's groups", groups && strtol(groups + 8, NULL, 10) != 0);
 	sluice_stop();
+	check("it removes its socket", access(sock, F_OK) != 0);
 	check("and will not run as root", system(text("%s/sluice %s/sluice.ini >/dev/null 2>&1", dir(), dir())) != 0);
 }
 
@@ -550,9 +673,11 @@ int main(int argc, char **argv)
 		{ "sigint", test_sigint },
 		{ "sigterm", test_sigterm },
 		{ "sigterm_while_a_client_waits", test_sigterm_while_a_client_waits },
+		{ "console_during_shutdown", test_console_during_shutdown },
 		{ "shutdown_modes", test_shutdown_modes },
 		{ "command_line", test_command_line },
 		{ "own_configuration", test_own_configuration },
+		{ "failed_starts", test_failed_starts },
 		{ "daemon", test_daemon },
 		{ "root_becomes_another", test_root_becomes_another },
 		{ NULL, NULL },

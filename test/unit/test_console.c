@@ -158,10 +158,12 @@ static const struct sink_ops paper_ops = { sink_columns, sink_row,   sink_done, 
 
 static unsigned reloads, applies, shutdowns;
 static enum shutdown_mode last_mode;
-static bool reload_fails;
+static bool reload_fails, reload_warns;
 
-static bool hook_reload(struct fault *f)
+static bool hook_reload(struct fault *f, struct sb *warnings)
 {
+	if (reload_warns)
+		sb_add(warnings, "main.ini: listen_port has changed");
 	reloads++;
 	return reload_fails ? fault_set(f, FAULT_CONFIG, "main.ini:3: bad") : true;
 }
@@ -419,6 +421,10 @@ static void test_talks(void)
 			check_str(talks[i].in, answer(c, talks[i].in), talks[i].out);
 	}
 	check("the house was told of reloads and settings", reloads == 4 && applies == 8);
+	reload_warns = true;
+	check_str("a reload that warns", answer(c, "RELOAD"),
+		  "notice main.ini: listen_port has changed\ndone RELOAD 0\n");
+	reload_warns = false;
 	reload_fails = true;
 	check_str("a reload that fails", answer(c, "RELOAD"), "fault F0000 RELOAD failed: main.ini:3: bad\n");
 	reload_fails = false;

@@ -320,6 +320,31 @@ static int become_nobody(void)
 	return 0;
 }
 
+/* What is made in between is the other user's. */
+static int act_as_nobody(void)
+{
+	struct fault f;
+	struct stat st;
+	char made[] = "/tmp/sluice-act-XXXXXX";
+	uid_t uid;
+	const struct passwd *who = getpwnam("nobody");
+	if (!who)
+		return 0;
+	uid_t nobody = who->pw_uid;
+	if (!daemon_find_user("nobody", &uid, &f) || uid != nobody || geteuid() != 0)
+		return 1;
+	if (!daemon_act_as("nobody", &f) || geteuid() != nobody || getuid() != 0)
+		return 2;
+	int fd = mkstemp(made);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != nobody || st.st_gid == 0 || unlink(made) < 0)
+		return 3;
+	if (!daemon_act_as_ourselves(&f) || geteuid() != 0 || getegid() != 0)
+		return 4;
+	if (!daemon_act_as_ourselves(&f) || geteuid() != 0) /* a second time is harmless */
+		return 5;
+	return daemon_become("nobody", &f) && setuid(0) != 0 && geteuid() == nobody ? 0 : 6;
+}
+
 /* Root hidden in the real or the saved id is root. */
 static int become_half(void)
 {
@@ -342,6 +367,10 @@ static void test_become(void)
 	check("nor by that name",
 	      !daemon_become("root", &f) && f.kind == FAULT_DENIED && strstr(f.text, "which \"root\" is"));
 	check_eq("nobody", in_child(become_nobody), 0);
+	check_eq("acting as nobody", in_child(act_as_nobody), 0);
+	uid_t uid = 1;
+	check("found, or not", !daemon_find_user("no-such-user", &uid, &f) && !daemon_find_user("", &uid, &f) &&
+				       !daemon_act_as("root", &f) && geteuid() == 0);
 	check_eq("half", in_child(become_half), 0);
 	check_eq("we are who we were", geteuid(), 0);
 }

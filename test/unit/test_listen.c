@@ -455,6 +455,44 @@ static void test_unix(void)
 	end();
 }
 
+static void test_unix_owner(void)
+{
+	struct listen_opts o = plain;
+	struct stat st;
+	struct fault f;
+	begin();
+	o.unix_owner = geteuid() == 0 ? 12345 : geteuid();
+	opened("", dir, &o);
+	check("the owner", lstat(sock_path(), &st) == 0 && st.st_uid == o.unix_owner);
+	check_eq("permissions", st.st_mode & 07777, 0777);
+	listen_close(&all);
+	if (geteuid() != 0) {
+		o.unix_owner = geteuid() + 1;
+		check("another one", !open_with("", dir, &o, &f) && strstr(f.text, "giving unix:"));
+	}
+	end();
+}
+
+static void test_close_tcp(void)
+{
+	begin();
+	opened("127.0.0.1", dir, &plain);
+	uint16_t port = listen_port(&all);
+	listen_close_tcp(&all);
+	check_eq("the unix socket stays", listen_count(&all), 1);
+	int c = unix_call(sock_path(), SOCK_STREAM);
+	check("connects", c >= 0 && await(1));
+	close(c);
+	forget_came();
+	struct fault f;
+	struct list again;
+	list_init(&again);
+	check("the port is free", listen_open(&again, "127.0.0.1", "", port, &plain, on_came, &again, &f));
+	listen_close(&again);
+	listen_close(&all);
+	end();
+}
+
 /* Puts a bound socket at path, of a process that lives while the fd is open. */
 static int put_socket(const char *path, int type)
 {
@@ -804,6 +842,8 @@ void suite_listen(void)
 		{ "addresses", test_addresses },
 		{ "in use", test_in_use },
 		{ "unix", test_unix },
+		{ "unix_owner", test_unix_owner },
+		{ "close_tcp", test_close_tcp },
 		{ "unix: taken", test_unix_taken },
 		{ "unix: refused", test_unix_refused },
 		{ "abstract", test_abstract },

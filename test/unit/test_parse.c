@@ -268,7 +268,8 @@ static void test_table(void)
 		check(c->words, c->right == RIGHT_STATS || c->right == RIGHT_ADMIN);
 		bool does_nothing = i == CMD_ignore || i == CMD_begin || i == CMD_commit || i == CMD_rollback;
 		check("who may only look may look at all", (is_show || does_nothing) == (c->right == RIGHT_STATS));
-		check("a sentence", c->text[0] && c->text[strlen(c->text) - 1] == '.');
+		check("a sentence, but of one that stands beside another", (i == CMD_ignore) == !c->text[0]);
+		check("it ends", !c->text[0] || c->text[strlen(c->text) - 1] == '.');
 	}
 }
 
