@@ -37,7 +37,7 @@
 	{ "id", COL_INT4 }
 /* clang-format on */
 
-static const struct column conn_cols[] = { CONN_COLS };
+static const struct column conn_cols[] = { CONN_COLS, { "pins", COL_TEXT } };
 
 /* The other end, and ours: for a unix socket it has no address but the port that names it. */
 static void put_addrs(struct row *r, const struct addr *peer, const struct stream *st)
@@ -133,10 +133,19 @@ static void client_cells(struct row *r, const struct session *s, const char *pre
 	row_int(r, s->id);
 }
 
+/* Why it keeps its server. NULL: nobody. */
+static void pins_cell(struct row *r, const struct session *s)
+{
+	char pins[160];
+	session_pins_text(s ? s->pins : 0, pins, sizeof pins);
+	row_fmt(r, "%s", pins);
+}
+
 static void clients_row(struct row *r, const struct item *it)
 {
 	const struct session *s = it->obj;
 	client_cells(r, s, "", s->talk ? "idle" : session_state_name(s)); /* PgBouncer's console has no other */
+	pins_cell(r, s);
 }
 
 const struct show_def show_clients = { conn_cols, LEN(conn_cols), clients_gather, clients_row };
@@ -185,7 +194,9 @@ static void server_cells(struct row *r, const struct server *sv, const char *pre
 
 static void servers_row(struct row *r, const struct item *it)
 {
-	server_cells(r, it->obj, "");
+	const struct server *sv = it->obj;
+	server_cells(r, sv, "");
+	pins_cell(r, sv->session);
 }
 
 const struct show_def show_servers = { conn_cols, LEN(conn_cols), servers_gather, servers_row };

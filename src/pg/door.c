@@ -33,6 +33,7 @@ static void free_client(struct session *s)
 	struct pg_client *c = pg_client_of(s);
 	pg_login_free(c);
 	pg_statements_forget(c);
+	pg_track_free(c);
 	pg_sink_free(c->sink);
 	pg_kept_free(c);
 	slab_put(&slab, c);
@@ -125,6 +126,71 @@ static bool shares_statements(const struct session *s)
 					   pg_client_of((struct session *)(uintptr_t)s)->names);
 }
 
+/* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
+ */
+static bool send_failure(struct session *s, const struct fault *f)
+{
+	static const uint8_t query[] = { PG_QUERY, 0, 0, 0, 12, 'S', 'L', 'U', 'I', 'C', 'E', '_', 0 };
+	struct pg_server *p = pg_server_of(s->server);
+	uint8_t bytes[PG_ERROR_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_put_error(&o, "ERROR", f);
+	const struct istr *text = o.bad ? NULL : istr_get((const char *)o.p, o.len);
+	if (!text || !expect_sent(&p->expect, &(struct expect_entry){
+						      .kind = EXPECT_QUERY, .flags = EXPECT_REPLACED, .text = text })) {
+		struct fault none;
+		istr_put(text);
+		fault_set(&none, FAULT_NOMEM, "no memory for a statement");
+		session_fail(s, &none);
+		return false;
+	}
+	stream_put_copy(&p->sv.stream, query, sizeof query);
+	return true;
+}
+
+#define LOOK_BYTES 8192u /* of a Query that is too long to be kept */
+
+/* A Query, in transaction or statement pooling: does it change its session? */
+static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32_t total)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_server *p = pg_server_of(s->server);
+	struct rd at = *in;
+	struct pg_msg m = { .type = PG_QUERY };
+	uint32_t pins;
+	struct fault f;
+	bool is_whole = total <= STREAM_KEEP_MAX;
+
+	if (is_whole && pg_frame(&at, total, &m) != FRAME_OK)
+		return PG_PASS_WAIT;
+	if (!is_whole) {
+		if (rd_left(in) < LOOK_BYTES)
+			return PG_PASS_WAIT;
+		(void)rd_take(&at, PG_HEADER);
+		m.body = at;
+	}
+	const char *text = (const char *)m.body.p;
+	size_t len = strnlen(text, rd_left(&m.body));
+	bool changes = pg_track_look(c, text, len, &pins);
+	if (pins && pg_pins_are_refused(c, pins, &f))
+		return send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	if (!changes)
+		return PG_PASS_AS_IT_IS;
+	if (!is_whole) { /* too long to be remembered, and too odd to be understood */
+		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
+		return PG_PASS_AS_IT_IS;
+	}
+	const struct istr *kept = istr_get(text, len);
+	if (!kept || !expect_sent(&p->expect, &(struct expect_entry){
+						      .kind = EXPECT_QUERY, .flags = EXPECT_CHANGES, .text = kept })) {
+		istr_put(kept);
+		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+		session_fail(s, &f);
+		return PG_PASS_FAILED;
+	}
+	return PG_PASS_DONE;
+}
+
 static bool send_as_it_is(struct session *s, uint8_t type)
 {
 	struct pg_server *p = pg_server_of(s->server);
@@ -172,6 +238,7 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_client *c = pg_client_of(s);
+	enum pg_pass how = PG_PASS_AS_IT_IS;
 
 	if (!session_want_server(s))
 		return false;
@@ -198,7 +265,25 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
 	case PG_QUERY:
+		how = s->mode == POOL_SESSION ? PG_PASS_AS_IT_IS : look_at_query(s, in, total);
+		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
+			return false;
 		pg_statement_query(c);
+		if (how == PG_PASS_DROP) {
+			skip(c, total);
+			return true;
+		}
+		break;
+	case PG_EXECUTE:
+		if (!c->portal)
+			break;
+		how = PG_PASS_DONE;
+		if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_EXECUTE,
+								     .flags = EXPECT_CHANGES,
+								     .text = istr_ref(c->portal) })) {
+			pg_protocol_fault(s, "no memory for a statement");
+			return false;
+		}
 		break;
 	case PG_SYNC:
 		p->cache.batch++;
@@ -213,7 +298,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	default:
 		break;
 	}
-	if (!send_as_it_is(s, type))
+	if (how == PG_PASS_AS_IT_IS && !send_as_it_is(s, type))
 		return false;
 	c->in_left = total;
 	c->in_skip = false;

@@ -340,6 +340,13 @@ static bool is_ignored(const char *name)
 	return config_list_has(config_now(), SET_ignore_startup_parameters, name);
 }
 
+/* Could it be a setting's name? The server knows whether there is one: it is asked at the first statement. */
+static bool is_setting(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+	return n && n < 64 && !name[n] && !strchr("0123456789.", name[0]);
+}
+
 /* `options`: what is tracked in it is kept, what is configured so is ignored, the rest refuses the login. */
 static bool take_options(struct session *s, const char *options, struct fault *f)
 {
@@ -355,7 +362,7 @@ static bool take_options(struct session *s, const char *options, struct fault *f
 		case PG_OPTION_OK:
 			break;
 		}
-		if (pg_is_tracked(o.name)) {
+		if (pg_is_tracked(o.name) || (!is_ignored(o.name) && !is_ignored("options") && is_setting(o.name))) {
 			if (!set_var(s, o.name, o.value))
 				return fault_set(f, FAULT_NOMEM, "no memory for the session");
 		} else if (!is_ignored(o.name) && !is_ignored("options")) {
@@ -387,7 +394,7 @@ static bool take_param(struct session *s, const char *name, const char *value, s
 			return fault_set(f, FAULT_UNSUP, "replication connections are not supported yet");
 	} else if (strncmp(name, "_pq_.", 5) == 0) {
 		a->unknown++;
-	} else if (pg_is_tracked(name)) {
+	} else if (pg_is_tracked(name) || (!is_ignored(name) && is_setting(name))) {
 		if (!set_var(s, name, value))
 			return fault_set(f, FAULT_NOMEM, "no memory for the session");
 	} else if (!is_ignored(name)) {

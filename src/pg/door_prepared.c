@@ -15,6 +15,8 @@ struct said {
 	struct pg_server *p;
 	uint8_t type;
 	uint32_t total;
+	bool changes;             /* what it is about changes its session, */
+	const struct istr *about; /* borrowed: which is this */
 };
 
 static enum pg_pass no_memory(struct said *m)
@@ -82,6 +84,8 @@ void pg_statements_forget(struct pg_client *c)
 	pg_names_free(c->names);
 	istr_put(c->unnamed);
 	free(c->gather);
+	istr_put(c->portal);
+	c->portal = NULL;
 	c->names = NULL;
 	c->unnamed = NULL;
 	c->gather = NULL;
@@ -233,6 +237,7 @@ static enum pg_pass parse_unnamed(struct said *m, const struct istr *text)
 	struct pg_cache *k = &m->p->cache;
 	struct expect_entry x = { .kind = EXPECT_PARSE, .flags = EXPECT_UNNAMED, .text = c->unnamed };
 	c->unnamed = text ? istr_ref(text) : NULL;
+	c->unnamed_changes = m->changes;
 	c->keeps_unnamed = false;
 	k->unnamed_pending++;
 	k->unnamed_batch = k->batch;
@@ -270,6 +275,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	if (!n)
 		return no_memory(m);
 	pg_name_set(n, istr_ref(text));
+	n->changes = m->changes;
 	if (!s || must_see_it(m))
 		return prepare(m, text, 0, n) ? PG_PASS_DROP : no_memory(m);
 	pg_prepared_touch(&m->p->cache, s);
@@ -296,6 +302,16 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		text = istr_get((const char *)body.p, rd_left(&body));
 	if (!text)
 		return no_memory(m);
+	uint32_t pins = 0;
+	if (len || text != last)
+		m->changes = pg_track_look(m->c, text->s, strnlen(text->s, text->len), &pins);
+	else
+		m->changes = m->c->unnamed_changes;
+	struct fault f;
+	if (pins && pg_pins_are_refused(m->c, pins, &f)) {
+		istr_put(text);
+		return fail_with(m, &f);
+	}
 	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text);
 	istr_put(text);
 	return how;
@@ -319,6 +335,8 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 		fault_sqlstate(&f, "26000");
 		return fail_with(m, &f);
 	}
+	m->changes = n->changes;
+	m->about = n->text;
 	*s = pg_prepared_find(&m->p->cache, n->text);
 	if (text_is_unclear(m, *s)) {
 		*s = NULL;
@@ -338,6 +356,8 @@ static enum pg_pass provide_unnamed(struct said *m)
 	struct pg_cache *k = &m->p->cache;
 	if (unnamed_is_unclear(m))
 		return wait_for_sync(m);
+	m->changes = c->unnamed_changes;
+	m->about = c->unnamed;
 	if (c->keeps_unnamed || (!k->unnamed_lost && k->unnamed == c->unnamed))
 		return PG_PASS_AS_IT_IS; /* or neither has one: the server says so */
 	k->unnamed_pending++;
@@ -379,6 +399,10 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 		return how;
 	if (!sent(m, EXPECT_BIND))
 		return no_memory(m);
+	if (m->c->portal || m->changes) {
+		istr_put(m->c->portal);
+		m->c->portal = m->changes && m->about ? istr_ref(m->about) : NULL;
+	}
 	if (!s)
 		return PG_PASS_AS_IT_IS;
 
@@ -504,7 +528,7 @@ void pg_gather(struct pg_client *c, struct rd *in)
 
 enum pg_pass pg_statement_gathered(struct pg_client *c)
 {
-	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered };
+	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered, false, NULL };
 	struct rd body = rd_of(c->gather + PG_HEADER, c->gathered - PG_HEADER);
 	enum pg_pass how = parse(&m, body);
 	if (how != PG_PASS_WAIT) {
@@ -516,7 +540,7 @@ enum pg_pass pg_statement_gathered(struct pg_client *c)
 
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in)
 {
-	struct said m = { c, pg_server_of(c->s.server), type, total };
+	struct said m = { c, pg_server_of(c->s.server), type, total, false, NULL };
 	struct pg_msg whole;
 	struct rd at = *in;
 
@@ -572,8 +596,11 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 		return false;
 	struct pg_name *n = pg_name_find(c->names, name, len);
 	const struct istr *text = n ? NULL : istr_get((const char *)m.body.p, rd_left(&m.body));
-	if (text && is_known(c->s.pool, text) && (n = pg_name_get(&c->names, name, len))) {
+	uint32_t pins = 0;
+	bool changes = text && pg_track_look(c, text->s, strnlen(text->s, text->len), &pins);
+	if (text && !pins && is_known(c->s.pool, text) && (n = pg_name_get(&c->names, name, len))) {
 		pg_name_set(n, istr_ref(text));
+		n->changes = changes;
 		stream_put_span(&c->s.stream, complete, sizeof complete);
 		c->s.pool->stats.v[STAT_client_parse_count]++;
 		ok = true;

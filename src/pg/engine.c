@@ -30,6 +30,18 @@ static struct slab slab;
 
 /* --- Tracked settings */
 
+/* Reported, but nobody can set them. */
+static const char *const fixed[] = { "server_version",        "server_encoding",   "is_superuser",
+				     "session_authorization", "integer_datetimes", "in_hot_standby" };
+
+bool pg_is_fixed(const char *name)
+{
+	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+		if (strcasecmp(name, fixed[i]) == 0)
+			return true;
+	return false;
+}
+
 static const char *const always_tracked[] = { "client_encoding",  "DateStyle",
 					      "TimeZone",         "standard_conforming_strings",
 					      "application_name", "IntervalStyle" };
@@ -73,6 +85,8 @@ static void free_server(struct server *sv)
 	end_login(p);
 	expect_free(&p->expect);
 	pg_cache_free(&p->cache);
+	varset_put(p->syncing);
+	varset_put(p->said_before);
 	free(p->own_fault);
 	slab_put(&slab, p);
 }
@@ -190,7 +204,7 @@ static bool note_parameter(struct pg_server *p, struct rd body)
 		no_memory(&p->sv);
 		return false;
 	}
-	if (pg_is_tracked(name) && !varset_set(vars, name, value, len)) {
+	if (!pg_is_fixed(name) && !varset_set(vars, name, value, len)) {
 		no_memory(&p->sv);
 		return false;
 	}
@@ -287,42 +301,105 @@ static bool is_ascii(const char *s)
 	return true;
 }
 
-/* SET "name" TO E'value'; whatever standard_conforming_strings is there. */
-static void add_set(struct sb *b, const struct var *v)
+static void add_quoted(struct sb *b, char quote, const char *s)
 {
-	sb_add(b, "SET \"");
-	for (const char *c = v->name->s; *c; c++)
-		sb_add_n(b, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
-	sb_add(b, "\" TO E'");
-	for (const char *c = v->value->s; *c; c++) {
-		if (*c == '\'' || *c == '\\')
+	sb_add_n(b, &quote, 1);
+	for (const char *c = s; *c; c++) {
+		if (*c == quote || (*c == '\\' && quote == '\''))
 			sb_add_n(b, c, 1);
 		sb_add_n(b, c, 1);
 	}
-	sb_add(b, "';");
+	sb_add_n(b, &quote, 1);
 }
 
-static void sync_vars(struct server *sv, const struct varset *want)
+/* Of a list of names SET would make one name: set_config() takes it as it is kept. E'' means the same whatever
+ * standard_conforming_strings is there. */
+static void add_set(struct sb *b, const struct var *v, bool is_list)
+{
+	sb_add(b, is_list ? "SELECT pg_catalog.set_config(E" : "SET ");
+	add_quoted(b, is_list ? '\'' : '"', v->name->s);
+	sb_add(b, is_list ? ",E" : " TO E");
+	add_quoted(b, '\'', v->value->s);
+	sb_add(b, is_list ? ",false);" : ";");
+}
+
+static void add_reset(struct sb *b, const struct istr *name)
+{
+	sb_add(b, "RESET ");
+	add_quoted(b, '"', name->s);
+	sb_add(b, ";");
+}
+
+static bool is_identity(const char *name)
+{
+	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
+}
+
+/* What is set and is not wanted. */
+static void add_unwanted(struct sb *b, const struct varset *has, const struct varset *want)
+{
+	for (uint32_t i = 0; i < has->count; i++)
+		if (!is_identity(has->at[i].name->s) && !varset_find(want, has->at[i].name->s))
+			add_reset(b, has->at[i].name);
+}
+
+static bool same_identity(const struct varset *a, const struct varset *b)
+{
+	return varset_find(a, "role") == varset_find(b, "role") &&
+	       varset_find(a, "session_authorization") == varset_find(b, "session_authorization");
+}
+
+/* A dotted name is written in parts by SET; set_config() takes it whole. only: NULL, all but who the client is. */
+static void add_wanted(struct sb *b, const struct varset *has, const struct varset *want, const char *only)
+{
+	for (uint32_t i = 0; i < want->count; i++) {
+		const struct var *v = &want->at[i];
+		bool is_meant = only ? strcasecmp(v->name->s, only) == 0 : !is_identity(v->name->s);
+		if (is_meant && varset_find(has, v->name->s) != v->value)
+			add_set(b, v, true);
+	}
+}
+
+static bool cannot_travel(struct server *sv, const struct varset *want, const struct varset *has)
+{
+	struct fault f;
+	for (uint32_t i = 0; i < want->count; i++) {
+		const struct var *v = &want->at[i];
+		if (varset_find(has, v->name->s) == v->value || (is_ascii(v->value->s) && is_ascii(v->name->s)))
+			continue;
+		fault_set(&f, FAULT_UNSUP,
+			  "parameter \"%s\" has a value that is not ASCII, which cannot be set again on another server "
+			  "connection",
+			  v->name->s);
+		server_synced(sv, &f);
+		return true;
+	}
+	return false;
+}
+
+static void sync_vars(struct server *sv, const struct varset *want, const struct varset *said)
 {
 	struct pg_server *p = pg_server_of(sv);
 	struct sb sql = { .max = 1u << 20 };
 
+	if (cannot_travel(sv, want, sv->vars) || cannot_travel(sv, said, sv->said))
+		return;
+	/* First back to who the server logged in as, and may set more; in the end it is who the client is. */
+	bool same = same_identity(sv->said, said);
+	if (!same)
+		sb_add(&sql, "RESET session_authorization;RESET role;");
+	add_unwanted(&sql, sv->said, said);
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		if (varset_find(sv->vars, v->name->s) == v->value)
-			continue;
-		if (!is_ascii(v->value->s)) {
-			struct fault f;
-			fault_set(&f, FAULT_UNSUP,
-				  "parameter \"%s\" has a value that is not ASCII, which cannot be set again on "
-				  "another server connection",
-				  v->name->s);
-			server_synced(sv, &f);
-			sb_free(&sql);
-			return;
-		}
-		add_set(&sql, v);
+		if (varset_find(sv->vars, v->name->s) != v->value)
+			add_set(&sql, v, strcasecmp(v->name->s, "search_path") == 0);
 	}
+	add_wanted(&sql, sv->said, said, NULL);
+	if (!same) {
+		add_wanted(&sql, NULL, said, "session_authorization");
+		add_wanted(&sql, NULL, said, "role"); /* which the one before takes away */
+	}
+	p->syncing = varset_ref(said);
 	if (sql.bad)
 		no_memory(sv);
 	else
@@ -405,6 +482,8 @@ static void own_done(struct pg_server *p)
 
 	p->own = OWN_NOTHING;
 	p->own_fault = NULL;
+	const struct varset *said = p->syncing;
+	p->syncing = NULL;
 	if (failed) {
 		f = *failed;
 		free(failed);
@@ -412,6 +491,14 @@ static void own_done(struct pg_server *p)
 		failed = &f;
 		fault_set(&f, FAULT_INTERNAL, "the statement left a transaction open");
 	}
+	if (what == OWN_SYNC && !failed) {
+		varset_put(sv->said);
+		sv->said = said;
+		said = NULL;
+	}
+	varset_put(said);
+	if (sv->state == SERVER_ROLLBACK)
+		pg_track_abandoned(p);
 	if (sv->state == SERVER_DRAIN) {
 		server_drained(sv);
 		return;
@@ -473,6 +560,8 @@ static bool ready(struct pg_server *p, uint8_t txn)
 		return true;
 	}
 	if (!s && sv->state == SERVER_DRAIN) {
+		if (txn == 'I')
+			pg_track_abandoned(p);
 		if (expect_is_empty(&p->expect))
 			server_drained(sv);
 		return true;
@@ -505,6 +594,8 @@ static enum engine_left abandon(struct server *sv)
 		return ENGINE_BROKEN;
 	if (at_rest(sv))
 		return ENGINE_REST;
+	if (p->said_before || expect_has(&p->expect, EXPECT_CHANGES))
+		sv->was_session = true; /* what it leaves behind is not followed any more: it is cleaned */
 	if (copies) {
 		pg_begin(&o, PG_COPY_FAIL);
 		pg_put(&o, why, sizeof why);
@@ -589,8 +680,13 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			server_fail(sv, &f);
 			return false;
 		}
-		if (to)
+		if (to) {
+			if (pg_client_of(s)->track)
+				pg_track_ready(pg_client_of(s), p, txn, p->failed);
 			stream_put_span(to, at, n);
+		}
+		p->failed = false;
+		p->done = 0;
 		return ready(p, txn);
 	}
 	case PG_PARAMETER_STATUS:
@@ -634,6 +730,7 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 				stream_put_span(to, at, n);
 		}
 		expect_error(&p->expect);
+		p->failed = true;
 		if (to)
 			check_full(p, s);
 		if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
@@ -649,21 +746,53 @@ static bool must_be_held(uint8_t type)
 	return type == PG_READY || type == PG_PARAMETER_STATUS || type == PG_ERROR;
 }
 
-/* Completed statements that prepared ones do not survive. False: more has to come first. */
+/* The nth statement of the Query under way, or what was executed, changes its session. */
+static bool note_change(struct pg_server *p, const struct expect_entry *x, const char *tag)
+{
+	const struct istr *text = istr_ref(x->text);
+	size_t len = x->kind == EXPECT_QUERY ? text->len : strnlen(text->s, text->len);
+	unsigned nth = x->kind == EXPECT_QUERY ? p->done : 0;
+	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, len, nth, tag);
+	istr_put(text);
+	return ok;
+}
+
+/* Looks at a CommandComplete where it may matter. False: more has to come first, or the session is closed. */
 static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total)
 {
+	struct session *s = p->own ? NULL : p->sv.session;
+	const struct expect_entry *x = s ? expect_next(&p->expect) : NULL;
+	bool changes = x && x->flags & EXPECT_CHANGES, in_xact = s && pg_client_of(s)->track;
 	struct rd at = *in;
 	struct pg_msg m;
-	if (total != PG_HEADER + sizeof "DEALLOCATE ALL" && total != PG_HEADER + sizeof "DISCARD ALL")
+
+	if (!changes && !in_xact && total != PG_HEADER + sizeof "DEALLOCATE ALL" &&
+	    total != PG_HEADER + sizeof "DISCARD ALL")
 		return true;
 	if (pg_frame(&at, total, &m) != FRAME_OK)
 		return false;
 	const char *tag = rd_cstr(&m.body, NULL);
-	if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0) {
+	bool discarded = strcmp(tag, "DISCARD ALL") == 0;
+	if (discarded || strcmp(tag, "DEALLOCATE ALL") == 0) {
 		pg_cache_clear(&p->cache);
-		if (p->sv.session && !p->own)
-			pg_names_clear(pg_client_of(p->sv.session)->names);
+		if (s)
+			pg_names_clear(pg_client_of(s)->names);
 	}
+	if (discarded && p->own == OWN_RUN) { /* a reset: nothing is set any more */
+		const struct varset *none = varset_empty();
+		if (!none) {
+			no_memory(&p->sv);
+			return false;
+		}
+		varset_put(p->sv.said);
+		p->sv.said = none;
+	}
+	bool is_query = x && x->kind == EXPECT_QUERY;
+	if (changes && !note_change(p, x, tag))
+		return false;
+	if (!changes && in_xact)
+		pg_track_tag(pg_client_of(s), p, tag);
+	p->done += is_query;
 	return true;
 }
 

@@ -118,6 +118,14 @@ static void copy_is_over(struct expect *e)
 	e->copying_in = e->copy_sync = false;
 }
 
+bool expect_has(struct expect *e, unsigned flag)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (entry(e, i)->flags & flag)
+			return true;
+	return false;
+}
+
 void expect_told(struct expect *e)
 {
 	end_first(e, EXPECT_ANSWERED);

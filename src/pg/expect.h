@@ -29,7 +29,8 @@ enum {
 	EXPECT_OWN = 1,      /* nobody: the house itself asked */
 	EXPECT_INVENTED = 2, /* the client, but the server was not asked: it is made up here when its turn comes */
 	EXPECT_REPLACED = 4, /* sent so that it fails: the client hears `text` instead */
-	EXPECT_UNNAMED = 8   /* it changes the unnamed statement; text: what the client had there before */
+	EXPECT_UNNAMED = 8,  /* it changes the unnamed statement; text: what the client had there before */
+	EXPECT_CHANGES = 16  /* it changes the session; text: the statement, or the Parse's body */
 };
 
 enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
@@ -88,6 +89,8 @@ static inline bool expect_needs_sync(const struct expect *e)
 {
 	return e->is_open || e->skipping;
 }
+/* Is there an entry with this flag? */
+bool expect_has(struct expect *e, unsigned flag);
 /* Its turn has come: the answer to the next entry, which is invented. */
 void expect_told(struct expect *e);
 /* The server answered a message of a batch: ParseComplete, BindComplete, CloseComplete, RowDescription or NoData, and

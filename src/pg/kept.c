@@ -108,6 +108,9 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	p->sv.session = s;
 	expect_free(e);
 	p->sv.session = NULL;
+	pg_track_lost(c);
+	if (s->pins) /* what it had there is gone, and it would not know */
+		return false;
 	/* In the middle of a message no other can begin; and of several that were sent ahead nobody can know which have
 	 * been run. */
 	if (c->out_left || unsure || owed + batch_is_open > 1)
@@ -152,6 +155,9 @@ bool pg_fail_transaction_as(struct pg_client *c, uint8_t txn, const struct fault
 
 bool pg_fail_transaction(struct session *s, const struct fault *f)
 {
+	pg_track_lost(pg_client_of(s));
+	if (s->pins)
+		return false;
 	return pg_fail_transaction_as(pg_client_of(s), pg_server_of(s->server)->txn, f);
 }
 

@@ -6,7 +6,8 @@
  *   login.c       the handshakes, pure                    engine.c      servers
  *   expect.c      what a server still owes, pure          ask.c         clients of an engine on the exchange
  *   batch.c       the extended protocol's messages, pure  sink.c        the exchange's answers to them
- *   value.c       binary values, pure                     door_prepared.c, prepared.c  prepared statements of the relay */
+ *   value.c       binary values, pure                     door_prepared.c, prepared.c  prepared statements of the relay
+ */
 #ifndef SLUICE_PG_PG_H
 #define SLUICE_PG_PG_H
 

@@ -4,6 +4,7 @@
 
 #include "pg/expect.h"
 #include "pg/prepared.h"
+#include "pg/track.h"
 #include "pg/wire.h"
 #include "session/session.h"
 
@@ -13,28 +14,33 @@ struct pg_sink;  /* of a client of the console: ask.c */
 /* A client that speaks PostgreSQL. */
 struct pg_client {
 	struct session s;
-	struct map_node by_key;     /* in the directory of cancel keys */
-	uint64_t key;               /* process id and secret, as in BackendKeyData; 0: not given out */
-	struct pg_login *login;     /* owned; NULL once it is in */
-	struct pg_sink *sink;       /* owned; the console's clients only */
-	uint32_t in_left;           /* bytes of the message that is passing from the client */
-	uint32_t out_left;          /* bytes of the message that is passing to it */
-	bool in_skip;               /* what passes is dropped */
-	bool asking;                /* the console has not yet answered */
-	bool full;                  /* not read from: the server owes too many answers */
-	bool waits;                 /* not read from: what it says next depends on a Sync that is not answered yet */
-	bool keeps_unnamed;         /* its unnamed statement is too long to be remembered: it keeps its server */
-	bool refusing;              /* up to the next Sync everything is dropped */
-	bool refusal_told;          /* and has been answered with an error already */
-	bool ending;                /* in a batch that ends a failed transaction */
-	uint8_t failed;             /* enum pg_failed */
-	uint8_t refused_kind;       /* enum fault_kind: why */
-	uint32_t refused_ahead;     /* bytes that were sent behind what was refused, and are refused with it */
-	uint32_t gathered;          /* bytes in gather */
-	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
-	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
-	const struct istr *unnamed; /* counted: the text of its unnamed statement; NULL: none */
-	uint8_t *gather;            /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
+	struct map_node by_key;       /* in the directory of cancel keys */
+	uint64_t key;                 /* process id and secret, as in BackendKeyData; 0: not given out */
+	struct pg_login *login;       /* owned; NULL once it is in */
+	struct pg_sink *sink;         /* owned; the console's clients only */
+	uint32_t in_left;             /* bytes of the message that is passing from the client */
+	uint32_t out_left;            /* bytes of the message that is passing to it */
+	bool in_skip;                 /* what passes is dropped */
+	bool asking;                  /* the console has not yet answered */
+	bool full;                    /* not read from: the server owes too many answers */
+	bool waits;                   /* not read from: what it says next depends on a Sync that is not answered yet */
+	bool keeps_unnamed;           /* its unnamed statement is too long to be remembered: it keeps its server */
+	bool refusing;                /* up to the next Sync everything is dropped */
+	bool refusal_told;            /* and has been answered with an error already */
+	bool ending;                  /* in a batch that ends a failed transaction */
+	uint8_t failed;               /* enum pg_failed */
+	uint8_t refused_kind;         /* enum fault_kind: why */
+	uint32_t refused_ahead;       /* bytes that were sent behind what was refused, and are refused with it */
+	uint32_t gathered;            /* bytes in gather */
+	struct fault *why;            /* owned: of a transaction that has failed, which the client has not heard yet */
+	struct pg_names *names;       /* owned: its prepared statements; NULL mostly */
+	const struct istr *unnamed;   /* counted: the text of its unnamed statement; NULL: none */
+	uint8_t *gather;              /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
+	uint8_t mode;                 /* how its texts are read: track.c */
+	bool unnamed_changes;         /* its unnamed statement changes its session */
+	const struct varset *mode_of; /* counted: the settings that `mode` is for */
+	struct pg_track *track;       /* owned; NULL mostly */
+	const struct istr *portal;    /* counted: what the unnamed portal runs, if that changes the session */
 };
 
 #define PG_PARSE_MAX (16u << 20) /* bytes of a Parse that is remembered */
@@ -47,13 +53,17 @@ struct pg_server {
 	struct server sv;
 	struct expect expect;
 	struct pg_cache cache;
-	struct pg_engine_state *login; /* owned; while it logs in */
-	uint32_t left;                 /* bytes of the message that is passing from the server */
-	bool skip;                     /* what passes is dropped */
-	uint8_t txn;                   /* ReadyForQuery's: 'I', 'T', 'E' */
-	uint8_t own;                   /* enum own: what the house itself asked of it */
-	struct fault *own_fault;       /* owned; what that failed with */
-	uint32_t key_pid, key_secret;  /* BackendKeyData */
+	struct pg_engine_state *login;    /* owned; while it logs in */
+	const struct varset *said_before; /* counted: sv.said before the transaction that changed it; NULL mostly */
+	const struct varset *syncing;     /* counted: what is being set, of that which is not reported */
+	uint32_t done;                    /* statements of the Query under way that are complete */
+	bool failed;                      /* an error was answered since the last ReadyForQuery */
+	uint32_t left;                    /* bytes of the message that is passing from the server */
+	bool skip;                        /* what passes is dropped */
+	uint8_t txn;                      /* ReadyForQuery's: 'I', 'T', 'E' */
+	uint8_t own;                      /* enum own: what the house itself asked of it */
+	struct fault *own_fault;          /* owned; what that failed with */
+	uint32_t key_pid, key_secret;     /* BackendKeyData */
 	bool has_key;
 };
 
@@ -77,6 +87,8 @@ const struct scram_binding *pg_binding(const struct stream *st, struct scram_bin
 
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
 bool pg_is_tracked(const char *name);
+/* Is it reported, and not to be set? */
+bool pg_is_fixed(const char *name);
 
 /* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);

@@ -26,6 +26,7 @@ struct pg_name {
 	uint32_t refs;           /* entries of struct expect; while there are any it is pending */
 	uint32_t batch;          /* of the server, when it was last changed */
 	uint32_t len;
+	bool changes; /* it changes its session: track.h */
 	char name[];
 };
 

@@ -39,8 +39,8 @@ struct engine_ops {
 	 * given up for one that is encrypted, or is not. Then server_logged_in() or server_fail(). */
 	void (*start)(struct server *sv);
 	void (*on_bytes)(struct server *sv, struct rd *in);
-	/* Brings the server's settings to `want`; then server_synced(). */
-	void (*sync)(struct server *sv, const struct varset *want);
+	/* Brings the server's settings to these, those that it reports and the others; then server_synced(). */
+	void (*sync)(struct server *sv, const struct varset *want, const struct varset *said);
 	/* Runs a statement of the house's own (reset, check, connect query); then server_done_own(). Answers are
 	 * swallowed. */
 	void (*run)(struct server *sv, const char *sql);

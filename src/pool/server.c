@@ -71,6 +71,7 @@ static void run_free(struct task *t)
 {
 	struct server *sv = list_owner(t, struct server, free_task);
 	varset_put(sv->vars);
+	varset_put(sv->said);
 	sv->ops->free(sv);
 }
 
@@ -451,6 +452,7 @@ struct server *server_open(struct pool *p)
 	sv->pool = p;
 	sv->host = h;
 	sv->vars = none;
+	sv->said = varset_ref(none);
 	sv->id = ++last_id;
 	sv->generation = p->db->generation;
 	sv->stream.io.fd = -1;
@@ -667,9 +669,9 @@ void server_release(struct server *sv)
 	pool_server_ready(sv);
 }
 
-void server_sync(struct server *sv, const struct varset *want)
+void server_sync(struct server *sv, const struct varset *want, const struct varset *said)
 {
-	sv->ops->sync(sv, want);
+	sv->ops->sync(sv, want, said);
 }
 
 void server_synced(struct server *sv, const struct fault *f)

@@ -54,6 +54,7 @@ struct server {
 	struct session *session;   /* linked; session->server points back; both cleared together */
 	struct ask *ask;           /* the house itself has it, for a question; likewise */
 	const struct varset *vars; /* counted: its tracked settings; NULL before login */
+	const struct varset *said; /* counted: what is set there besides, by statements of the session it was lent to */
 	struct dns_query *dns;     /* while its name is looked up */
 	struct addr *addrs;        /* owned: those that are still to be tried while connecting */
 	uint32_t naddrs, next_addr;
@@ -112,7 +113,7 @@ struct borrower_ops {
 };
 void server_set_borrower(const struct borrower_ops *ops);
 /* Calls ops->sync, then synced(). */
-void server_sync(struct server *sv, const struct varset *want);
+void server_sync(struct server *sv, const struct varset *want, const struct varset *said);
 
 /* --- For engines */
 /* Login is through; vars (a reference, taken over) are its tracked settings, welcome (likewise) all it reported. */

@@ -8,6 +8,7 @@
 #include "route/route.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BEFORE_LOGIN_MAX 64u /* connections beyond max_client_conn that may at least say who they are */
@@ -91,6 +92,8 @@ static void bury(struct task *t)
 		struct session *s = list_owner(graveyard.next, struct session, in_all);
 		list_del(&s->in_all);
 		varset_put(s->vars);
+		varset_put(s->said);
+		varset_put(s->asked);
 		s->door->free(s);
 	}
 	if (on_change)
@@ -522,7 +525,8 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 	deadline_init(&s->deadline, on_deadline);
 	stream_open(&s->stream, fd, &stream_ops);
 	s->vars = varset_empty();
-	if (!s->vars || !arm(s)) {
+	s->said = varset_empty();
+	if (!s->vars || !s->said || !arm(s)) {
 		session_close(s, "no memory");
 		return;
 	}
@@ -535,14 +539,19 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 static void welcome(struct session *s)
 {
 	const struct varset *vars = varset_over_known(s->pool->vars, s->vars);
+	const struct varset *said = varset_unknown(s->pool->vars, s->vars);
 	struct fault f;
-	if (!vars) {
+	if (!vars || !said) {
+		varset_put(vars);
+		varset_put(said);
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");
 		session_fail(s, &f);
 		return;
 	}
-	varset_put(s->vars);
+	s->asked = s->vars;
 	s->vars = vars;
+	varset_put(s->said);
+	s->said = said;
 	deadline_clear(&s->deadline);
 	session_move(s, SESSION_IDLE);
 	if (s->has_limits)
@@ -680,12 +689,12 @@ static void link_to(struct session *s, struct server *sv)
 	sv->was_session |= s->mode == POOL_SESSION;
 	if (stream_is_stalled(&s->stream))
 		stream_hold(&sv->stream, HOLD_PEER);
-	if (s->vars == sv->vars) {
+	if (s->vars == sv->vars && s->said == sv->said) {
 		session_move(s, SESSION_ACTIVE);
 		return;
 	}
 	session_move(s, SESSION_SYNC);
-	server_sync(sv, s->vars);
+	server_sync(sv, s->vars, s->said);
 }
 
 static void granted(struct pool_wait *w, struct server *sv)
@@ -758,6 +767,34 @@ void session_request_ends(struct session *s, bool in_transaction)
 	s->xact_us = 0;
 }
 
+static const char *const pin_names[] = {
+#define PIN(name, shown) [PIN_BIT_##name] = shown,
+#include "session/pins.def"
+#undef PIN
+};
+
+void session_pins_text(uint32_t pins, char *out, size_t cap)
+{
+	size_t n = 0;
+	*out = 0;
+	for (unsigned i = 0; i < PIN_COUNT; i++)
+		if (pins & 1u << i && n < cap) {
+			str_fmt(out + n, cap - n, "%s%s", n ? "," : "", pin_names[i]);
+			n += strlen(out + n);
+		}
+}
+
+void session_pin(struct session *s, uint32_t pins)
+{
+	char text[160];
+	session_pins_text(pins, text, sizeof text);
+	log_debug(&s->log, "keeps its server: %s", text);
+	s->pins |= pins;
+	s->server->was_session = true; /* it is cleaned when it comes back */
+	for (; pins; pins &= pins - 1)
+		s->pool->stats.v[STAT_pin_count]++;
+}
+
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;
@@ -779,7 +816,7 @@ bool session_boundary(struct session *s, bool in_transaction)
 		(void)arm(s);
 	if (in_transaction)
 		return false;
-	if (s->mode == POOL_SESSION) {
+	if (s->mode == POOL_SESSION || s->pins) {
 		if (sv->close_needed && config_num(config_now(), SET_server_fast_close, NULL, NULL))
 			server_close(sv, "server_fast_close", NULL);
 		return false;

@@ -17,6 +17,18 @@
 #include "session/exchange.h"
 #include "session/varset.h"
 
+enum session_pin_bit {
+#define PIN(name, shown) PIN_BIT_##name,
+#include "session/pins.def"
+#undef PIN
+	PIN_COUNT
+};
+enum session_pin {
+#define PIN(name, shown) PIN_##name = 1 << PIN_BIT_##name,
+#include "session/pins.def"
+#undef PIN
+};
+
 #define SESSION_STATES(X)                                                                                              \
 	X(LOGIN, "login", TO(WELCOME) | TO(IDLE) | TO(DEAD))                                                           \
 	X(WELCOME, "waiting", TO(IDLE) | TO(DEAD))                                                                     \
@@ -45,12 +57,14 @@ struct session {
 	struct list in_all;    /* sessions_all(), in the order of ids; the graveyard when DEAD */
 	struct list in_resume; /* of those whose kept input is shown at the turn's end; alone mostly */
 	const struct door_ops *door;
-	struct database *db;       /* NULL before the start-up packet */
-	struct user *user;         /* the client's own; NULL before login */
-	struct pool *pool;         /* NULL before login, and on the console */
-	struct server *server;     /* lent by the pool; server->session points back */
-	void *talk;                /* the exchange engine's own, on the console */
-	const struct varset *vars; /* counted: its tracked settings */
+	struct database *db;        /* NULL before the start-up packet */
+	struct user *user;          /* the client's own; NULL before login */
+	struct pool *pool;          /* NULL before login, and on the console */
+	struct server *server;      /* lent by the pool; server->session points back */
+	void *talk;                 /* the exchange engine's own, on the console */
+	const struct varset *vars;  /* counted: its tracked settings */
+	const struct varset *said;  /* counted: its other settings, which servers do not report */
+	const struct varset *asked; /* counted: the settings that it came with; a reset goes back to them */
 	struct pool_wait wait;
 	struct deadline deadline; /* the first of all that holds now, or one before it: it looks when it fires */
 	struct session_limits limits;
@@ -62,6 +76,7 @@ struct session {
 	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled */
 	uint8_t state;
 	uint8_t mode;      /* enum pool_mode */
+	uint32_t pins;     /* enum session_pin: why it keeps its server between transactions */
 	bool is_own_user;  /* came by a unix socket as the user that Sluice runs as */
 	bool is_cancelled; /* by its client, while its settings are being replayed */
 	bool is_in;        /* logged in: counted in user->clients and pool->nclients */
@@ -108,6 +123,12 @@ bool session_want_server(struct session *s);
 /* The server is at rest, between transactions (in_transaction: in one). Gives it back as the pool mode says; true if
  * so. */
 bool session_boundary(struct session *s, bool in_transaction);
+/* It keeps its server from now on: what it did there cannot be brought to another. pins: those that it does not have
+ * yet.
+ */
+void session_pin(struct session *s, uint32_t pins);
+/* "listen,temporary", cut to cap bytes. */
+void session_pins_text(uint32_t pins, char *out, size_t cap);
 /* The clocks of statistics: a statement goes to the server; an answer is complete (in_transaction: a block is open). */
 void session_request_begins(struct session *s);
 void session_request_ends(struct session *s, bool in_transaction);

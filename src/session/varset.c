@@ -148,6 +148,25 @@ bool varset_set(const struct varset **v, const char *name, const char *value, si
 	return true;
 }
 
+bool varset_unset(const struct varset **v, const char *name)
+{
+	struct var at[VARS_MAX];
+	size_t n = 0;
+	if (!varset_find(*v, name))
+		return true;
+	for (uint32_t i = 0; i < (*v)->count; i++) {
+		const struct var *o = &(*v)->at[i];
+		if (strcasecmp(o->name->s, name) != 0)
+			at[n++] = (struct var){ istr_ref(o->name), istr_ref(o->value) };
+	}
+	const struct varset *without = intern_set(at, n);
+	if (!without)
+		return false;
+	varset_put(*v);
+	*v = without;
+	return true;
+}
+
 static const struct varset *lay_over(const struct varset *base, const struct varset *over, bool known_only)
 {
 	const struct varset *v = varset_ref(base);
@@ -170,6 +189,17 @@ const struct varset *varset_over(const struct varset *base, const struct varset 
 const struct varset *varset_over_known(const struct varset *base, const struct varset *over)
 {
 	return lay_over(base, over, true);
+}
+
+const struct varset *varset_unknown(const struct varset *base, const struct varset *v)
+{
+	const struct varset *left = varset_ref(v);
+	for (uint32_t i = 0; i < v->count; i++)
+		if (varset_find(base, v->at[i].name->s) && !varset_unset(&left, v->at[i].name->s)) {
+			varset_put(left);
+			return NULL;
+		}
+	return left;
 }
 
 size_t varset_count(void)

@@ -27,9 +27,13 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 const struct istr *varset_find(const struct varset *v, const char *name);
 /* As varset_with(), in place: *v is replaced. False, and *v as it was, when out of memory. */
 bool varset_set(const struct varset **v, const char *name, const char *value, size_t value_len);
+/* The same without this one. */
+bool varset_unset(const struct varset **v, const char *name);
 /* Every variable of `over` on top of `base`; of those only that base has too. */
 const struct varset *varset_over(const struct varset *base, const struct varset *over);
 const struct varset *varset_over_known(const struct varset *base, const struct varset *over);
+/* Those of `v` that `base` does not have. */
+const struct varset *varset_unknown(const struct varset *base, const struct varset *v);
 size_t varset_count(void); /* distinct sets alive */
 
 #endif

@@ -216,7 +216,9 @@ static void test_startup_parameters(void)
 	check_scalar(c, "show geqo", "on");
 	sluice_stop();
 	sluice_with(NULL);
-	check_login_fails("08P01", "unsupported startup parameter in options: geqo", "options='-c geqo=off'");
+	check_login_fails("08P01", "unsupported startup parameter in options: 7up", "options='-c 7up=off'");
+	check_scalar(client("options='-c geqo=off'"), "show geqo", "off");
+	check_sql_fails(client("options='-c no_such_setting=off'"), "select 1", "42704", "no_such_setting");
 	check_scalar(client("options='-c timezone=Asia/Tokyo -c datestyle=German'"), "show timezone", "Asia/Tokyo");
 }
 
@@ -248,10 +250,11 @@ static void test_session_reset(void)
 
 	/* In transaction mode none is run, unless it is asked for. */
 	for (int always = 0; always < 2; always++) {
-		sluice_with(
-			text("pool_mode = transaction\ndefault_pool_size = 1\nserver_reset_query_always = %d", always));
+		sluice_with(text("pool_mode = transaction\ndefault_pool_size = 1\npin_policy = ignore\n"
+				 "server_reset_query_always = %d",
+				 always));
 		a = client(NULL);
-		sql(a, "set work_mem = '7MB'");
+		sql(a, "select set_config('work_mem', 7 || 'MB', false)");
 		check_str(text("always = %d", always), scalar(client(NULL), "show work_mem"), always ? "4MB" : "7MB");
 		sluice_stop();
 	}

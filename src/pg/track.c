@@ -1,0 +1,502 @@
+/* track.c - what statements do to their session. PostgreSQL docs: SET, RESET, DISCARD, SAVEPOINT. */
+#include "pg/track.h"
+
+#include "core/str.h"
+#include "pg/pg_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SAVEPOINTS_MAX 1000u
+#define NAME_MAX_BYTES 256
+#define VALUE_MAX      16384
+
+struct state {
+	const struct varset *said, *at_server; /* counted */
+	uint32_t pins;
+};
+
+struct savepoint {
+	char name[SQL_IDENT_MAX + 1];
+	struct state state;
+};
+
+struct pg_track {
+	bool in_xact;
+	struct state before;     /* the transaction; what the server had is in p->said_before too */
+	struct savepoint *saves; /* owned */
+	uint32_t nsaves, cap;
+	const struct varset *back; /* counted: reported settings that a RESET takes back to what the client asked for */
+};
+
+/* --- Reading */
+
+static struct sql_funcs funcs;
+static struct config *funcs_of; /* counted */
+
+/* Those of PostgreSQL that are looked for, and pin_functions. */
+static const struct sql_funcs *functions(void)
+{
+	struct config *now = config_now();
+	if (funcs_of == now)
+		return &funcs;
+	sql_funcs_init(&funcs);
+	const char *at = config_text(now, SET_pin_functions, NULL, NULL);
+	while (*at) {
+		char name[2 * SQL_IDENT_QUOTED];
+		at += strspn(at, ", \t");
+		size_t len = strcspn(at, ",");
+		while (len && strchr(" \t", at[len - 1]))
+			len--;
+		if (str_copy_n(name, sizeof name, at, len) && *name && !sql_funcs_add(&funcs, name, SQL_CALL_USER))
+			log_warn(NULL, "pin_functions: \"%s\" is not a function's name, or there are too many", name);
+		at += strcspn(at, ",");
+	}
+	config_put(funcs_of);
+	funcs_of = config_ref(now);
+	return &funcs;
+}
+
+static unsigned mode_of(const struct varset *vars)
+{
+	static const char *const trails[] = { "BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004", "SJIS", "UHC" };
+	const struct istr *strings = varset_find(vars, "standard_conforming_strings");
+	const struct istr *encoding = varset_find(vars, "client_encoding");
+	unsigned mode = SQL_POSTGRES;
+	if (strings && strcmp(strings->s, "off") == 0)
+		mode |= SQL_BACKSLASH;
+	for (size_t i = 0; encoding && i < sizeof trails / sizeof *trails; i++)
+		if (strcasecmp(encoding->s, trails[i]) == 0)
+			mode |= SQL_ASCII_TRAILS;
+	return mode;
+}
+
+/* How this client's texts are read. */
+static unsigned mode(struct pg_client *c)
+{
+	if (c->mode_of != c->s.vars) {
+		varset_put(c->mode_of);
+		c->mode_of = varset_ref(c->s.vars);
+		c->mode = (uint8_t)mode_of(c->mode_of);
+	}
+	return c->mode;
+}
+
+static uint32_t pins_of(const struct sql_stmt *st)
+{
+	uint32_t pins = 0;
+	if (st->kind == SQL_LISTEN)
+		pins |= PIN_LISTEN;
+	if (st->flags & SQL_TEMP && st->kind != SQL_DISCARD && st->kind != SQL_DROP)
+		pins |= PIN_TEMP;
+	if (st->kind == SQL_DECLARE && st->flags & SQL_HOLD)
+		pins |= PIN_HOLD;
+	if (st->kind == SQL_PREPARE)
+		pins |= PIN_PREPARED;
+	if (st->kind == SQL_LOAD)
+		pins |= PIN_LOAD;
+	if (st->kind == SQL_DO)
+		pins |= PIN_DO;
+	if (st->calls & SQL_CALL_LOCK)
+		pins |= PIN_LOCK;
+	if (st->calls & SQL_CALL_SET_CONFIG_SESSION && !(st->flags & SQL_CONFIG))
+		pins |= PIN_SETTING;
+	if (st->calls >= SQL_CALL_USER || st->flags & SQL_HIDDEN)
+		pins |= PIN_FUNCTION;
+	return pins;
+}
+
+static bool changes(const struct sql_stmt *st)
+{
+	switch (st->kind) {
+	case SQL_SET:
+	case SQL_SET_CHARACTERISTICS:
+		return !(st->flags & SQL_LOCAL);
+	case SQL_RESET:
+	case SQL_DISCARD:
+	case SQL_SAVEPOINT:
+	case SQL_RELEASE:
+	case SQL_ROLLBACK_TO:
+		return true;
+	case SQL_UNLISTEN:
+	case SQL_CLOSE:
+	case SQL_DEALLOCATE:
+		return (st->flags & SQL_ALL) != 0;
+	default:
+		return (st->flags & SQL_CONFIG && !(st->flags & SQL_LOCAL)) || st->calls & SQL_CALL_UNLOCK_ALL;
+	}
+}
+
+bool pg_track_look(struct pg_client *c, const char *text, size_t len, uint32_t *pins)
+{
+	struct sql_reader r;
+	struct sql_stmt st;
+	bool any = false;
+	*pins = 0;
+	sql_read_init(&r, text, len, mode(c), functions(), 0);
+	while (sql_read(&r, &st)) {
+		uint32_t more = pins_of(&st);
+		*pins |= more;
+		any |= more || changes(&st);
+	}
+	return any;
+}
+
+/* --- Transactions */
+
+static void state_put(struct state *s)
+{
+	varset_put(s->said);
+	varset_put(s->at_server);
+	*s = (struct state){ NULL, NULL, 0 };
+}
+
+static struct state state_now(const struct pg_client *c, const struct pg_server *p)
+{
+	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), c->s.pins };
+}
+
+/* Pins that a rollback does not take away: what they stand for is none of the transaction's. */
+#define PINS_THAT_STAY ((uint32_t)(PIN_LOCK | PIN_PREPARED | PIN_LOAD | PIN_DO | PIN_FUNCTION))
+
+static void state_restore(struct pg_client *c, struct pg_server *p, const struct state *s)
+{
+	varset_put(c->s.said);
+	c->s.said = varset_ref(s->said);
+	varset_put(p->sv.said);
+	p->sv.said = varset_ref(s->at_server);
+	c->s.pins = s->pins | (c->s.pins & PINS_THAT_STAY);
+}
+
+static void drop_saves(struct pg_track *t, uint32_t from)
+{
+	while (t->nsaves > from)
+		state_put(&t->saves[--t->nsaves].state);
+}
+
+static void end_xact(struct pg_client *c, struct pg_server *p, bool rolled_back)
+{
+	struct pg_track *t = c->track;
+	if (!t || !t->in_xact)
+		return;
+	if (rolled_back)
+		state_restore(c, p, &t->before);
+	state_put(&t->before);
+	drop_saves(t, 0);
+	t->in_xact = false;
+	varset_put(p->said_before);
+	p->said_before = NULL;
+}
+
+void pg_track_lost(struct pg_client *c)
+{
+	struct pg_track *t = c->track;
+	if (!t)
+		return;
+	varset_put(t->back);
+	t->back = NULL;
+	if (!t->in_xact)
+		return;
+	varset_put(c->s.said);
+	c->s.said = varset_ref(t->before.said);
+	c->s.pins = t->before.pins;
+	state_put(&t->before);
+	drop_saves(t, 0);
+	t->in_xact = false;
+}
+
+void pg_track_abandoned(struct pg_server *p)
+{
+	if (!p->said_before)
+		return;
+	varset_put(p->sv.said);
+	p->sv.said = p->said_before;
+	p->said_before = NULL;
+}
+
+static bool begin_xact(struct pg_client *c, struct pg_server *p)
+{
+	if (!c->track)
+		c->track = calloc(1, sizeof *c->track);
+	if (!c->track)
+		return false;
+	if (!c->track->in_xact) {
+		c->track->before = state_now(c, p);
+		varset_put(p->said_before);
+		p->said_before = varset_ref(p->sv.said);
+		c->track->in_xact = true;
+	}
+	return true;
+}
+
+void pg_track_free(struct pg_client *c)
+{
+	struct pg_track *t = c->track;
+	varset_put(c->mode_of);
+	c->mode_of = NULL;
+	if (!t)
+		return;
+	state_put(&t->before);
+	drop_saves(t, 0);
+	varset_put(t->back);
+	free(t->saves);
+	free(t);
+	c->track = NULL;
+}
+
+static bool save(struct pg_client *c, struct pg_server *p, const char *name)
+{
+	struct pg_track *t = c->track;
+	if (t->nsaves >= SAVEPOINTS_MAX) {
+		c->s.pins |= PIN_SETTING;
+		return true;
+	}
+	if (t->nsaves == t->cap) {
+		uint32_t cap = t->cap ? t->cap * 2 : 4;
+		struct savepoint *more = realloc(t->saves, cap * sizeof *more);
+		if (!more)
+			return false;
+		t->saves = more;
+		t->cap = cap;
+	}
+	struct savepoint *s = &t->saves[t->nsaves++];
+	str_fmt(s->name, sizeof s->name, "%s", name);
+	s->state = state_now(c, p);
+	return true;
+}
+
+static void back_to(struct pg_client *c, struct pg_server *p, const char *name, bool released)
+{
+	struct pg_track *t = c->track;
+	for (uint32_t i = t->nsaves; i-- > 0;)
+		if (strcmp(t->saves[i].name, name) == 0) {
+			if (!released)
+				state_restore(c, p, &t->saves[i].state);
+			drop_saves(t, released ? i : i + 1);
+			return;
+		}
+	if (!released) /* one that was not noted: only that it was before all that are */
+		state_restore(c, p, &t->before);
+}
+
+/* --- Settings */
+
+static bool is_reported(const struct pg_client *c, const char *name)
+{
+	return c->s.pool->vars && varset_find(c->s.pool->vars, name);
+}
+
+static bool set(struct pg_client *c, struct pg_server *p, const char *name, const char *value)
+{
+	if (is_reported(c, name))
+		return true; /* the server says so itself */
+	return varset_set(&p->sv.said, name, value, strlen(value)) &&
+	       varset_set(&c->s.said, name, value, strlen(value));
+}
+
+/* On the server it has its default now; the client means what it asked for when it came. */
+static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
+{
+	const struct istr *asked = varset_find(c->s.asked, name);
+	if (is_reported(c, name)) {
+		if (!asked)
+			return true;
+		if (!c->track->back && !(c->track->back = varset_empty()))
+			return false;
+		return varset_set(&c->track->back, name, asked->s, asked->len);
+	}
+	if (!varset_unset(&p->sv.said, name))
+		return false;
+	return asked ? varset_set(&c->s.said, name, asked->s, asked->len) : varset_unset(&c->s.said, name);
+}
+
+static bool is_identity(const char *name)
+{
+	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
+}
+
+/* RESET ALL leaves alone who one is; DISCARD ALL does not. */
+static bool reset_all(struct pg_client *c, struct pg_server *p, bool identity)
+{
+	const struct varset *said = varset_ref(c->s.said), *asked = c->s.asked;
+	bool ok = true;
+	for (uint32_t i = 0; ok && i < said->count; i++)
+		if (identity || !is_identity(said->at[i].name->s))
+			ok = reset(c, p, said->at[i].name->s);
+	for (uint32_t i = 0; ok && i < asked->count; i++)
+		ok = reset(c, p, asked->at[i].name->s);
+	varset_put(said);
+	return ok;
+}
+
+static void pin(struct pg_client *c, uint32_t pins)
+{
+	uint32_t added = pins & ~c->s.pins;
+	if (!added || config_num(config_now(), SET_pin_policy, c->s.db->conf, c->s.user->conf) == PIN_POLICY_IGNORE)
+		return;
+	session_pin(&c->s, added);
+}
+
+bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f)
+{
+	char text[160];
+	if (config_num(config_now(), SET_pin_policy, c->s.db->conf, c->s.user->conf) != PIN_POLICY_ERROR)
+		return false;
+	session_pins_text(pins, text, sizeof text);
+	fault_set(f, FAULT_UNSUP, "this statement needs a server connection of its own (%s), which pin_policy refuses",
+		  text);
+	fault_hint(f, "Use a database with pool_mode=session, or ask for pin_policy=pin.");
+	return true;
+}
+
+static bool set_modes(struct pg_client *c, struct pg_server *p, const struct sql_modes *m)
+{
+	bool ok = true;
+	if (m->isolation)
+		ok = set(c, p, "default_transaction_isolation", sql_isolation_name((enum sql_isolation)m->isolation));
+	if (ok && m->read_only)
+		ok = set(c, p, "default_transaction_read_only", m->read_only == SQL_YES ? "on" : "off");
+	if (ok && m->deferrable)
+		ok = set(c, p, "default_transaction_deferrable", m->deferrable == SQL_YES ? "on" : "off");
+	return ok;
+}
+
+static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)
+{
+	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
+	bool ok = value != NULL;
+	if (ok && st->flags & SQL_CONFIG) {
+		if (sql_string_decode(text + st->name.at, st->name.len, mode(c), name, sizeof name) < 0 ||
+		    sql_string_decode(text + st->value.at, st->value.len, mode(c), value, VALUE_MAX) < 0)
+			pin(c, PIN_SETTING);
+		else
+			ok = set(c, p, name, value);
+	} else if (ok && sql_setting_name(text, mode(c), st, name, sizeof name) < 0) {
+		pin(c, PIN_SETTING);
+	} else if (ok && (st->kind == SQL_RESET || st->flags & SQL_DEFAULT)) {
+		ok = reset(c, p, name);
+	} else if (ok && sql_setting_value(text, mode(c), st, value, VALUE_MAX) < 0) {
+		if (!is_reported(c, name))
+			pin(c, PIN_SETTING);
+	} else if (ok) {
+		/* Another user has no role yet. */
+		if (strcmp(name, "session_authorization") == 0)
+			ok = reset(c, p, "role");
+		ok = ok && set(c, p, name, value);
+	}
+	free(value);
+	return ok;
+}
+
+static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
+{
+	if (flags & SQL_TEMP)
+		c->s.pins &= ~(uint32_t)PIN_TEMP;
+	if (!(flags & SQL_ALL))
+		return true;
+	c->s.pins = 0;
+	return reset_all(c, p, true);
+}
+
+static bool apply(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)
+{
+	char name[SQL_IDENT_MAX + 1];
+	if (!begin_xact(c, p))
+		return false;
+	pin(c, pins_of(st));
+	if (st->calls & SQL_CALL_UNLOCK_ALL)
+		c->s.pins &= ~(uint32_t)PIN_LOCK;
+	switch (st->kind) {
+	case SQL_SET:
+		return st->flags & SQL_LOCAL ? true : set_by(c, p, text, st);
+	case SQL_RESET:
+		if (!(st->flags & SQL_ALL))
+			return set_by(c, p, text, st);
+		c->s.pins &= ~(uint32_t)PIN_SETTING;
+		return reset_all(c, p, false);
+	case SQL_SET_CHARACTERISTICS:
+		return st->flags & SQL_LOCAL ? true : set_modes(c, p, &st->modes);
+	case SQL_DISCARD:
+		return discard(c, p, st->flags);
+	case SQL_UNLISTEN:
+		if (st->flags & SQL_ALL)
+			c->s.pins &= ~(uint32_t)PIN_LISTEN;
+		return true;
+	case SQL_CLOSE:
+		if (st->flags & SQL_ALL)
+			c->s.pins &= ~(uint32_t)PIN_HOLD;
+		return true;
+	case SQL_DEALLOCATE:
+		if (st->flags & SQL_ALL)
+			c->s.pins &= ~(uint32_t)PIN_PREPARED;
+		return true;
+	case SQL_SAVEPOINT:
+	case SQL_RELEASE:
+	case SQL_ROLLBACK_TO:
+		if (sql_ident_decode(text + st->name.at, st->name.len, mode(c), name) < 0) {
+			pin(c, PIN_SETTING);
+			return true;
+		}
+		if (st->kind == SQL_SAVEPOINT)
+			return save(c, p, name);
+		back_to(c, p, name, st->kind == SQL_RELEASE);
+		return true;
+	default:
+		return st->flags & SQL_CONFIG && !(st->flags & SQL_LOCAL) ? set_by(c, p, text, st) : true;
+	}
+}
+
+bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
+		   const char *tag)
+{
+	struct sql_reader r;
+	struct sql_stmt st;
+	struct fault f;
+	bool ok = true;
+	sql_read_init(&r, text, len, mode(c), functions(), 0);
+	while (sql_read(&r, &st)) {
+		if (st.kind == SQL_EMPTY || nth-- > 0)
+			continue;
+		if (pins_of(&st) || changes(&st))
+			ok = apply(c, p, text, &st);
+		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK)
+			pg_track_tag(c, p, tag);
+		break;
+	}
+	if (ok)
+		return true;
+	fault_set(&f, FAULT_NOMEM, "no memory for the session's settings");
+	session_fail(&c->s, &f);
+	return false;
+}
+
+void pg_track_tag(struct pg_client *c, struct pg_server *p, const char *tag)
+{
+	if (strcmp(tag, "COMMIT") == 0)
+		end_xact(c, p, false);
+	else if (strcmp(tag, "ROLLBACK") == 0)
+		end_xact(c, p, true);
+}
+
+/* What was reset goes back to what the client asked for: it hears so now, the server at the next link. */
+static void go_back(struct pg_client *c)
+{
+	const struct varset *was = c->s.vars, *vars = varset_over_known(was, c->track->back);
+	varset_put(c->track->back);
+	c->track->back = NULL;
+	if (!vars)
+		return; /* out of memory: the server's default it is */
+	c->s.vars = vars;
+	c->s.door->on_vars(&c->s, was);
+	varset_put(was);
+}
+
+void pg_track_ready(struct pg_client *c, struct pg_server *p, uint8_t txn, bool failed)
+{
+	if (txn != 'I')
+		return;
+	end_xact(c, p, failed);
+	if (c->track && c->track->back)
+		go_back(c);
+}

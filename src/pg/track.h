@@ -1,0 +1,40 @@
+/* track.h - what statements do to their session, so that the next server can be brought to the same state, or the
+ * session keeps its server (a pin). PostgreSQL docs: SET, RESET, DISCARD, SAVEPOINT; Configuration: Setting Parameters.
+ * Settings that the server reports are followed by its ParameterStatus. The others are known from the statements
+ * (sql/classify.h): s->said is what they set, sv->said what is set on the server. A transaction that is rolled back
+ * takes back what was said in it. */
+#ifndef SLUICE_PG_TRACK_H
+#define SLUICE_PG_TRACK_H
+
+#include "core/fault.h"
+#include "core/rd.h"
+#include "sql/classify.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pg_client;
+struct pg_server;
+struct pg_track; /* of a client: the transaction it is in, and what RESET goes back to */
+
+/* Does any statement of this text change what the session is? *pins: those that it would get by it. */
+bool pg_track_look(struct pg_client *c, const char *text, size_t len, uint32_t *pins);
+/* Does pin_policy refuse a statement that would get the client these? f: why. */
+bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f);
+/* The nth statement (0: the first) of a text that pg_track_look() said yes to is complete. False: the session is
+ * closed.
+ */
+bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
+		   const char *tag);
+/* Another statement is complete while c->track is there: COMMIT or ROLLBACK end what was said. */
+void pg_track_tag(struct pg_client *c, struct pg_server *p, const char *tag);
+/* ReadyForQuery is about to be passed on. failed: an error was answered since the one before. */
+void pg_track_ready(struct pg_client *c, struct pg_server *p, uint8_t txn, bool failed);
+void pg_track_free(struct pg_client *c);
+/* The client's transaction is gone, with its server: what was said in it was not. */
+void pg_track_lost(struct pg_client *c);
+/* The server has rolled back what a client left that is gone. */
+void pg_track_abandoned(struct pg_server *p);
+
+#endif

@@ -1,0 +1,250 @@
+/* test_state.c - what statements do to their session, in transaction pooling: it follows the client, or pins it. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char one_server[] = "default_pool_size = 1\n";
+
+/* Statements of a, by one connection; before each b uses the server. Then what a and b see. */
+struct row {
+	const char *what;
+	const char *run[8];
+	const char *ask, *a, *b;
+};
+
+static const struct row rows[] = {
+	{ "SET", { "set work_mem = '5MB'" }, "show work_mem", "5MB", "4MB" },
+	{ "SET TO DEFAULT", { "set work_mem = '5MB'", "set work_mem to default" }, "show work_mem", "4MB", "4MB" },
+	{ "RESET", { "set work_mem = '5MB'", "reset work_mem" }, "show work_mem", "4MB", "4MB" },
+	{ "RESET ALL",
+	  { "set work_mem = '5MB'; set statement_timeout = 77", "reset all" },
+	  "show statement_timeout",
+	  "0",
+	  "0" },
+	{ "DISCARD ALL", { "set work_mem = '5MB'", "discard all" }, "show work_mem", "4MB", "4MB" },
+	{ "a list",
+	  { "set search_path to \"A b\", public" },
+	  "show search_path",
+	  "\"A b\", public",
+	  "\"$user\", public" },
+	{ "set_config", { "select set_config('work_mem', '6MB', false)" }, "show work_mem", "6MB", "4MB" },
+	{ "set_config, local", { "select set_config('work_mem', '6MB', true)" }, "show work_mem", "4MB", "4MB" },
+	{ "a name of one's own",
+	  { "set my.var = 'it''s \\ \"mine\"'" },
+	  "select current_setting('my.var', true)",
+	  "it's \\ \"mine\"",
+	  "" },
+	{ "SET LOCAL", { "begin; set local work_mem = '5MB'; commit" }, "show work_mem", "4MB", "4MB" },
+	{ "committed", { "begin", "set work_mem = '5MB'", "commit" }, "show work_mem", "5MB", "4MB" },
+	{ "rolled back", { "begin", "set work_mem = '5MB'", "rollback" }, "show work_mem", "4MB", "4MB" },
+	{ "rolled back, after another",
+	  { "set work_mem = '5MB'", "begin", "set work_mem = '6MB'", "rollback" },
+	  "show work_mem",
+	  "5MB",
+	  "4MB" },
+	{ "failed", { "begin", "set work_mem = '5MB'", "!select 1/0", "commit" }, "show work_mem", "4MB", "4MB" },
+	{ "failed at once", { "!set work_mem = '5MB'; select 1/0" }, "show work_mem", "4MB", "4MB" },
+	{ "committed in one", { "!begin; set work_mem = '5MB'; commit; select 1/0" }, "show work_mem", "5MB", "4MB" },
+	{ "half and half",
+	  { "!set work_mem = '5MB'; commit; set work_mem = '6MB'; select 1/0" },
+	  "show work_mem",
+	  "5MB",
+	  "4MB" },
+	{ "to a savepoint",
+	  { "begin", "set work_mem = '5MB'", "savepoint s", "set work_mem = '6MB'", "rollback to s", "commit" },
+	  "show work_mem",
+	  "5MB",
+	  "4MB" },
+	{ "a savepoint released",
+	  { "begin", "savepoint s", "set work_mem = '6MB'", "release s", "commit" },
+	  "show work_mem",
+	  "6MB",
+	  "4MB" },
+	{ "after an error, to a savepoint",
+	  { "begin", "set work_mem = '5MB'", "savepoint s", "set work_mem = '6MB'; savepoint t", "!select 1/0",
+	    "rollback to s", "commit" },
+	  "show work_mem",
+	  "5MB",
+	  "4MB" },
+	{ "a value that is none", { "!set work_mem = 'much'" }, "show work_mem", "4MB", "4MB" },
+	{ "a role", { "set role bob" }, "select current_user", "bob", "alice" },
+	{ "no role", { "set role bob", "reset role" }, "select current_user", "alice", "alice" },
+	{ "a user", { "set session authorization carol" }, "select session_user", "carol", "alice" },
+	{ "a user and a role that only the first may have",
+	  { "set session authorization postgres; set role bob" },
+	  "select session_user || current_user",
+	  "postgresbob",
+	  "alicealice" },
+	{ "characteristics",
+	  { "set session characteristics as transaction isolation level serializable" },
+	  "show transaction_isolation",
+	  "serializable",
+	  "read committed" },
+	{ "a transaction's own",
+	  { "begin; set transaction isolation level serializable; commit" },
+	  "show transaction_isolation",
+	  "read committed",
+	  "read committed" },
+	{ "one that is reported", { "set timezone = 'Asia/Tokyo'" }, "show timezone", "Asia/Tokyo", "UTC" },
+	{ "one that is reported, rolled back",
+	  { "begin; set timezone = 'Asia/Tokyo'", "rollback" },
+	  "show timezone",
+	  "UTC",
+	  "UTC" },
+};
+
+static void run_one(PGconn *c, const char *query)
+{
+	bool fails = *query == '!';
+	PGresult *r = PQexec(c, query + fails);
+	ExecStatusType is = PQresultStatus(r);
+	check(query, fails ? is == PGRES_FATAL_ERROR : is == PGRES_COMMAND_OK || is == PGRES_TUPLES_OK);
+	PQclear(r);
+}
+
+static void run_one_extended(PGconn *c, const char *query)
+{
+	bool fails = *query == '!';
+	PGresult *r = PQexecParams(c, query + fails, 0, NULL, NULL, NULL, NULL, 0);
+	ExecStatusType is = PQresultStatus(r);
+	check(query, fails ? is == PGRES_FATAL_ERROR : is == PGRES_COMMAND_OK || is == PGRES_TUPLES_OK);
+	PQclear(r);
+}
+
+static void test_rows(void)
+{
+	sluice_with(one_server);
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (int extended = 0; extended < 2; extended++) {
+			const struct row *w = &rows[i];
+			bool several = false;
+			for (size_t k = 0; k < COUNT(w->run) && w->run[k]; k++)
+				several |= strchr(w->run[k], ';') != NULL;
+			if (extended && several)
+				continue;
+			PGconn *a = client(NULL), *b = client(NULL);
+			for (size_t k = 0; k < COUNT(w->run) && w->run[k]; k++) {
+				if (PQtransactionStatus(a) == PQTRANS_IDLE)
+					sql(b, "select 1");
+				(extended ? run_one_extended : run_one)(a, w->run[k]);
+			}
+			check_str(text("%s: b", w->what), scalar(b, "%s", w->ask), w->b);
+			check_str(text("%s: a", w->what), scalar(a, "%s", w->ask), w->a);
+			check_str(text("%s: b again", w->what), scalar(b, "%s", w->ask), w->b);
+			check_str(text("%s: a again", w->what), scalar(a, "%s", w->ask), w->a);
+			client_close(a);
+			client_close(b);
+		}
+}
+
+/* What a client asks for when it comes is its own default. */
+static void test_startup(void)
+{
+	sluice_with(one_server);
+	PGconn *b = client(NULL);
+	PGconn *a = client("options='-c work_mem=7MB -c TimeZone=Asia/Tokyo' application_name=mine");
+	check_str("the timezone is told", PQparameterStatus(a, "TimeZone"), "Asia/Tokyo");
+	check_scalar(a, "show work_mem", "7MB");
+	check_scalar(b, "show work_mem", "4MB");
+	sql(a, "set work_mem = '8MB'");
+	check_scalar(a, "show work_mem", "8MB");
+	sql(a, "reset work_mem");
+	check_scalar(a, "show work_mem", "7MB");
+	sql(a, "set timezone = 'Europe/Paris'");
+	check_str("told", PQparameterStatus(a, "TimeZone"), "Europe/Paris");
+	sql(a, "reset all");
+	check_scalar(a, "show work_mem", "7MB");
+	check_scalar(a, "show timezone", "Asia/Tokyo");
+	check_str("told", PQparameterStatus(a, "TimeZone"), "Asia/Tokyo");
+	check_scalar(a, "show application_name", "mine");
+	check_scalar(b, "show timezone", "UTC");
+	sql(a, "discard all");
+	check_scalar(a, "show work_mem", "7MB");
+	check_scalar(b, "show work_mem", "4MB");
+}
+
+static const struct {
+	const char *pin, *begin, *end;
+} pins[] = {
+	{ "listen", "listen x", "unlisten *" },
+	{ "temporary", "create temp table t (i int)", "discard temp" },
+	{ "temporary", "select 1 into temp t", "discard all" },
+	{ "cursor", "declare c cursor with hold for select 1", "close all" },
+	{ "advisory_lock", "select pg_advisory_lock(1)", "select pg_advisory_unlock_all()" },
+	{ "prepared", "prepare p as select 1", "deallocate all" },
+	{ "do", "do $$ begin perform 1; end $$", "discard all" },
+	{ "load", "load 'plpgsql'", "discard all" },
+	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all" },
+	{ "function", "select public.sets_something()", "discard all" },
+	{ "advisory_lock,temporary", NULL, NULL },
+};
+
+static void test_pins(void)
+{
+	sluice_with("default_pool_size = 2\npin_functions = sets_something\n");
+	pg_sql("set role alice");
+	PGconn *a = client(NULL), *boss = console();
+	sql(a, "create or replace function sets_something() returns int language sql as 'select 1'");
+	for (size_t i = 0; i < COUNT(pins) && pins[i].begin; i++)
+		for (int extended = 0; extended < 2; extended++) {
+			(extended ? run_one_extended : run_one)(a, pins[i].begin);
+			check_str(pins[i].begin, show(boss, "clients", "database", "test", "pins"), pins[i].pin);
+			check_eq(pins[i].begin, show_int(boss, "pools", "database", "test", "sv_active"), 1);
+			sql(a, "select 1");
+			check_eq(pins[i].begin, show_int(boss, "pools", "database", "test", "sv_active"), 1);
+			run_one(a, pins[i].end);
+			check_str(pins[i].end, show(boss, "clients", "database", "test", "pins"), "");
+			check_eq(pins[i].end, show_int(boss, "pools", "database", "test", "sv_active"), 0);
+		}
+	/* Rolled back, it has not happened. */
+	sql(a, "begin");
+	sql(a, "create temp table t (i int)");
+	sql(a, "rollback");
+	check_eq("rolled back", show_int(boss, "pools", "database", "test", "sv_active"), 0);
+	check("counted", show_int(boss, "stats", "database", "test", "total_pin_count") > 10);
+}
+
+/* What a client leaves behind is cleaned up when it goes. */
+static void test_pinned_leaves(void)
+{
+	sluice_with(one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	sql(a, "create temp table t (i int)");
+	sql(a, "set work_mem = '5MB'");
+	client_close(a);
+	check_sql_fails(b, "select * from t", "42P01", "does not exist");
+	check_scalar(b, "show work_mem", "4MB");
+}
+
+static void test_policy(void)
+{
+	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = error\n" });
+	PGconn *a = client(NULL);
+	PGresult *r;
+	check_sql_fails(a, "listen x", "0A000", "needs a server connection of its own (listen)");
+	sql(a, "begin");
+	check_sql_fails(a, "create temp table t (i int)", "0A000", "(temporary)");
+	check_eq("the transaction has failed", PQtransactionStatus(a), PQTRANS_INERROR);
+	sql(a, "rollback");
+	r = PQexecParams(a, "listen x", 0, NULL, NULL, NULL, NULL, 0);
+	check_result_fails(a, r, "0A000", "(listen)");
+	check_scalar(a, "select 1", "1");
+	sluice_stop();
+
+	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = ignore\n" });
+	a = client(NULL);
+	PGconn *b = client(NULL);
+	sql(a, "create temp table t (i int)");
+	check_scalar(b, "select count(*) from t", "0");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "rows", test_rows },     { "startup", test_startup },
+		{ "pins", test_pins },     { "pinned_leaves", test_pinned_leaves },
+		{ "policy", test_policy }, { NULL, NULL },
+	};
+	return harness_main(argc, argv, "state", tests);
+}
