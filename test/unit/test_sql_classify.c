@@ -458,7 +458,7 @@ static void test_funcs(void)
 	unsigned n = 0;
 	for (; n < 1000; n++) {
 		(void)snprintf(name, sizeof name, "f%u", n);
-		if (!sql_funcs_add(&funcs, name, SQL_CALL_USER << n % 8))
+		if (!sql_funcs_add(&funcs, name, (uint32_t)SQL_CALL_USER << n % 8))
 			break;
 	}
 	check_eq("full", funcs.n, SQL_FUNCS_MAX);
