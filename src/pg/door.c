@@ -240,6 +240,9 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	struct pg_client *c = pg_client_of(s);
 	enum pg_pass how = PG_PASS_AS_IT_IS;
 
+	/* Half a message takes no server: who sends slowly waits by itself. */
+	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+		return false;
 	if (!session_want_server(s))
 		return false;
 	struct pg_server *p = pg_server_of(s->server);

@@ -153,13 +153,26 @@ static void test_abandoned(void)
 static void test_closed(void)
 {
 	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	static char long_query[65536] = "Q\0\x10\0\0select";
+	memset(long_query + 11, ' ', sizeof long_query - 11);
 	int fd = raw_client();
-	check("half a query", raw_send(fd, "Q\0\0\1\0select", 11));
+	check("half a query", raw_send(fd, long_query, sizeof long_query));
 	PGconn *con = console();
 	wait_until("it is passed on", show_int(con, "POOLS", "database", "test", "sv_active") == 1);
 	raw_close(fd);
 	check_scalar(client(NULL), "select 1", "1");
 	check("closed", sluice_logged("client disconnect while server was not ready"));
+	sluice_stop();
+
+	/* One that is short is waited for here, and takes no server. */
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	fd = raw_client();
+	check("half a short query", raw_send(fd, "Q\0\0\0\x0dselect", 11));
+	con = console();
+	check_scalar(client(NULL), "select 1", "1");
+	check_eq("no server", show_int(con, "POOLS", "database", "test", "sv_active"), 0);
+	check("the rest", raw_send(fd, " 7\0", 3) && raw_expect(fd, 'D', body, sizeof body, &len));
+	raw_close(fd);
 	sluice_stop();
 
 	/* Data of no copy, cut: to the server it looks at rest, but the next message would be taken for the data. */
