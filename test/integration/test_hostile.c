@@ -47,7 +47,7 @@ static void test_wrong_startups(void)
 		{ "a value without its end", BYTES("\0\0\0\x12" STARTUP "user\0alice"), false },
 		{ "no last NUL", BYTES("\0\0\0\x13" STARTUP "user\0alice\0"), false },
 		{ "something behind the last NUL", BYTES("\0\0\0\x17" STARTUP "user\0alice\0\0xyz"), false },
-		{ "an unknown parameter", BYTES("\0\0\0\x2c" STARTUP "user\0alice\0database\0test\0odd\0thing\0\0"),
+		{ "a parameter of no name", BYTES("\0\0\0\x2c" STARTUP "user\0alice\0database\0test\0o;d\0thing\0\0"),
 		  true },
 		{ "another message first", BYTES("Q\0\0\0\x0dselect 1\0"), false },
 		{ "a password first", BYTES("p\0\0\0\x09pass\0"), false },
