@@ -5,6 +5,11 @@ BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libev-dev libssl
 SERVER_PACKAGES=(postgresql postgresql-client)
 TEST_PACKAGES=(libcunit1-dev libpq-dev libmariadb-dev clang libclang-rt-14-dev groff procps openssl python3 pgbouncer)
 
+# Of the drivers, what is not there as a command; a node of another origin brings its own npm.
+DRIVER_PACKAGES=(python3-psycopg python3-psycopg2 libpostgresql-jdbc-java)
+command -v javac >/dev/null || DRIVER_PACKAGES+=(default-jdk-headless)
+command -v npm >/dev/null || DRIVER_PACKAGES+=(nodejs npm)
+
 # install_packages NAME...: those that are missing, by apt, as root or by sudo. Says what to do where it cannot.
 install_packages() {
 	local missing=() p as=()

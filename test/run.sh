@@ -2,7 +2,7 @@
 # Builds Sluice with the sanitizers and runs all its tests. Installs what they need.
 #
 #   ./test/run.sh                      everything
-#   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, scripts
+#   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, drivers, scripts
 #   ./test/run.sh integration test_auth test_copy
 #   ./test/run.sh fuzz 60              each fuzz target for a minute, with inputs of its own choice
 #
@@ -107,6 +107,10 @@ if wants integration; then
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 		one "$name" "$program"
 	done
+fi
+if wants drivers; then
+	say "Drivers, through Sluice and on its console"
+	one drivers "$top/test/drivers/run.sh" "$@"
 fi
 if wants scripts; then
 	say "The quick start, as a new user runs it"
