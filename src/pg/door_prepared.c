@@ -373,9 +373,10 @@ static enum pg_pass provide_unnamed(struct said *m)
 	return PG_PASS_AS_IT_IS;
 }
 
-static bool sent(struct said *m, enum expect_kind kind)
+/* s: what it uses, or NULL. */
+static bool sent(struct said *m, enum expect_kind kind, const struct pg_prepared *s)
 {
-	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind });
+	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind, .number = s ? s->number : 0 });
 }
 
 /* Its names are at the front; the rest passes. */
@@ -397,7 +398,7 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
-	if (!sent(m, EXPECT_BIND))
+	if (!sent(m, EXPECT_BIND, s))
 		return no_memory(m);
 	if (m->c->portal || m->changes) {
 		istr_put(m->c->portal);
@@ -433,11 +434,11 @@ static enum pg_pass describe(struct said *m, struct rd body)
 	const char *name = rd_cstr(&body, &len);
 	struct pg_prepared *s = NULL;
 	if (!rd_done(&body) || what != 'S') /* a portal's; or the server tells what is wrong with it */
-		return sent(m, EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(m);
+		return sent(m, EXPECT_DESCRIBE, NULL) ? PG_PASS_AS_IT_IS : no_memory(m);
 	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
-	if (!sent(m, EXPECT_DESCRIBE))
+	if (!sent(m, EXPECT_DESCRIBE, s))
 		return no_memory(m);
 	if (!s)
 		return PG_PASS_AS_IT_IS;
@@ -455,7 +456,7 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	struct pg_client *c = m->c;
 	struct pg_cache *k = &m->p->cache;
 	if (!rd_done(&body) || what != 'S')
-		return sent(m, EXPECT_CLOSE) ? PG_PASS_AS_IT_IS : no_memory(m);
+		return sent(m, EXPECT_CLOSE, NULL) ? PG_PASS_AS_IT_IS : no_memory(m);
 	struct expect_entry x = { .kind = EXPECT_CLOSE, .flags = EXPECT_INVENTED };
 	if (len == 0) {
 		if (unnamed_is_unclear(m))
@@ -552,7 +553,8 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 	case FRAME_SHORT:
 		return PG_PASS_WAIT;
 	case FRAME_BAD: /* such a name there is not */
-		return sent(&m, type == PG_CLOSE ? EXPECT_CLOSE : EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(&m);
+		return sent(&m, type == PG_CLOSE ? EXPECT_CLOSE : EXPECT_DESCRIBE, NULL) ? PG_PASS_AS_IT_IS
+											 : no_memory(&m);
 	case FRAME_OK:
 		break;
 	}

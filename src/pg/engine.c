@@ -659,6 +659,15 @@ static bool tell_late(struct session *s, const struct pg_error *e)
 	return true;
 }
 
+/* Its table has changed since it was parsed ("cached plan must not change result type", or a name or a type that does
+ * not fit any more), or it is not there any more. Its client may parse it anew, and must not be told that this was done
+ * long ago; and a later client did nothing wrong. */
+static bool casts_doubt(const struct pg_error *e)
+{
+	return strncmp(e->sqlstate, "42", 2) == 0 || strcmp(e->sqlstate, "0A000") == 0 ||
+	       strcmp(e->sqlstate, "26000") == 0;
+}
+
 /* A message of the types that are looked at, whole. to: where it is passed on, or NULL. False: stop here. */
 static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
 {
@@ -729,6 +738,8 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			else if (!tell_late(s, &e))
 				stream_put_span(to, at, n);
 		}
+		if (x && x->number && casts_doubt(&e))
+			pg_prepared_doubt(&p->cache, x->number);
 		expect_error(&p->expect);
 		p->failed = true;
 		if (to)

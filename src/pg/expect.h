@@ -42,6 +42,7 @@ enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
 
 struct expect_entry {
 	uint8_t kind, flags;
+	uint32_t number; /* of the server's statement that it uses, or 0 */
 	/* What it changes, for `gone` to keep or to undo: prepared.h. */
 	struct pg_name *name;         /* counted: the client's */
 	struct pg_prepared *prepared; /* the server's */

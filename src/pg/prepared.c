@@ -56,6 +56,15 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text)
 	return s;
 }
 
+void pg_prepared_doubt(struct pg_cache *c, uint32_t number)
+{
+	LIST_EACH (&c->lru, it) {
+		struct pg_prepared *s = list_owner(it, struct pg_prepared, in_lru);
+		if (s->number == number && !s->pending)
+			make_stale(c, s);
+	}
+}
+
 void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s)
 {
 	if (!s->is_stale)

@@ -80,6 +80,8 @@ static inline void pg_prepared_touch(struct pg_cache *c, struct pg_prepared *s)
 struct pg_prepared *pg_prepared_evict(struct pg_cache *c, uint32_t most);
 /* It was evicted, and is not closed after all. */
 void pg_prepared_keep(struct pg_cache *c, struct pg_prepared *s);
+/* It failed in a way that the same text, parsed now, may not: it is closed, and parsed anew when it is wanted again. */
+void pg_prepared_doubt(struct pg_cache *c, uint32_t number);
 /* The server does not have it (any more). */
 void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s);
 /* Its name on the server. */

@@ -105,6 +105,36 @@ static void test_deallocate_all(void)
 	}
 }
 
+/* What was prepared before a table changed is prepared anew for whoever asks for it then, under any name. */
+static void test_the_table_changes(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL);
+	sql(a, "drop table if exists changes; create table changes as select 1 as n");
+	prepare(a, "all", "select * from changes");
+	prepare(a, "some", "select n from changes where n = $1");
+	check_str("as it was", execute(a, "all", NULL), "1");
+	sql(a, "alter table changes add s text, alter n type text");
+	check_result_fails(a, PQexecPrepared(a, "all", 0, NULL, NULL, NULL, 0), "0A000",
+			   "cached plan must not change result type");
+	check("with its old type", strstr(execute(a, "some", "1"), "operator does not exist"));
+	PGresult *r;
+	prepare(b, "mine", "select * from changes");
+	r = PQexecPrepared(b, "mine", 0, NULL, NULL, NULL, 0);
+	check_eq("columns", PQnfields(r), 2);
+	PQclear(r);
+	prepare(b, "mine too", "select n from changes where n = $1");
+	check_str("with its new type", execute(b, "mine too", "1"), "1");
+	/* As pgjdbc heals itself. */
+	sql(a, "begin; savepoint before; alter table changes drop s");
+	check_result_fails(a, PQexecPrepared(a, "all", 0, NULL, NULL, NULL, 0), "0A000", "cached plan");
+	sql(a, "rollback to savepoint before; alter table changes drop s");
+	check_str("within the transaction", execute(a, "all", NULL), "1");
+	sql(a, "rollback");
+	check("the old ones are closed", atoi(scalar(b, "select count(*) from pg_prepared_statements")) <= 2);
+	sql(b, "drop table changes");
+}
+
 /* The unnamed statement is its client's own, in a later batch too. */
 static void test_unnamed(void)
 {
@@ -261,6 +291,7 @@ int main(int argc, char **argv)
 		{ "errors", test_errors },
 		{ "eviction", test_eviction },
 		{ "deallocate_all", test_deallocate_all },
+		{ "the_table_changes", test_the_table_changes },
 		{ "unnamed", test_unnamed },
 		{ "long", test_long },
 		{ "pipeline", test_pipeline },
