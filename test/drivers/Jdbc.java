@@ -1,18 +1,26 @@
 // Jdbc.java - pgjdbc: the extended protocol for everything, named statements and binary results from the fifth time on.
+import java.io.StringReader;
+import java.io.StringWriter;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.postgresql.PGConnection;
+import org.postgresql.copy.CopyManager;
 
 public class Jdbc {
 	interface Case { void run() throws Exception; }
@@ -137,7 +145,7 @@ public class Jdbc {
 			}
 		});
 		add(POOLED, "types_and_back", () -> {
-			try (Connection c = connect("prepareThreshold", "0");
+			try (Connection c = connect();
 				PreparedStatement p = c.prepareStatement("select ?::int, ?::text, ?::numeric, ?::bool")) {
 				for (int i = 0; i < 10; i++) {
 					p.setInt(1, i);
@@ -155,7 +163,7 @@ public class Jdbc {
 			}
 		});
 		add(POOLED, "transactions", () -> {
-			try (Connection c = connect("prepareThreshold", "0"); Statement s = c.createStatement()) {
+			try (Connection c = connect(); Statement s = c.createStatement()) {
 				c.setAutoCommit(false);
 				s.execute("create temp table t (n int) on commit drop");
 				s.execute("insert into t values (1)");
@@ -172,7 +180,7 @@ public class Jdbc {
 			}
 		});
 		add(POOLED, "errors", () -> {
-			try (Connection c = connect("prepareThreshold", "0"); Statement s = c.createStatement()) {
+			try (Connection c = connect(); Statement s = c.createStatement()) {
 				for (int i = 0; i < 3; i++) {
 					same(fails(() -> s.execute("select 1 / 0")), "22012");
 					same(s.execute("select 1"), true);
@@ -180,7 +188,7 @@ public class Jdbc {
 			}
 		});
 		add(POOLED, "rows_in_portions_of_a_table", () -> {
-			try (Connection c = connect("prepareThreshold", "0"); Statement s = c.createStatement()) {
+			try (Connection c = connect(); Statement s = c.createStatement()) {
 				c.setAutoCommit(false);
 				s.setFetchSize(100);
 				long sum = 0;
@@ -193,7 +201,7 @@ public class Jdbc {
 			}
 		});
 		add(POOLED, "batches", () -> {
-			try (Connection c = connect("prepareThreshold", "0"); Statement s = c.createStatement()) {
+			try (Connection c = connect(); Statement s = c.createStatement()) {
 				c.setAutoCommit(false);
 				s.execute("create temp table t (n int) on commit drop");
 				try (PreparedStatement p = c.prepareStatement("insert into t values (?)")) {
@@ -209,7 +217,7 @@ public class Jdbc {
 		add(POOLED, "clients_over_few_servers", () -> {
 			Connection[] all = new Connection[8];
 			for (int i = 0; i < all.length; i++)
-				all[i] = connect("prepareThreshold", "0");
+				all[i] = connect();
 			for (int i = 0; i < 40; i++)
 				try (Statement s = all[i % 8].createStatement(); ResultSet r = s.executeQuery("select " + i)) {
 					r.next();
@@ -218,16 +226,100 @@ public class Jdbc {
 			for (Connection c : all)
 				c.close();
 		});
-		add(List.of("session"), "prepared", () -> {
-			try (Connection c = connect("prepareThreshold", "2"); PreparedStatement p = c.prepareStatement("select ?::int")) {
-				for (int i = 0; i < 20; i++) {
-					p.setInt(1, i);
-					try (ResultSet r = p.executeQuery()) {
-						r.next();
-						same(r.getInt(1), i);
-					}
+		add(POOLED, "prepared", () -> {
+			Connection[] all = new Connection[8];
+			PreparedStatement[] st = new PreparedStatement[8];
+			for (int i = 0; i < 8; i++) {
+				all[i] = connect("prepareThreshold", i % 2 == 0 ? "1" : "3");
+				st[i] = all[i].prepareStatement("select ?::int + " + i);
+			}
+			for (int i = 0; i < 80; i++) {
+				st[i % 8].setInt(1, i);
+				try (ResultSet r = st[i % 8].executeQuery()) {
+					r.next();
+					same(r.getInt(1), i + i % 8);
 				}
 			}
+			for (Connection c : all)
+				c.close();
+		});
+		add(POOLED, "prepared_and_given_up", () -> { // more texts than it keeps: it closes the oldest
+			try (Connection c = connect("prepareThreshold", "1", "preparedStatementCacheQueries", "2")) {
+				for (int i = 0; i < 40; i++)
+					try (PreparedStatement p = c.prepareStatement("select ?::int * " + i % 5)) {
+						p.setInt(1, i);
+						try (ResultSet r = p.executeQuery()) {
+							r.next();
+							same(r.getInt(1), i * (i % 5));
+						}
+					}
+			}
+		});
+		add(POOLED, "prepared_and_the_table_changes", () -> { // "cached plan must not change result type": it asks again
+			try (Connection c = connect("prepareThreshold", "1", "autosave", "conservative"); Statement s = c.createStatement()) {
+				c.setAutoCommit(false);
+				s.execute("create table jdbc_changes (a int)");
+				try (PreparedStatement p = c.prepareStatement("select * from jdbc_changes")) {
+					for (int i = 0; i < 3; i++)
+						p.executeQuery().close();
+					s.execute("alter table jdbc_changes add b text");
+					try (ResultSet r = p.executeQuery()) {
+						same(r.getMetaData().getColumnCount(), 2);
+					}
+				}
+				c.rollback();
+			}
+		});
+		add(POOLED, "savepoints", () -> {
+			try (Connection c = connect("autosave", "always", "prepareThreshold", "1"); Statement s = c.createStatement()) {
+				c.setAutoCommit(false);
+				for (int i = 0; i < 5; i++) {
+					same(fails(() -> s.execute("select 1 / 0")), "22012");
+					same(s.execute("select 1"), true); // the transaction goes on
+				}
+				c.commit();
+			}
+		});
+		add(POOLED, "copy", () -> {
+			try (Connection c = connect(); Statement s = c.createStatement()) {
+				c.setAutoCommit(false);
+				s.execute("create temp table t (n int, s text) on commit drop");
+				CopyManager copy = c.unwrap(PGConnection.class).getCopyAPI();
+				StringBuilder rows = new StringBuilder();
+				for (int i = 0; i < 5000; i++)
+					rows.append(i).append("\trow ").append(i).append('\n');
+				same(copy.copyIn("copy t from stdin", new StringReader(rows.toString())), 5000L);
+				StringWriter out = new StringWriter();
+				same(copy.copyOut("copy (select * from t order by n) to stdout", out), 5000L);
+				same(out.toString(), rows.toString());
+				c.commit();
+			}
+		});
+		add(POOLED, "all_at_once", () -> {
+			ExecutorService threads = Executors.newFixedThreadPool(12);
+			List<Future<?>> done = new ArrayList<>();
+			for (int n = 0; n < 12; n++) {
+				final int k = n;
+				done.add(threads.submit(() -> {
+					try (Connection c = connect("prepareThreshold", "2"); PreparedStatement p = c.prepareStatement("select ?::int, ?::text")) {
+						c.setAutoCommit(false);
+						for (int i = 0; i < 30; i++) {
+							p.setInt(1, k);
+							p.setString(2, "s" + i);
+							try (ResultSet r = p.executeQuery()) {
+								r.next();
+								same(r.getInt(1), k);
+								same(r.getString(2), "s" + i);
+							}
+							c.commit();
+						}
+					}
+					return null;
+				}));
+			}
+			for (Future<?> f : done)
+				f.get();
+			threads.shutdown();
 		});
 	}
 

@@ -1,5 +1,5 @@
 // node_pg.js - node-postgres: the simple protocol for a text alone, the extended one for all else.
-const { Client } = require('pg')
+const { Client, Pool } = require('pg')
 const assert = require('assert')
 
 const CONSOLE = ['console'], POOLED = ['session', 'transaction']
@@ -113,11 +113,36 @@ const cases = [
 		}))
 		await Promise.all(clients.map(c => c.end()))
 	}],
-	[['session'], async function prepared() {
-		await connected(async c => {
-			for (let i = 0; i < 10; i++)
-				assert.strictEqual((await c.query({ name: 'n', text: 'select $1::int n', values: [i] })).rows[0].n, i)
-		})
+	[POOLED, async function prepared() {
+		const clients = [...Array(8)].map(() => new Client())
+		await Promise.all(clients.map(c => c.connect()))
+		await Promise.all(clients.map(async (c, k) => {
+			for (let i = 0; i < 30; i++) {
+				// The same name is another text for each client.
+				const r = await c.query({ name: 'n' + i % 3, text: `select $1::int n, ${k} k, ${i % 3} m`, values: [i] })
+				assert.deepStrictEqual(r.rows[0], { n: i, k, m: i % 3 })
+				if (i % 10 === 9)
+					await assert.rejects(c.query({ name: 'bad', text: 'select 1 / $1::int', values: [0] }), { code: '22012' })
+			}
+		}))
+		await Promise.all(clients.map(c => c.end()))
+	}],
+	[POOLED, async function all_at_once() {
+		const pool = new Pool({ max: 12 })
+		await Promise.all([...Array(60)].map(async (_, n) => {
+			const c = await pool.connect()
+			try {
+				await c.query('begin')
+				await c.query('create temp table t (n int) on commit drop')
+				await c.query({ name: 'insert', text: 'insert into t values ($1)', values: [n] })
+				const r = await c.query({ name: 'sum', text: 'select n from t' })
+				assert.deepStrictEqual(r.rows, [{ n }])
+				await c.query(n % 3 ? 'commit' : 'rollback')
+			} finally {
+				c.release()
+			}
+		}))
+		await pool.end()
 	}],
 ]
 

@@ -1,4 +1,6 @@
 """psycopg3.py - psycopg 3, which speaks the extended protocol for whatever has parameters, and prepares what it runs often."""
+import concurrent.futures
+import contextlib
 import decimal
 
 import psycopg
@@ -117,7 +119,7 @@ def types_and_back():
         values = (7, 2**40, "h\u00e4", decimal.Decimal("12.50"), True, None, b"\0\1", [1, 2])
         for is_binary in False, True:
             got = c.execute("select %s::int, %s::int8, %s::text, %s::numeric, %s::bool, %s::text, %s::bytea, %s::int[]",
-                            values, prepare=False, binary=is_binary).fetchone()
+                            values, binary=is_binary).fetchone()
             same(got, values)
 
 
@@ -125,8 +127,8 @@ def types_and_back():
 def transactions():
     with connect(autocommit=False) as c:
         c.execute("create temp table t (n int) on commit drop")
-        c.execute("insert into t values (%s)", (1,), prepare=False)
-        same(c.execute("select n from t", prepare=False).fetchone(), (1,))
+        c.execute("insert into t values (%s)", (1,))
+        same(c.execute("select n from t").fetchone(), (1,))
         c.rollback()
         same(c.execute("select to_regclass('pg_temp.t')").fetchone(), (None,))
 
@@ -136,17 +138,17 @@ def errors():
     with connect() as c:
         for _ in range(3):
             try:
-                c.execute("select 1 / %s", (0,), prepare=False)
+                c.execute("select 1 / %s", (0,))
             except psycopg.errors.DivisionByZero:
                 pass
-            same(c.execute("select %s::int", (1,), prepare=False).fetchone(), (1,))
+            same(c.execute("select %s::int", (1,)).fetchone(), (1,))
 
 
 @case(*POOLED)
 def many_rows():
     with connect() as c:
         n = 0
-        for row in c.execute("select n, repeat('x', 100) from generate_series(1, %s) n", (20000,), prepare=False):
+        for row in c.execute("select n, repeat('x', 100) from generate_series(1, %s) n", (20000,)):
             n += row[0]
         same(n, 20000 * 20001 // 2)
 
@@ -176,7 +178,7 @@ def a_pipeline():
     if not psycopg.Pipeline.is_supported():
         return
     with connect() as c, c.pipeline():
-        cursors = [c.execute("select %s::int", (i,), prepare=False) for i in range(200)]
+        cursors = [c.execute("select %s::int", (i,)) for i in range(200)]
         same([x.fetchone()[0] for x in cursors], list(range(200)))
 
 
@@ -184,17 +186,62 @@ def a_pipeline():
 def clients_over_few_servers():
     clients = [connect() for _ in range(8)]
     for i in range(40):
-        same(clients[i % 8].execute("select %s::int", (i,), prepare=False).fetchone(), (i,))
+        same(clients[i % 8].execute("select %s::int", (i,)).fetchone(), (i,))
+    for c in clients:
+        c.close()
+
+
+@case(*POOLED)
+def prepared():
+    clients = [connect(prepare_threshold=0) for _ in range(8)]
+    for i in range(80):
+        c = clients[i % 8]
+        same(c.execute("select %s::int + " + str(i // 8 % 3), (i,)).fetchone(), (i + i // 8 % 3,))
     for c in clients:
         c.close()
 
 
 @case(SESSION)
-def prepared():
-    with connect(prepare_threshold=2) as c:
-        for i in range(20):
-            same(c.execute("select %s::int", (i,)).fetchone(), (i,))
+def prepared_and_given_up():
+    # What is over the limit is given up by the SQL statement DEALLOCATE (libpq before 17) or by Close.
+    clients = [connect(prepare_threshold=0) for _ in range(5)]
+    for c in clients:
+        c.prepared_max = 2
+    for i in range(60):
+        same(clients[i % 5].execute("select %s::int * " + str(i // 5 % 4), (i,)).fetchone(), (i * (i // 5 % 4),))
+    for c in clients:
+        same(c.execute("select 1").fetchone(), (1,))
+        c.close()
 
+
+@case(*POOLED)
+def prepared_and_the_table_changes():
+    with connect(autocommit=False, prepare_threshold=0) as c:
+        c.execute("create table psycopg3_changes (a int)")
+        c.execute("insert into psycopg3_changes values (1)")
+        same(c.execute("select * from psycopg3_changes").fetchall(), [(1,)])
+        c.rollback()  # by which the driver forgets all it has prepared
+        c.execute("create table psycopg3_changes (b text, c text)")
+        same(c.execute("select * from psycopg3_changes").fetchall(), [])
+        c.rollback()
+
+
+@case(*POOLED)
+def all_at_once():
+    def work(n):
+        with connect(autocommit=False, prepare_threshold=1) as c:
+            for i in range(25):
+                with c.transaction():
+                    c.execute("create temp table t (n int) on commit drop")
+                    c.execute("insert into t select %s::int from generate_series(1, 10)", (n,))
+                    same(c.execute("select sum(n), count(*) from t where n = %s", (n,)).fetchone(), (10 * n, 10))
+                with c.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext():
+                    cursors = [c.execute("select %s::int, %s::text", (n, str(i))) for _ in range(5)]
+                    same([x.fetchone() for x in cursors], [(n, str(i))] * 5)
+                c.commit()
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        list(pool.map(work, range(12)))
 
 
 run()
