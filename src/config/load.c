@@ -630,7 +630,7 @@ static void check_relations(struct loading *l)
 		if (db->set.count) /* else it is the global ones' fault, which was told */
 			check_sizes(l, &whole, whose, db);
 	}
-	if (list_empty(&l->c->databases))
+	if (list_empty(&l->c->databases) && !l->failed) /* else they may be there, but were not understood */
 		warning(l, &whole, "there are no [databases], so there is only the console");
 }
 

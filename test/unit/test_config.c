@@ -230,6 +230,9 @@ static void test_not_files(void)
 		  "W m:0 there are no [databases], so there is only the console\n");
 	config_put(c);
 	check("an empty file, checked", !load("", true, &told));
+	check("no databases, for they were not understood",
+	      !load("[databases\nshop = host=a\n[sluice]\nauth_file = u\n", false, &told));
+	check_str("just that", told.text, "E m:1 a section is a name in brackets, alone on its line\n");
 	conf_text("u", "\"anna\" \"hunter2\nbert hunter2\n\"c\" \"hunter2\"x\n");
 	check("a broken auth_file", !load(PRE, false, &told));
 	check_eq("each line of it", told.errors, 3);
