@@ -27,7 +27,7 @@ for file in bin/sluice share/man/man1/sluice.1 share/man/man5/sluice.ini.5 share
 	share/doc/sluice/examples/{sluice.ini,userlist.txt,sluice.service}; do
 	is "$file" test -s "$prefix/$file"
 done
-is "the example" bash -c "'$prefix/bin/sluice' --check '$examples/sluice.ini' 2>&1 | grep -v ': configuration is valid\$'; true"
+is "the example" bash -c "env -i '$prefix/bin/sluice' --check '$examples/sluice.ini' 2>&1 | grep -v ': configuration is valid\$'; true"
 is "the unit's program" grep -q "^ExecStart=${prefix#"$dir"}/bin/sluice /etc/sluice/sluice.ini\$" "$unit"
 if command -v systemd-analyze >/dev/null; then
 	sed -i "s,=${prefix#"$dir"}/bin,=$prefix/bin," "$unit"

@@ -115,4 +115,6 @@ fi
 if wants scripts; then
 	say "The quick start, as a new user runs it"
 	one quickstart "$top/contrib/quickstart.sh" --once
+	# What is over when the script ends is not advertised.
+	one "quickstart, its last words" bash -c '[ "$(tail -n 1 "$0")" = "It works." ] && ! grep "Connect with" "$0"' "$asan/logs/quickstart.log"
 fi

@@ -94,6 +94,10 @@ static void test_psql_on_the_console(void)
 	sluice_with(NULL);
 	check_eq("SHOW HELP", run(&out, "psql -X -U admin pgbouncer -c 'SHOW HELP'"), 0);
 	check(out, strstr(out, "SHUTDOWN") && strstr(out, "RECONNECT"));
+	if (!peer_version()) {
+		char *set = strstr(out, "\tSET ");
+		check("SET is in it once", set && !strstr(set + 1, "\tSET "));
+	}
 	check_eq("SHOW POOLS", run(&out, "psql -XA -U admin pgbouncer -c 'show pools'"), 0);
 	check(out, strncmp(out, "database|user|cl_active|cl_waiting|", 35) == 0);
 	check_eq("RELOAD", run(&out, "psql -X -U admin pgbouncer -c RELOAD"), 0);
