@@ -186,6 +186,7 @@ static void apply_settings(void)
 		.keepidle_s = (int)number(SET_tcp_keepidle),
 		.keepintvl_s = (int)number(SET_tcp_keepintvl),
 		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
+		.socket_buffer = (int)number(SET_tcp_socket_buffer),
 	});
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
 	if (tls_commit())
@@ -325,6 +326,7 @@ static bool open_listeners(uid_t owner, struct fault *f)
 		.keepidle_s = (int)number(SET_tcp_keepidle),
 		.keepintvl_s = (int)number(SET_tcp_keepintvl),
 		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
+		.socket_buffer = (int)number(SET_tcp_socket_buffer),
 		.unix_mode = (unsigned)number(SET_unix_socket_mode),
 		.unix_group = text(SET_unix_socket_group),
 		.unix_owner = owner,
@@ -380,6 +382,8 @@ static bool start(struct fault *f)
 		return false;
 	if (!secret_init())
 		return fault_set(f, FAULT_INTERNAL, "no source of random numbers");
+	if (!dns_use_resolv_conf(text(SET_resolv_conf)))
+		return fault_set(f, FAULT_CONFIG, "resolv_conf is too long a path");
 	if (!loop_init(f) || !dns_init(f))
 		return false;
 	watch_signals(true); /* before anybody can connect, and so think that we are up */

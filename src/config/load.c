@@ -78,6 +78,9 @@ static void tell_unknown(struct loading *l, const struct ini_place *at, const ch
 	case LATER_WANTED:
 		doubt(l, at, "%s%s is known to PgBouncer but not served by this version", whose, key);
 		return;
+	case LATER_MOOT:
+		warning(l, at, "%s%s has no effect: %s", whose, key, setting_moot_why(key));
+		return;
 	case LATER_UNKNOWN:
 		break;
 	}
@@ -548,6 +551,8 @@ static void check_listeners(struct loading *l, const struct ini_place *whole)
 		doubt(l, whole, "unix_socket_dir \"%s\" cannot be used: %s", dir, strerror(errno));
 	if (*dir && *dir != '/' && *dir != '@')
 		warning(l, whole, "unix_socket_dir is relative: it depends on where Sluice is started");
+	if (s->v[SET_pkt_buf].num != 4096 /* PgBouncer's default */)
+		warning(l, whole, "pkt_buf has no effect: all connections are read through one buffer");
 	if (s->v[SET_max_client_conn].num == 0)
 		doubt(l, whole, "max_client_conn is 0: nobody can connect");
 }

@@ -139,6 +139,11 @@ static const char later[] =
 	"a value other than PgBouncer's default is an error. The section [peers] is treated likewise.\n"
 	".PP\n";
 
+static const char moot[] =
+	".SH WITHOUT EFFECT\n"
+	"These names are PgBouncer's too, and have no meaning here. They are accepted, with a line in the "
+	"log when they are set to something else than PgBouncer's default.\n";
+
 static const char tail[] = ".SH EXAMPLE\n"
 			   ".nf\n"
 			   "[databases]\n"
@@ -171,9 +176,27 @@ static void print_overrides(unsigned scope)
 
 static void print_later(void)
 {
+	const char *sep = "";
 	for (const struct later *l = settings_later; l->name; l++) {
+		if (l->why)
+			continue;
+		fputs(sep, stdout);
 		settings_man_text(stdout, l->name);
-		fputs(l[1].name ? ",\n" : ".\n", stdout);
+		sep = ",\n";
+	}
+	fputs(".\n", stdout);
+}
+
+static void print_moot(void)
+{
+	for (const struct later *l = settings_later; l->name; l++) {
+		if (!l->why)
+			continue;
+		fputs(".TP\n.B ", stdout);
+		settings_man_text(stdout, l->name);
+		fputs("\n", stdout);
+		settings_man_text(stdout, l->why);
+		fputs(".\n", stdout);
 	}
 }
 
@@ -189,6 +212,8 @@ int main(void)
 	fputs(hba_file, stdout);
 	fputs(later, stdout);
 	print_later();
+	fputs(moot, stdout);
+	print_moot();
 	fputs(tail, stdout);
 	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }

@@ -44,12 +44,14 @@ const struct setting settings_table[SET_COUNT] = {
 };
 
 const struct later settings_later[] = {
-#define LATER(name, def, off, scope) { #name, def, off, scope },
+#define LATER(name, def, off, scope) { #name, def, off, scope, NULL },
 #define LATER_WORDS(name, words)
+#define MOOT(name, def, scope, why) { #name, def, def, scope, why },
 #include "config/later.def"
 #undef LATER
 #undef LATER_WORDS
-	{ NULL, NULL, NULL, 0 }
+#undef MOOT
+	{ NULL, NULL, NULL, 0, NULL }
 };
 
 static const struct {
@@ -57,10 +59,12 @@ static const struct {
 	const char *words;
 } later_words[] = {
 #define LATER(name, def, off, scope)
+#define MOOT(name, def, scope, why)
 #define LATER_WORDS(name, words) { SET_##name, words },
 #include "config/later.def"
 #undef LATER
 #undef LATER_WORDS
+#undef MOOT
 };
 
 static bool is_text(enum setting_id id)
@@ -151,9 +155,19 @@ enum later_is setting_later(const char *name, const char *value, unsigned scope)
 			continue;
 		if (same_value(value, l->off))
 			return LATER_OFF;
+		if (l->why)
+			return LATER_MOOT;
 		return same_value(value, l->def) ? LATER_DEFAULT : LATER_WANTED;
 	}
 	return LATER_UNKNOWN;
+}
+
+const char *setting_moot_why(const char *name)
+{
+	for (const struct later *l = settings_later; l->name; l++)
+		if (l->why && str_eq_nocase(l->name, name))
+			return l->why;
+	return "";
 }
 
 /* Reading a value. */

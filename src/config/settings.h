@@ -102,14 +102,18 @@ struct later {
 	const char *def; /* PgBouncer's default */
 	const char *off; /* the value with which nothing is missing */
 	unsigned scope;
+	const char *why; /* it has no meaning here; NULL: it is not built yet */
 };
 enum later_is {
 	LATER_UNKNOWN, /* no such name in that scope */
 	LATER_OFF,     /* asks for nothing: fine */
 	LATER_DEFAULT, /* PgBouncer's default, which does something there: worth a warning */
-	LATER_WANTED   /* asks for what is not there: a fault for --check */
+	LATER_WANTED,  /* asks for what is not there: a fault for --check */
+	LATER_MOOT     /* asks for what has no meaning here: worth a line, and never a fault */
 };
 enum later_is setting_later(const char *name, const char *value, unsigned scope);
+/* Why a name that is LATER_MOOT is. */
+const char *setting_moot_why(const char *name);
 /* The table, for the man page; ends with a NULL name. */
 extern const struct later settings_later[];
 

@@ -211,6 +211,8 @@ static bool set_options(int fd, const struct addr *a, const struct listen_opts *
 		{ "TCP_KEEPIDLE", o->keepalive && o->keepidle_s, IPPROTO_TCP, TCP_KEEPIDLE, o->keepidle_s },
 		{ "TCP_KEEPINTVL", o->keepalive && o->keepintvl_s, IPPROTO_TCP, TCP_KEEPINTVL, o->keepintvl_s },
 		{ "TCP_USER_TIMEOUT", o->user_timeout_ms, IPPROTO_TCP, TCP_USER_TIMEOUT, o->user_timeout_ms },
+		{ "SO_SNDBUF", o->socket_buffer, SOL_SOCKET, SO_SNDBUF, o->socket_buffer },
+		{ "SO_RCVBUF", o->socket_buffer, SOL_SOCKET, SO_RCVBUF, o->socket_buffer },
 		{ "TCP_DEFER_ACCEPT", o->defer_accept, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S },
 	};
 	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)

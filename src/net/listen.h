@@ -16,6 +16,7 @@ struct listen_opts {
 	bool reuseport;
 	bool keepalive;
 	int keepcnt, keepidle_s, keepintvl_s, user_timeout_ms; /* 0: the system's */
+	int socket_buffer;                                     /* bytes, likewise */
 	unsigned unix_mode;                                    /* octal permissions of the unix socket */
 	const char *unix_group;                                /* "" : leave */
 	uid_t unix_owner; /* who is to own the unix socket, and can remove it then; 0: leave */

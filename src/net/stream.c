@@ -102,6 +102,8 @@ static void set_tcp(int fd)
 		{ tcp.keepalive && tcp.keepcnt, IPPROTO_TCP, TCP_KEEPCNT, tcp.keepcnt },
 		{ tcp.keepalive && tcp.keepidle_s, IPPROTO_TCP, TCP_KEEPIDLE, tcp.keepidle_s },
 		{ tcp.keepalive && tcp.keepintvl_s, IPPROTO_TCP, TCP_KEEPINTVL, tcp.keepintvl_s },
+		{ tcp.socket_buffer, SOL_SOCKET, SO_SNDBUF, tcp.socket_buffer },
+		{ tcp.socket_buffer, SOL_SOCKET, SO_RCVBUF, tcp.socket_buffer },
 		{ tcp.user_timeout_ms, IPPROTO_TCP, TCP_USER_TIMEOUT, tcp.user_timeout_ms },
 	};
 	for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)

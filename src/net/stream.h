@@ -73,7 +73,7 @@ bool stream_connect(struct stream *st, const struct addr *a, const char *path, c
  */
 struct stream_tcp {
 	bool keepalive;
-	int keepcnt, keepidle_s, keepintvl_s, user_timeout_ms;
+	int keepcnt, keepidle_s, keepintvl_s, user_timeout_ms, socket_buffer;
 };
 void stream_set_tcp(const struct stream_tcp *t);
 static inline bool stream_is_open(const struct stream *st)

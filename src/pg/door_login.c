@@ -84,6 +84,7 @@ void pg_welcome(struct session *s)
 	struct pg_client *c = pg_client_of(s);
 	const struct varset *all = s->pool ? varset_over(s->pool->welcome, s->vars) : varset_ref(s->vars);
 	size_t n = 13 + 6;
+	const char *message = config_text(config_now(), SET_login_notify_message, NULL, NULL);
 	uint8_t *p;
 
 	end_login(c);
@@ -99,6 +100,8 @@ void pg_welcome(struct session *s)
 	}
 	for (uint32_t i = 0; i < all->count; i++)
 		n += PG_HEADER + all->at[i].name->len + 1 + all->at[i].value->len + 1;
+	if (message[0])
+		n += PG_NOTICE_ROOM + strlen(message);
 	p = stream_put_room(&s->stream, n);
 	if (p) {
 		struct pg_out o = pg_out(p, n);
@@ -108,6 +111,8 @@ void pg_welcome(struct session *s)
 		pg_put_u32(&o, (uint32_t)(c->key >> 32));
 		pg_put_u32(&o, (uint32_t)c->key);
 		pg_end(&o);
+		if (message[0])
+			pg_put_notice(&o, message);
 		pg_put_ready(&o, 'I');
 		ASSERT(!o.bad && o.len == n);
 	}

@@ -99,7 +99,8 @@ void pg_put_cstr(struct pg_out *o, const char *s);
 void pg_end(struct pg_out *o);
 /* One whole ErrorResponse. severity "ERROR" or "FATAL". */
 void pg_put_error(struct pg_out *o, const char *severity, const struct fault *f);
-/* One whole NoticeResponse. */
+/* One whole NoticeResponse: PG_NOTICE_ROOM bytes and its text. */
+#define PG_NOTICE_ROOM (PG_HEADER + 8u + 8u + 7u + 3u)
 void pg_put_notice(struct pg_out *o, const char *text);
 void pg_put_ready(struct pg_out *o, uint8_t status);
 void pg_put_parameter(struct pg_out *o, const char *name, const char *value);

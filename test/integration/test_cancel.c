@@ -236,6 +236,50 @@ static void test_storm_of_useless_requests(void)
 	check("its answer", raw_expect(c.fd, 'D', body, sizeof body, &len));
 }
 
+/* Clients that ask for cancels all the time, at any moment, among others that never do: of these nobody is hit,
+ * whatever servers they share, and query_timeout, which cancels too, hits only what is late. */
+static void test_under_load(void)
+{
+	enum { N = 12, PEACEFUL = 6 };
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 1000\nquery_timeout = 0.1");
+	PGconn *c[N], *con = console();
+	int hit = 0, done = 0;
+	for (int i = 0; i < N; i++)
+		c[i] = client(i < PEACEFUL ? "user=alice" : "user=alice application_name=wild");
+	for (int i = 0; i < N; i++)
+		start(c[i], "select 1");
+	uint64_t until = now_ms() + 4000;
+	for (int round = 0; now_ms() < until; round++) {
+		for (int i = 0; i < N; i++) {
+			if (!is_answered(c[i]))
+				continue;
+			PGresult *r = last(c[i]);
+			if (i < PEACEFUL) {
+				done++;
+				check(text("undisturbed: %s", PQresultErrorMessage(r)),
+				      PQresultStatus(r) == PGRES_TUPLES_OK);
+			} else {
+				hit += PQresultStatus(r) == PGRES_FATAL_ERROR;
+				const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+				check(text("only cancelled: %s", PQresultErrorMessage(r)),
+				      PQresultStatus(r) == PGRES_TUPLES_OK || (state && strcmp(state, "57014") == 0));
+			}
+			PQclear(r);
+			start(c[i], i < PEACEFUL ? "select count(*) from generate_series(1, 2000)"
+				    : i % 3 == 0 ? "select pg_sleep(5)"
+				    : i % 3 == 1 ? "select count(*) from generate_series(1, 3000)"
+						 : "select pg_sleep(0.01)");
+		}
+		if (PQstatus(c[PEACEFUL + round % (N - PEACEFUL)]) == CONNECTION_OK)
+			cancel(c[PEACEFUL + round % (N - PEACEFUL)]);
+	}
+	check(text("%d statements, %d cancelled", done, hit), done > 20 && hit > 5);
+	check("by the timeout, too", atoi(show(con, "TOTALS", "name", "total_query_timeout_count", "value")) >= 0);
+	for (int i = 0; i < N; i++)
+		PQclear(last(c[i]));
+	check("no more servers than there may be", pg_servers() <= 3);
+}
+
 static void test_malformed(void)
 {
 	static const struct {
@@ -269,6 +313,7 @@ int main(int argc, char **argv)
 		{ "while_waiting", test_while_waiting },
 		{ "storm", test_storm },
 		{ "storm_of_useless_requests", test_storm_of_useless_requests },
+		{ "under_load", test_under_load },
 		{ "malformed", test_malformed },
 		{ NULL, NULL },
 	};

@@ -470,6 +470,25 @@ static void test_client_limits(void)
 	check_scalar(b, "select 1", "1");
 }
 
+static void test_login_message(void)
+{
+	char body[512];
+	size_t len = 0;
+	static const char *const databases[] = { "test", "pgbouncer" };
+	sluice_start(&(struct conf){ .settings =
+					     "login_notify_message = Down for repairs at noon.\nadmin_users = alice\n"
+					     "tcp_socket_buffer = 65536" });
+	for (size_t i = 0; i < COUNT(databases); i++) {
+		int fd = raw_open();
+		require("start",
+			raw_startup(fd, "alice", databases[i]) && raw_expect(fd, 'N', body, sizeof body, &len));
+		check_str("told", error_field(body, len, 'M'), "Down for repairs at noon.");
+		check("and in", raw_expect(fd, 'Z', body, sizeof body, &len));
+		raw_close(fd);
+	}
+	check_scalar(client(NULL), "select 1", "1");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -489,6 +508,7 @@ int main(int argc, char **argv)
 		{ "refused_pipeline", test_refused_pipeline },
 		{ "compat", test_compat },
 		{ "client_limits", test_client_limits },
+		{ "login_message", test_login_message },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "timeouts", tests);

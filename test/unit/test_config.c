@@ -77,9 +77,18 @@ static const struct {
 	{ "not for all databases", "load_balance_hosts = disable\n",
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
-	{ "later, off", "tcp_socket_buffer = 0\nresolv_conf =\ndns_zone_check_period = 0\n", "" },
-	{ "later, wanted", "tcp_socket_buffer = 4096\nresolv_conf = /x\n",
-	  "? m:5 tcp_socket_buffer" LATER "? m:6 resolv_conf" LATER },
+	{ "later, off", "peer_id = 0
+auth_ldap_options =
+", "" },
+	{ "moot", "sbuf_loopcnt = 5
+suspend_timeout = 20
+",
+	  "W m:6 suspend_timeout has no effect: there is no SUSPEND, as in PgBouncer 1.26 itself
+" },
+	{ "later, wanted", "peer_id = 5
+auth_ldap_options = /x
+",
+	  "? m:5 peer_id" LATER "? m:6 auth_ldap_options" LATER },
 	{ "later, a word", "auth_type = pam\n", "E m:5 auth_type = pam" LATER },
 
 	{ "no HBA file", "auth_type = hba\n", "E m:0 auth_type = hba needs auth_hba_file\n" },
@@ -392,7 +401,7 @@ static void test_environment(void)
 	setenv("SLUICE_POOL_MOED", "x", 1);
 	setenv("SLUICE_", "x", 1);
 	setenv("SLUICE_BIN", "x", 1);
-	setenv("SLUICE_RESOLV_CONF", "/etc/resolv.conf", 1);
+	setenv("SLUICE_PEER_ID", "5", 1);
 	setenv("SLUICE_LOAD_BALANCE_HOSTS", "disable", 1);
 	struct config *c = load(PRE "listen_port = 6000\n", false, &told);
 	if (check("loaded", c != NULL)) {
@@ -404,7 +413,7 @@ static void test_environment(void)
 	check("nearest",
 	      strstr(told.text, "W environment:0 SLUICE_POOL_MOED: unknown setting; did you mean pool_mode?\n"));
 	check("unknown", strstr(told.text, "W environment:0 SLUICE_BIN: unknown setting\n"));
-	check("later", strstr(told.text, "W environment:0 SLUICE_RESOLV_CONF is known to PgBouncer"));
+	check("later", strstr(told.text, "W environment:0 SLUICE_PEER_ID is known to PgBouncer"));
 	config_put(c);
 	setenv("SLUICE_LISTEN_PORT", "many", 1);
 	check("a bad value", !load(PRE, false, &told));
@@ -436,7 +445,7 @@ static void test_running(void)
 		{ "pool_mode", "x", "one of session", "" },
 		{ "listen_port", "7000", "cannot be changed without a restart", "" },
 		{ "load_balance_hosts", "disable", "single databases", "" },
-		{ "resolv_conf", "/x", "known to PgBouncer but not served", "" },
+		{ "peer_id", "1", "known to PgBouncer but not served", "" },
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		f = (struct fault){ .kind = FAULT_NONE };

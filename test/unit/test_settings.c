@@ -191,6 +191,8 @@ static void test_later(void)
 		{ "peer_id", "00", SCOPE_GLOBAL, LATER_WANTED },
 		{ "peer_id", "5", SCOPE_DATABASE, LATER_UNKNOWN },
 		{ "target_session_attrs", "primary", SCOPE_DATABASE, LATER_WANTED },
+		{ "conffile", "", SCOPE_GLOBAL, LATER_OFF },
+		{ "conffile", "/x", SCOPE_GLOBAL, LATER_MOOT },
 		{ "auth_ldap_options", "", SCOPE_GLOBAL, LATER_OFF },
 		{ "target_session_attrs", "any", SCOPE_GLOBAL, LATER_UNKNOWN },
 		{ "listen_port", "6432", SCOPE_GLOBAL, LATER_UNKNOWN },

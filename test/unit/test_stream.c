@@ -273,9 +273,9 @@ static void test_tcp_options(void)
 		struct stream_tcp set;
 		int keepalive, keepcnt, keepidle, keepintvl, user_timeout; /* 0: the system's */
 	} cases[] = {
-		{ "all", { true, 3, 44, 5, 66000 }, 1, 3, 44, 5, 66000 },
-		{ "keepalive as the system has it", { true, 0, 0, 0, 0 }, 1, 0, 0, 0, 0 },
-		{ "none", { false, 3, 44, 5, 0 }, 0, 0, 0, 0, 0 },
+		{ "all", { true, 3, 44, 5, 66000, 0 }, 1, 3, 44, 5, 66000 },
+		{ "keepalive as the system has it", { true, 0, 0, 0, 0, 0 }, 1, 0, 0, 0, 0 },
+		{ "none", { false, 3, 44, 5, 0, 0 }, 0, 0, 0, 0, 0 },
 	};
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof in;
