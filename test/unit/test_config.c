@@ -77,17 +77,10 @@ static const struct {
 	{ "not for all databases", "load_balance_hosts = disable\n",
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
-	{ "later, off", "peer_id = 0
-auth_ldap_options =
-", "" },
-	{ "moot", "sbuf_loopcnt = 5
-suspend_timeout = 20
-",
-	  "W m:6 suspend_timeout has no effect: there is no SUSPEND, as in PgBouncer 1.26 itself
-" },
-	{ "later, wanted", "peer_id = 5
-auth_ldap_options = /x
-",
+	{ "later, off", "peer_id = 0\nauth_ldap_options =\n", "" },
+	{ "moot", "sbuf_loopcnt = 5\nsuspend_timeout = 20\n",
+	  "W m:6 suspend_timeout has no effect: there is no SUSPEND, as in PgBouncer 1.26 itself\n" },
+	{ "later, wanted", "peer_id = 5\nauth_ldap_options = /x\n",
 	  "? m:5 peer_id" LATER "? m:6 auth_ldap_options" LATER },
 	{ "later, a word", "auth_type = pam\n", "E m:5 auth_type = pam" LATER },
 
