@@ -183,7 +183,7 @@ static void test_later(void)
 		enum later_is is;
 	} rows[] = {
 		{ "job_name", "pgbouncer", SCOPE_GLOBAL, LATER_OFF },
-		{ "job_name", "other", SCOPE_GLOBAL, LATER_WANTED },
+		{ "job_name", "other", SCOPE_GLOBAL, LATER_MOOT },
 		{ "JOB_NAME", "PgBouncer", SCOPE_GLOBAL, LATER_OFF },
 		{ "peer_id", "0", SCOPE_GLOBAL, LATER_OFF },
 		{ "peer_id", "0.0", SCOPE_GLOBAL, LATER_OFF },
