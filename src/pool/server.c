@@ -6,6 +6,7 @@
 #include "net/dns.h"
 #include "net/tls.h"
 #include "pool/ask.h"
+#include "pool/courier.h"
 #include "session/varset.h"
 
 #include <inttypes.h>
@@ -579,7 +580,7 @@ void server_check(struct server *sv)
 
 static bool is_outdated(const struct server *sv)
 {
-	return sv->close_needed || sv->generation != sv->pool->db->generation;
+	return sv->close_needed || sv->is_doubtful || sv->generation != sv->pool->db->generation;
 }
 
 /* They have a deadline of their own. */
@@ -685,35 +686,28 @@ void server_synced(struct server *sv, const struct fault *f)
 /* One cancel request on its way. The server it is for is not lent again before it has arrived: it must never hit the
  * next client's statement. */
 struct cancel {
-	struct stream stream;
+	struct courier courier;
 	struct list in_all;
 	struct server *server; /* NULL: it has gone meanwhile */
 	struct list waiting;   /* whoever asked */
-	struct deadline deadline;
 	struct task free_task;
-	const struct engine_ops *ops;
-	struct tls_ctx *ctx; /* counted; NULL: the server's own connection is plain, and so is this one */
-	char *host;          /* owned, with ctx */
-	bool asked;          /* for TLS; the answer has not come */
-	size_t len;
-	uint8_t bytes[ENGINE_BYTES_MAX];
 };
 
 static struct list cancels = { &cancels, &cancels };
 
 static void free_cancel(struct task *t)
 {
-	struct cancel *c = list_owner(t, struct cancel, free_task);
-	tls_ctx_put(c->ctx);
-	free(c->host);
-	free(c);
+	free(list_owner(t, struct cancel, free_task));
 }
 
-static void cancel_done(struct cancel *c)
+/* One that has left, and of which nobody knows whether it arrives, may arrive at any time: the server is nobody's any
+ * more then. */
+static void cancel_done(struct courier *courier, enum courier_end how, const struct fault *why)
 {
+	struct cancel *c = list_owner(courier, struct cancel, courier);
 	struct server *sv = c->server;
-	stream_close(&c->stream, false);
-	deadline_clear(&c->deadline);
+	if (why && sv)
+		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", why->text);
 	list_del(&c->in_all);
 	c->server = NULL;
 	loop_defer(&c->free_task);
@@ -722,7 +716,10 @@ static void cancel_done(struct cancel *c)
 		list_del(who);
 		borrower->cancelled(who);
 	}
-	if (sv && --sv->cancels == 0 && sv->state == SERVER_CANCEL)
+	if (!sv)
+		return;
+	sv->is_doubtful |= how == COURIER_UNKNOWN;
+	if (--sv->cancels == 0 && sv->state == SERVER_CANCEL)
 		server_release(sv);
 }
 
@@ -737,59 +734,6 @@ static void forget_cancels(struct server *sv)
 	}
 	sv->cancels = 0;
 }
-
-static void cancel_send(struct stream *st)
-{
-	struct cancel *c = list_owner(st, struct cancel, stream);
-	stream_put_copy(st, c->bytes, c->len);
-}
-
-static void cancel_end(struct stream *st, const struct fault *why)
-{
-	struct cancel *c = list_owner(st, struct cancel, stream);
-	if (why && c->server)
-		log_seldom(&lost_cancels, LOG_LV_WARN, &c->server->log, "cancel request did not get through: %s",
-			   why->text);
-	cancel_done(c);
-}
-
-/* Only the answer to the wish for TLS is of interest; to the request itself servers answer nothing. */
-static void cancel_bytes(struct stream *st, struct rd *in)
-{
-	struct cancel *c = list_owner(st, struct cancel, stream);
-	const struct tls_start how = { .ctx = c->ctx, .host = c->host };
-	bool asked = c->asked;
-	c->asked = false;
-	enum engine_tls answer = asked ? c->ops->tls_answer(rd_u8(in)) : ENGINE_TLS_NO;
-	bool more = rd_left(in) > 0;
-	(void)rd_take(in, rd_left(in));
-	if (!asked || (answer == ENGINE_TLS_YES && !more && stream_start_tls(st, &how, NULL)))
-		return;
-	struct fault f;
-	fault_set(&f, FAULT_CONNECT, "the server does not encrypt it");
-	cancel_end(st, &f);
-}
-
-/* The key in the request ends a statement: it travels as well guarded as what it is about. */
-static void cancel_connected(struct stream *st)
-{
-	struct cancel *c = list_owner(st, struct cancel, stream);
-	uint8_t bytes[ENGINE_BYTES_MAX];
-	if (!c->ctx) {
-		cancel_send(st);
-		return;
-	}
-	c->asked = true;
-	size_t n = c->ops->tls_request(bytes);
-	stream_put_copy(st, bytes, n);
-}
-
-static void cancel_deadline(struct deadline *d)
-{
-	cancel_done(list_owner(d, struct cancel, deadline));
-}
-
-static const struct stream_ops cancel_ops = { cancel_bytes, cancel_end, cancel_connected, NULL, cancel_send };
 
 /* The request for this server that is under way. */
 static struct cancel *cancel_of(const struct server *sv)
@@ -832,18 +776,19 @@ bool server_cancel(struct server *sv, struct list *who)
 	if (!c)
 		return false;
 	c->free_task.run = free_cancel;
-	c->ops = sv->ops;
-	c->len = n;
-	memcpy(c->bytes, bytes, n);
-	if (sv->stream.tls && (c->host = str_dup(sv->host->name)))
-		c->ctx = tls_ctx_ref(tls_ctx_of(sv->stream.tls));
-	if (sv->stream.tls && !c->ctx) {
-		free_cancel(&c->free_task);
-		return false;
-	}
-	if (!stream_connect(&c->stream, is_unix ? NULL : &sv->addr, is_unix ? path : NULL, &cancel_ops, &f)) {
+	c->courier.done = cancel_done;
+	const struct courier_to to = {
+		.addr = is_unix ? NULL : &sv->addr,
+		.path = is_unix ? path : NULL,
+		.ops = sv->ops,
+		.ctx = sv->stream.tls ? tls_ctx_of(sv->stream.tls) : NULL,
+		.host = sv->host->name,
+		.must_encrypt = true,
+	};
+	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
+	if (!courier_start(&c->courier, &to, bytes, n, wait, &f)) {
 		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", f.text);
-		free_cancel(&c->free_task);
+		free(c);
 		return false;
 	}
 	list_init(&c->waiting);
@@ -852,9 +797,5 @@ bool server_cancel(struct server *sv, struct list *who)
 	c->server = sv;
 	sv->cancels++;
 	list_add(&cancels, &c->in_all);
-	deadline_init(&c->deadline, cancel_deadline);
-	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
-	if (wait)
-		(void)deadline_set(&c->deadline, loop_now() + wait);
 	return true;
 }

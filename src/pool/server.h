@@ -76,6 +76,7 @@ struct server {
 	bool told;         /* its session has been sent the last error of the server itself */
 	bool was_session;  /* since its reset a client of session pooling has held it */
 	bool is_cut;       /* a message of the session that left it ends in the middle */
+	bool is_doubtful;  /* a cancel request for it may still be about: closed as it comes free */
 	uint32_t drained;  /* DRAIN: bytes that were swallowed */
 };
 

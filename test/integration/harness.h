@@ -78,6 +78,7 @@ int pg_servers(void);
  * Sluice in. */
 void stub_open(void);
 int stub_port(void);
+void stub_close(void); /* takes no more connections; those that it has go on */
 int stub_accept(void);    /* Sluice's next connection */
 int stub_startup(void);   /* the same, and its start-up packet is read */
 void stub_let_in(int fd); /* asks for no password, tells what servers tell, and is ready */

@@ -49,7 +49,6 @@ void clients_close(void);
 void raw_keep(int fd); /* closed with the rest */
 
 /* --- stub.c */
-void stub_close(void);
 const char *stub_socket_dir(void);
 
 #endif

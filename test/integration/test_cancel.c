@@ -160,17 +160,23 @@ struct key {
 	char id[8];
 };
 
-static struct key raw_client(void)
+static struct key raw_finish(int fd)
 {
-	struct key k;
+	struct key k = { .fd = fd };
 	char body[512];
 	size_t len = 0;
-	k.fd = raw_open();
-	require("start", raw_startup(k.fd, "alice", "test") && raw_expect(k.fd, 'K', body, sizeof body, &len));
+	require("in", raw_expect(k.fd, 'K', body, sizeof body, &len));
 	require("key of eight bytes", len == 8);
 	memcpy(k.id, body, 8);
 	require("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
 	return k;
+}
+
+static struct key raw_client(void)
+{
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test"));
+	return raw_finish(fd);
 }
 
 static int send_cancel(const struct key *k)
@@ -282,6 +288,47 @@ static void test_under_load(void)
 	check("no more servers than there may be", pg_servers() <= 3);
 }
 
+/* A server whose host takes a cancel request and does not say that it is through with it. Whoever asked is not held for
+ * ever, and what is left of the request hits nobody: nobody gets that server. A request that never left costs nothing.
+ */
+static void test_out_of_time(void)
+{
+	stub_open();
+	sluice_start(&(struct conf){ .databases = "test = @STUB@",
+				     .settings = "pool_mode = transaction\ndefault_pool_size = 1\n"
+						 "cancel_wait_timeout = 0.3" });
+	char body[512];
+	size_t len;
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test"));
+	int server = stub_login();
+	struct key k = raw_finish(fd);
+	for (int round = 0; round < 2; round++) {
+		bool is_sent = round == 0;
+		check("query", raw_message(k.fd, 'Q', SLEEP, sizeof SLEEP));
+		check("it runs", raw_expect(server, 'Q', body, sizeof body, &len));
+		if (!is_sent)
+			stub_close();
+		uint64_t began = now_ms();
+		int asks = send_cancel(&k);
+		int arrived = is_sent ? stub_startup() : -1;
+		check_eq("the cancel connection is closed", raw_read_all(asks, body, sizeof body), 0);
+		check("in time", (now_ms() - began >= 290) == is_sent);
+		check("answer", raw_message(server, 'C', "SELECT 1", 9) && raw_message(server, 'Z', "I", 1));
+		check("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
+		check("another query", raw_message(k.fd, 'Q', SLEEP, sizeof SLEEP));
+		int next = is_sent ? stub_login() : server;
+		check("its server", raw_expect(next, 'Q', body, sizeof body, &len));
+		check("answer", raw_message(next, 'C', "SELECT 1", 9) && raw_message(next, 'Z', "I", 1));
+		check("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
+		if (is_sent) {
+			check("the one before is left", raw_expect(server, 'X', body, sizeof body, &len));
+			raw_close(arrived);
+		}
+		server = next;
+	}
+}
+
 static void test_malformed(void)
 {
 	static const struct {
@@ -316,6 +363,7 @@ int main(int argc, char **argv)
 		{ "storm", test_storm },
 		{ "storm_of_useless_requests", test_storm_of_useless_requests },
 		{ "under_load", test_under_load },
+		{ "out_of_time", test_out_of_time },
 		{ "malformed", test_malformed },
 		{ NULL, NULL },
 	};
