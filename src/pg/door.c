@@ -126,6 +126,28 @@ static bool shares_statements(const struct session *s)
 					   pg_client_of((struct session *)(uintptr_t)s)->names);
 }
 
+static void no_memory(struct session *s)
+{
+	struct fault f;
+	fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+	session_fail(s, &f);
+}
+
+/* A message is about to be sent: x says what more there is to know of it, and its references are taken over. False: the
+ * session is closed. */
+static bool expect_it(struct session *s, uint8_t type, struct expect_entry *x)
+{
+	struct pg_server *p = pg_server_of(s->server);
+	x->kind = (uint8_t)expected_of(type);
+	if (type == PG_QUERY)
+		pg_statement_query(pg_client_of(s), x);
+	if (expect_sent(&p->expect, x))
+		return true;
+	p->expect.gone(&p->expect, x, EXPECT_SKIPPED);
+	no_memory(s);
+	return false;
+}
+
 /* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
  */
 static bool send_failure(struct session *s, const struct fault *f)
@@ -135,15 +157,13 @@ static bool send_failure(struct session *s, const struct fault *f)
 	uint8_t bytes[PG_ERROR_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 	pg_put_error(&o, "ERROR", f);
-	const struct istr *text = o.bad ? NULL : istr_get((const char *)o.p, o.len);
-	if (!text || !expect_sent(&p->expect, &(struct expect_entry){
-						      .kind = EXPECT_QUERY, .flags = EXPECT_REPLACED, .text = text })) {
-		struct fault none;
-		istr_put(text);
-		fault_set(&none, FAULT_NOMEM, "no memory for a statement");
-		session_fail(s, &none);
+	struct expect_entry x = { .flags = EXPECT_REPLACED, .text = istr_get((const char *)o.p, o.bad ? 0 : o.len) };
+	if (!x.text) {
+		no_memory(s);
 		return false;
 	}
+	if (!expect_it(s, PG_QUERY, &x))
+		return false;
 	stream_put_copy(&p->sv.stream, query, sizeof query);
 	return true;
 }
@@ -151,10 +171,9 @@ static bool send_failure(struct session *s, const struct fault *f)
 #define LOOK_BYTES 8192u /* of a Query that is too long to be kept */
 
 /* A Query, in transaction or statement pooling: does it change its session? */
-static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32_t total)
+static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32_t total, struct expect_entry *x)
 {
 	struct pg_client *c = pg_client_of(s);
-	struct pg_server *p = pg_server_of(s->server);
 	struct rd at = *in;
 	struct pg_msg m = { .type = PG_QUERY };
 	uint32_t pins;
@@ -180,34 +199,23 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
 		return PG_PASS_AS_IT_IS;
 	}
-	const struct istr *kept = istr_get(text, len);
-	if (!kept || !expect_sent(&p->expect, &(struct expect_entry){
-						      .kind = EXPECT_QUERY, .flags = EXPECT_CHANGES, .text = kept })) {
-		istr_put(kept);
-		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
-		session_fail(s, &f);
-		return PG_PASS_FAILED;
-	}
-	return PG_PASS_DONE;
+	x->flags = EXPECT_CHANGES;
+	x->text = istr_get(text, len);
+	if (x->text)
+		return PG_PASS_AS_IT_IS;
+	no_memory(s);
+	return PG_PASS_FAILED;
 }
 
-static bool send_as_it_is(struct session *s, uint8_t type)
+static bool send_as_it_is(struct session *s, uint8_t type, struct expect_entry *x)
 {
-	struct pg_server *p = pg_server_of(s->server);
-	struct stats *st = &s->pool->stats;
-	struct fault f;
-
 	if (type == PG_FLUSH || type == PG_COPY_DATA)
 		return true;
 	if (type == PG_PARSE) {
-		st->v[STAT_server_parse_count]++;
-		p->cache.unnamed_lost = true; /* maybe */
+		s->pool->stats.v[STAT_server_parse_count]++;
+		pg_server_of(s->server)->cache.unnamed_lost = true; /* maybe */
 	}
-	if (expect_sent(&p->expect, &(struct expect_entry){ .kind = (uint8_t)expected_of(type) }))
-		return true;
-	fault_set(&f, FAULT_NOMEM, "no memory for a statement");
-	session_fail(s, &f);
-	return false;
+	return expect_it(s, type, x);
 }
 
 /* A message about prepared statements. False: it has to wait, or the session is closed. */
@@ -238,7 +246,8 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_client *c = pg_client_of(s);
-	enum pg_pass how = PG_PASS_AS_IT_IS;
+	struct expect_entry x = { 0 };
+	enum pg_pass how;
 
 	/* Half a message takes no server: who sends slowly waits by itself. */
 	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
@@ -268,24 +277,18 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
 	case PG_QUERY:
-		how = s->mode == POOL_SESSION ? PG_PASS_AS_IT_IS : look_at_query(s, in, total);
+		how = s->mode == POOL_SESSION ? PG_PASS_AS_IT_IS : look_at_query(s, in, total, &x);
 		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
 			return false;
-		pg_statement_query(c);
 		if (how == PG_PASS_DROP) {
 			skip(c, total);
 			return true;
 		}
 		break;
 	case PG_EXECUTE:
-		if (!c->portal)
-			break;
-		how = PG_PASS_DONE;
-		if (!expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_EXECUTE,
-								     .flags = EXPECT_CHANGES,
-								     .text = istr_ref(c->portal) })) {
-			pg_protocol_fault(s, "no memory for a statement");
-			return false;
+		if (c->portal) {
+			x.flags = EXPECT_CHANGES;
+			x.text = istr_ref(c->portal);
 		}
 		break;
 	case PG_SYNC:
@@ -301,7 +304,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	default:
 		break;
 	}
-	if (how == PG_PASS_AS_IT_IS && !send_as_it_is(s, type))
+	if (!send_as_it_is(s, type, &x))
 		return false;
 	c->in_left = total;
 	c->in_skip = false;
@@ -425,7 +428,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 	if (pool)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
-	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->keeps_unnamed &&
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->unnamed.is_kept &&
 	    pg_engine.at_rest(s->server))
 		session_boundary(s, false);
 }

@@ -31,6 +31,11 @@ static enum pg_pass no_memory(struct said *m)
 
 static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expect_end how)
 {
+	if (x->flags & EXPECT_USES) {
+		n->uses--;
+		pg_name_check(n);
+		return;
+	}
 	n->refs--;
 	if (x->kind == EXPECT_PARSE && how != EXPECT_ANSWERED)
 		pg_name_set(n, NULL);
@@ -52,19 +57,61 @@ static void prepared_gone(struct pg_cache *cache, struct pg_prepared *s, uint8_t
 	}
 }
 
+static void unnamed_set(struct pg_unnamed *u, const struct istr *text, unsigned flags)
+{
+	if (text)
+		(void)istr_ref(text);
+	istr_put(u->text);
+	*u = (struct pg_unnamed){ text, (flags & EXPECT_SETS) != 0, (flags & EXPECT_KEEPS) != 0 };
+}
+
+/* What it will be once this is answered. */
+static void unnamed_become(struct pg_unnamed *u, const struct expect_entry *x)
+{
+	unnamed_set(u, x->kind == EXPECT_PARSE ? x->text : NULL, x->flags);
+}
+
 /* The unnamed statement is gone when its Parse fails, and still the one before when the Parse was skipped. */
 static void unnamed_gone(struct pg_server *p, const struct expect_entry *x, enum expect_end how)
 {
 	p->cache.unnamed_pending--;
-	if (how == EXPECT_ANSWERED)
-		return;
-	pg_cache_unnamed(&p->cache, NULL);
-	p->cache.unnamed_lost = true; /* it may be what it was before */
+	if (how != EXPECT_ANSWERED) {
+		pg_cache_unnamed(&p->cache, NULL);
+		p->cache.unnamed_lost = true; /* it may be what it was before */
+	}
 	if ((x->flags & EXPECT_OWN) || !p->sv.session)
 		return;
 	struct pg_client *c = pg_client_of(p->sv.session);
-	istr_put(c->unnamed);
-	c->unnamed = how == EXPECT_SKIPPED && x->text ? istr_ref(x->text) : NULL;
+	if (how == EXPECT_ANSWERED)
+		unnamed_become(&c->answered, x);
+	else if (how == EXPECT_FAILED)
+		unnamed_set(&c->answered, NULL, 0);
+	if (--c->unnamed_due == 0)
+		unnamed_set(&c->unnamed, c->answered.text,
+			    (c->answered.changes ? EXPECT_SETS : 0) | (c->answered.is_kept ? EXPECT_KEEPS : 0));
+}
+
+void pg_unnamed_is(struct pg_client *c, const struct istr *text)
+{
+	unnamed_set(&c->unnamed, text, 0);
+	unnamed_set(&c->answered, text, 0);
+}
+
+void pg_unnamed_lost(struct pg_client *c)
+{
+	if (c->unnamed.is_kept)
+		pg_unnamed_is(c, NULL);
+}
+
+/* This will change its client's unnamed statement, and that of its server. */
+static void unnamed_will_be(struct pg_client *c, struct pg_server *p, struct expect_entry *x)
+{
+	unnamed_become(&c->unnamed, x);
+	c->unnamed_due++;
+	x->flags |= EXPECT_UNNAMED;
+	p->cache.unnamed_pending++;
+	p->cache.unnamed_batch = p->cache.batch;
+	pg_cache_unnamed(&p->cache, c->unnamed.text);
 }
 
 void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how)
@@ -82,12 +129,11 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 void pg_statements_forget(struct pg_client *c)
 {
 	pg_names_free(c->names);
-	istr_put(c->unnamed);
+	pg_unnamed_is(c, NULL);
 	free(c->gather);
 	istr_put(c->portal);
 	c->portal = NULL;
 	c->names = NULL;
-	c->unnamed = NULL;
 	c->gather = NULL;
 }
 
@@ -105,6 +151,45 @@ void pg_tell_invented(struct pg_server *p)
 		tell_complete(p, x->kind);
 		expect_told(&p->expect);
 	}
+}
+
+/* Where the server's name for a statement is in its message, quotes and all; NULL: nowhere. */
+static const char *server_name_in(const char *message, size_t *len)
+{
+	static const char before[] = "\"" PG_SERVER_NAME;
+	const char *at = strstr(message, before);
+	if (!at)
+		return NULL;
+	*len = sizeof before - 1;
+	while (at[*len] >= '0' && at[*len] <= '9')
+		++*len;
+	return at[(*len)++] == '"' ? at : NULL;
+}
+
+bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to)
+{
+	size_t len;
+	/* Of these two the message names the statement; in others such a name may be a value. */
+	if (strcmp(e->sqlstate, "26000") != 0 && strcmp(e->sqlstate, "08P01") != 0)
+		return false;
+	const char *at = server_name_in(e->message, &len);
+	if (!at)
+		return false;
+	size_t before = (size_t)((const uint8_t *)at - m->body.p), all = rd_left(&m->body);
+	size_t n = PG_HEADER + all - len + 1 + x->name->len + 1;
+	uint8_t *room = stream_put_room(to, n);
+	if (!room)
+		return true; /* the stream tells of it */
+	struct pg_out o = pg_out(room, n);
+	pg_begin(&o, PG_ERROR);
+	pg_put(&o, m->body.p, before);
+	pg_put_u8(&o, '"');
+	pg_put(&o, x->name->name, x->name->len);
+	pg_put_u8(&o, '"');
+	pg_put(&o, at + len, all - before - len);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	return true;
 }
 
 /* --- Sending */
@@ -223,28 +308,22 @@ static bool unnamed_is_unclear(const struct said *m)
 	return k->unnamed_pending > 0 && k->unnamed_batch != k->batch;
 }
 
-/* In a transaction that has failed, nothing but its end is parsed: only the server itself can tell. */
+/* In a transaction that has failed, nothing but its end is parsed: only the server itself can tell. Whether it will
+ * have failed is not known before all batches and queries sent before this one are answered. */
 static bool must_see_it(const struct said *m)
 {
-	return m->p->txn == 'E' && m->p->expect.count == 0;
+	return m->p->txn == 'E' || m->p->expect.ends > 0;
 }
 
 /* --- Parse */
 
-static enum pg_pass parse_unnamed(struct said *m, const struct istr *text)
+static enum pg_pass parse_unnamed(struct said *m, const struct istr *text, unsigned flags)
 {
-	struct pg_client *c = m->c;
-	struct pg_cache *k = &m->p->cache;
-	struct expect_entry x = { .kind = EXPECT_PARSE, .flags = EXPECT_UNNAMED, .text = c->unnamed };
-	c->unnamed = text ? istr_ref(text) : NULL;
-	c->unnamed_changes = m->changes;
-	c->keeps_unnamed = false;
-	k->unnamed_pending++;
-	k->unnamed_batch = k->batch;
-	if (!expect_one(m, &x))
-		return no_memory(m);
-	pg_cache_unnamed(k, text);
-	return PG_PASS_AS_IT_IS;
+	struct expect_entry x = { .kind = EXPECT_PARSE,
+				  .flags = (uint8_t)(flags | (m->changes ? EXPECT_SETS : 0)),
+				  .text = text ? istr_ref(text) : NULL };
+	unnamed_will_be(m->c, m->p, &x);
+	return expect_one(m, &x) ? PG_PASS_AS_IT_IS : no_memory(m);
 }
 
 static enum pg_pass parse_named(struct said *m, const char *name, size_t len, const struct istr *text)
@@ -257,12 +336,11 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	if (name_is_unclear(m, n) || text_is_unclear(m, s))
 		return wait_for_sync(m);
 	if (n && n->text) {
-		bool failed = must_see_it(m);
-		fault_set(&f, FAULT_PROTO,
-			  failed ? "current transaction is aborted, commands ignored until end of transaction block"
-				 : "prepared statement \"%s\" already exists",
-			  name);
-		fault_sqlstate(&f, failed ? "25P02" : "42P05");
+		/* What is wrong with the text itself is found first. */
+		if ((!s || must_see_it(m)) && !prepare(m, text, EXPECT_OWN, NULL))
+			return no_memory(m);
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" already exists", name);
+		fault_sqlstate(&f, "42P05");
 		return fail_with(m, &f);
 	}
 	if (!n && pg_names_count(c->names) >= PG_NAMES_MAX) {
@@ -295,7 +373,7 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		pg_protocol_fault(&m->c->s, "invalid string in Parse");
 		return PG_PASS_FAILED;
 	}
-	const struct istr *text, *last = m->c->unnamed;
+	const struct istr *text, *last = m->c->unnamed.text;
 	if (len == 0 && last && last->len == rd_left(&body) && memcmp(last->s, body.p, last->len) == 0)
 		text = istr_ref(last); /* most say the same again and again */
 	else
@@ -306,25 +384,31 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	if (len || text != last)
 		m->changes = pg_track_look(m->c, text->s, strnlen(text->s, text->len), &pins);
 	else
-		m->changes = m->c->unnamed_changes;
+		m->changes = m->c->unnamed.changes;
 	struct fault f;
 	if (pins && pg_pins_are_refused(m->c, pins, &f)) {
 		istr_put(text);
 		return fail_with(m, &f);
 	}
-	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text);
+	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text, 0);
 	istr_put(text);
 	return how;
 }
 
 /* --- Bind, Describe, Close */
 
-/* Sees to it that the server has what the client means by this name. PG_PASS_AS_IT_IS: go on, and *s is
- * what it is there, or NULL: it is none of the client's, and the server may say so itself. */
-static enum pg_pass provide(struct said *m, const char *name, size_t len, struct pg_prepared **s)
+/* A client's statement, and what it is on the server. */
+struct meant {
+	struct pg_name *name;
+	struct pg_prepared *there; /* NULL: it is none of the client's */
+};
+
+/* Sees to it that the server has what the client means by this name. PG_PASS_AS_IT_IS: go on; what is none of the
+ * client's the server may refuse itself. */
+static enum pg_pass provide(struct said *m, const char *name, size_t len, struct meant *out)
 {
 	struct pg_name *n = pg_name_find(m->c->names, name, len);
-	*s = NULL;
+	*out = (struct meant){ 0 };
 	if (name_is_unclear(m, n))
 		return wait_for_sync(m);
 	if (!n || !n->text) {
@@ -337,15 +421,14 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	}
 	m->changes = n->changes;
 	m->about = n->text;
-	*s = pg_prepared_find(&m->p->cache, n->text);
-	if (text_is_unclear(m, *s)) {
-		*s = NULL;
+	struct pg_prepared *s = pg_prepared_find(&m->p->cache, n->text);
+	if (text_is_unclear(m, s))
 		return wait_for_sync(m);
-	}
-	if (*s)
-		pg_prepared_touch(&m->p->cache, *s);
-	else if (!(*s = prepare(m, n->text, EXPECT_OWN, NULL)))
+	if (s)
+		pg_prepared_touch(&m->p->cache, s);
+	else if (!(s = prepare(m, n->text, EXPECT_OWN, NULL)))
 		return no_memory(m);
+	*out = (struct meant){ n, s };
 	return PG_PASS_AS_IT_IS;
 }
 
@@ -356,27 +439,39 @@ static enum pg_pass provide_unnamed(struct said *m)
 	struct pg_cache *k = &m->p->cache;
 	if (unnamed_is_unclear(m))
 		return wait_for_sync(m);
-	m->changes = c->unnamed_changes;
-	m->about = c->unnamed;
-	if (c->keeps_unnamed || (!k->unnamed_lost && k->unnamed == c->unnamed))
+	const struct istr *text = c->unnamed.text;
+	m->changes = c->unnamed.changes;
+	m->about = text;
+	if (c->unnamed.is_kept || (!k->unnamed_lost && k->unnamed == text))
 		return PG_PASS_AS_IT_IS; /* or neither has one: the server says so */
 	k->unnamed_pending++;
 	k->unnamed_batch = k->batch;
-	if (!expect_one(m, &(struct expect_entry){ .kind = c->unnamed ? EXPECT_PARSE : EXPECT_CLOSE,
+	if (!expect_one(m, &(struct expect_entry){ .kind = text ? EXPECT_PARSE : EXPECT_CLOSE,
 						   .flags = EXPECT_OWN | EXPECT_UNNAMED }))
 		return no_memory(m);
-	if (c->unnamed)
-		put_parse(m->p, "", c->unnamed);
+	if (text)
+		put_parse(m->p, "", text);
 	else
 		put_named(m->p, PG_CLOSE, ""); /* another client's */
-	pg_cache_unnamed(k, c->unnamed);
+	pg_cache_unnamed(k, text);
 	return PG_PASS_AS_IT_IS;
 }
 
-/* s: what it uses, or NULL. */
-static bool sent(struct said *m, enum expect_kind kind, const struct pg_prepared *s)
+static bool sent(struct said *m, enum expect_kind kind)
 {
-	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind, .number = s ? s->number : 0 });
+	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind });
+}
+
+/* The same, of a message about this statement: its errors are told with the client's name for it. */
+static bool sent_about(struct said *m, enum expect_kind kind, const struct meant *what)
+{
+	if (!what->name)
+		return sent(m, kind);
+	what->name->uses++;
+	return expect_one(m, &(struct expect_entry){ .kind = (uint8_t)kind,
+						     .flags = EXPECT_USES,
+						     .number = what->there->number,
+						     .name = what->name });
 }
 
 /* Its names are at the front; the rest passes. */
@@ -387,7 +482,7 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	(void)rd_take(&at, PG_HEADER);
 	names = rd_sub(&at, there - PG_HEADER);
 	const char *portal = rd_cstr(&names, &portal_len), *name = rd_cstr(&names, &len);
-	struct pg_prepared *s = NULL;
+	struct meant meant = { 0 };
 
 	if (names.bad && there < m->total && there < NAMES_MAX)
 		return PG_PASS_WAIT; /* for more of it */
@@ -395,22 +490,22 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 		pg_protocol_fault(&m->c->s, "invalid string in Bind");
 		return PG_PASS_FAILED;
 	}
-	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
+	enum pg_pass how = len ? provide(m, name, len, &meant) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
-	if (!sent(m, EXPECT_BIND, s))
+	if (!sent_about(m, EXPECT_BIND, &meant))
 		return no_memory(m);
 	if (m->c->portal || m->changes) {
 		istr_put(m->c->portal);
 		m->c->portal = m->changes && m->about ? istr_ref(m->about) : NULL;
 	}
-	if (!s)
+	if (!meant.there)
 		return PG_PASS_AS_IT_IS;
 
 	uint8_t bytes[PG_HEADER + NAMES_MAX + PG_SERVER_NAME_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 	char there_it_is[PG_SERVER_NAME_MAX];
-	pg_prepared_name(s, there_it_is);
+	pg_prepared_name(meant.there, there_it_is);
 	pg_begin(&o, PG_BIND);
 	pg_put(&o, portal, portal_len + 1);
 	pg_put_cstr(&o, there_it_is);
@@ -432,18 +527,18 @@ static enum pg_pass describe(struct said *m, struct rd body)
 	size_t len;
 	uint8_t what = rd_u8(&body);
 	const char *name = rd_cstr(&body, &len);
-	struct pg_prepared *s = NULL;
+	struct meant meant = { 0 };
 	if (!rd_done(&body) || what != 'S') /* a portal's; or the server tells what is wrong with it */
-		return sent(m, EXPECT_DESCRIBE, NULL) ? PG_PASS_AS_IT_IS : no_memory(m);
-	enum pg_pass how = len ? provide(m, name, len, &s) : provide_unnamed(m);
+		return sent(m, EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(m);
+	enum pg_pass how = len ? provide(m, name, len, &meant) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
-	if (!sent(m, EXPECT_DESCRIBE, s))
+	if (!sent_about(m, EXPECT_DESCRIBE, &meant))
 		return no_memory(m);
-	if (!s)
+	if (!meant.there)
 		return PG_PASS_AS_IT_IS;
 	char there[PG_SERVER_NAME_MAX];
-	pg_prepared_name(s, there);
+	pg_prepared_name(meant.there, there);
 	put_named(m->p, PG_DESCRIBE, there);
 	return PG_PASS_DROP;
 }
@@ -456,20 +551,12 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	struct pg_client *c = m->c;
 	struct pg_cache *k = &m->p->cache;
 	if (!rd_done(&body) || what != 'S')
-		return sent(m, EXPECT_CLOSE, NULL) ? PG_PASS_AS_IT_IS : no_memory(m);
+		return sent(m, EXPECT_CLOSE) ? PG_PASS_AS_IT_IS : no_memory(m);
 	struct expect_entry x = { .kind = EXPECT_CLOSE, .flags = EXPECT_INVENTED };
 	if (len == 0) {
-		if (unnamed_is_unclear(m))
-			return wait_for_sync(m);
-		x.flags = EXPECT_UNNAMED;
-		x.text = c->unnamed;
-		c->unnamed = NULL;
-		k->unnamed_pending++;
-		k->unnamed_batch = k->batch;
-		if (!expect_one(m, &x))
-			return no_memory(m);
-		pg_cache_unnamed(k, NULL);
-		return PG_PASS_AS_IT_IS;
+		x.flags = 0;
+		unnamed_will_be(c, m->p, &x);
+		return expect_one(m, &x) ? PG_PASS_AS_IT_IS : no_memory(m);
 	}
 	struct pg_name *n = pg_name_find(c->names, name, len);
 	if (name_is_unclear(m, n))
@@ -501,9 +588,9 @@ static enum pg_pass begin_gather(struct said *m, struct rd *in)
 		pg_protocol_fault(&c->s, "invalid string in Parse");
 		return PG_PASS_FAILED;
 	}
-	if (!*name) { /* passes, too long to be remembered: its client keeps this server until it says another */
-		enum pg_pass how = parse_unnamed(m, NULL);
-		c->keeps_unnamed = m->p->cache.unnamed_lost = true;
+	if (!*name) { /* passes; its client keeps this server until it says another */
+		enum pg_pass how = parse_unnamed(m, NULL, EXPECT_KEEPS);
+		m->p->cache.unnamed_lost = true;
 		return how;
 	}
 	if (m->total > PG_PARSE_MAX) {
@@ -553,8 +640,7 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 	case FRAME_SHORT:
 		return PG_PASS_WAIT;
 	case FRAME_BAD: /* such a name there is not */
-		return sent(&m, type == PG_CLOSE ? EXPECT_CLOSE : EXPECT_DESCRIBE, NULL) ? PG_PASS_AS_IT_IS
-											 : no_memory(&m);
+		return sent(&m, type == PG_CLOSE ? EXPECT_CLOSE : EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(&m);
 	case FRAME_OK:
 		break;
 	}
@@ -611,11 +697,14 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 	return ok;
 }
 
-void pg_statement_query(struct pg_client *c)
+void pg_statement_query(struct pg_client *c, struct expect_entry *x)
 {
 	struct pg_server *p = pg_server_of(c->s.server);
-	istr_put(c->unnamed);
-	c->unnamed = NULL;
-	c->keeps_unnamed = false;
+	if (p->expect.is_open || c->unnamed_due) { /* it may be skipped, or comes behind what is */
+		unnamed_will_be(c, p, x);
+		return;
+	}
+	if (c->unnamed.text || c->unnamed.is_kept)
+		pg_unnamed_is(c, NULL);
 	pg_cache_unnamed(&p->cache, NULL);
 }

@@ -733,9 +733,9 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 				last_word(sv, &e);
 				return false;
 			}
-			if (x && x->flags & EXPECT_REPLACED)
+			if (x && x->flags & EXPECT_REPLACED && strcmp(e.sqlstate, "26000") == 0)
 				stream_put_copy(to, x->text->s, x->text->len);
-			else if (!tell_late(s, &e))
+			else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)))
 				stream_put_span(to, at, n);
 		}
 		if (x && x->number && casts_doubt(&e))

@@ -20,6 +20,11 @@ static bool is_batch(const struct expect_entry *x)
 	return x->kind <= EXPECT_CLOSE;
 }
 
+static bool is_end(const struct expect_entry *x)
+{
+	return x->kind == EXPECT_QUERY || x->kind == EXPECT_SYNC;
+}
+
 static void tell_gone(struct expect *e, const struct expect_entry *x, enum expect_end how)
 {
 	if (e->gone && (x->name || x->prepared || x->text || x->flags & EXPECT_UNNAMED))
@@ -30,6 +35,7 @@ static void drop_first(struct expect *e)
 {
 	struct expect_entry *x = entry(e, 0);
 	e->invented = (uint16_t)(e->invented - ((x->flags & EXPECT_INVENTED) != 0));
+	e->ends = (uint16_t)(e->ends - is_end(x));
 	e->head = (uint16_t)((e->head + 1) % e->cap);
 	e->count--;
 }
@@ -99,6 +105,7 @@ bool expect_sent(struct expect *e, const struct expect_entry *x)
 		e->is_open = is_batch(x);
 	e->skipping = false;
 	e->invented = (uint16_t)(e->invented + ((x->flags & EXPECT_INVENTED) != 0));
+	e->ends = (uint16_t)(e->ends + is_end(x));
 	e->count++;
 	*entry(e, e->count - 1u) = *x;
 	return true;
@@ -144,9 +151,9 @@ bool expect_ready(struct expect *e)
 	e->has_copied = e->end_is_due = false;
 	e->skipping = false;
 	while (e->count) {
-		unsigned kind = entry(e, 0)->kind;
-		end_first(e, EXPECT_SKIPPED);
-		if (kind == EXPECT_QUERY || kind == EXPECT_SYNC) {
+		bool ended = is_end(entry(e, 0));
+		end_first(e, ended ? EXPECT_ANSWERED : EXPECT_SKIPPED);
+		if (ended) {
 			drop_markers(e);
 			return true;
 		}
@@ -201,6 +208,7 @@ void expect_copy_in(struct expect *e)
 		ended |= at.kind == EXPECT_COPY_END;
 		if (at.kind == EXPECT_SYNC && !ended) {
 			e->copy_sync = true;
+			e->ends--;
 			continue;
 		}
 		*entry(e, keep++) = at;

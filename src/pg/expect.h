@@ -29,8 +29,11 @@ enum {
 	EXPECT_OWN = 1,      /* nobody: the house itself asked */
 	EXPECT_INVENTED = 2, /* the client, but the server was not asked: it is made up here when its turn comes */
 	EXPECT_REPLACED = 4, /* sent so that it fails: the client hears `text` instead */
-	EXPECT_UNNAMED = 8,  /* it changes the unnamed statement; text: what the client had there before */
-	EXPECT_CHANGES = 16  /* it changes the session; text: the statement, or the Parse's body */
+	EXPECT_UNNAMED = 8,  /* the unnamed statement is what a Parse has as `text`, and none otherwise */
+	EXPECT_CHANGES = 16, /* it changes the session; text: the statement, or the Parse's body */
+	EXPECT_KEEPS = 32,   /* a Parse that is too long to be remembered: `text` is NULL */
+	EXPECT_USES = 64,    /* `name` is not changed: it is what the client calls the statement */
+	EXPECT_SETS = 128    /* what it parses changes the session when it is executed */
 };
 
 enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
@@ -53,6 +56,7 @@ struct expect {
 	struct expect_entry *ring; /* owned when larger than `few` */
 	uint16_t cap, head, count;
 	uint16_t invented; /* entries that are */
+	uint16_t ends;     /* entries that ReadyForQuery answers */
 	bool is_open;      /* a batch has begun and its Sync was not sent */
 	bool has_copied;   /* since the last ReadyForQuery: one Query may hold several COPYs */
 	bool end_is_due;   /* and the CopyDone of the last one is still in the queue, or to come */

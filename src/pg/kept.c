@@ -73,10 +73,15 @@ void pg_skip_refused(struct pg_client *c, uint8_t type, uint32_t total)
 		pg_tell(&c->s, &f, false);
 		c->refusal_told = true;
 	}
-	if (type != PG_SYNC && type != PG_QUERY && type != PG_FUNCTION_CALL)
+	bool is_query = type == PG_QUERY || type == PG_FUNCTION_CALL;
+	if (type != PG_SYNC && (!is_query || c->refused_batch)) {
+		c->refused_batch |= asks_for_an_answer(type);
 		return;
+	}
+	if (type == PG_QUERY)
+		pg_unnamed_is(c, NULL);
 	pg_tell_ready(&c->s);
-	c->refusal_told = false;
+	c->refusal_told = c->refused_batch = false;
 	c->refusing = c->refused_ahead > 0;
 }
 
@@ -97,7 +102,7 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	unsigned owed = expect_owed(e);
 	bool batch_is_open = expect_needs_sync(e) || c->gather, told = e->skipping, unsure = e->unsure;
 
-	c->full = c->waits = c->keeps_unnamed = false;
+	c->full = c->waits = false;
 	stream_unhold(&s->stream, HOLD_OWNER);
 	if (c->gather) { /* the rest of it is dropped */
 		free(c->gather);
@@ -109,6 +114,7 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	expect_free(e);
 	p->sv.session = NULL;
 	pg_track_lost(c);
+	pg_unnamed_lost(c);
 	if (s->pins) /* what it had there is gone, and it would not know */
 		return false;
 	/* In the middle of a message no other can begin; and of several that were sent ahead nobody can know which have
@@ -126,7 +132,7 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	if (!told)
 		pg_tell(s, f, false);
 	if (batch_is_open) {
-		c->refusing = c->refusal_told = true;
+		c->refusing = c->refusal_told = c->refused_batch = true;
 	} else {
 		pg_tell_ready(s);
 		c->refusing = stream_kept(&s->stream) > 0;
@@ -156,6 +162,7 @@ bool pg_fail_transaction_as(struct pg_client *c, uint8_t txn, const struct fault
 bool pg_fail_transaction(struct session *s, const struct fault *f)
 {
 	pg_track_lost(pg_client_of(s));
+	pg_unnamed_lost(pg_client_of(s));
 	if (s->pins)
 		return false;
 	return pg_fail_transaction_as(pg_client_of(s), pg_server_of(s->server)->txn, f);
@@ -259,8 +266,8 @@ static enum ending ending_of_query(struct rd body)
 static bool remember(struct pg_client *c, const char *name, size_t len, const struct istr *text)
 {
 	if (len == 0) {
-		istr_put(c->unnamed);
-		c->unnamed = text;
+		pg_unnamed_is(c, text);
+		istr_put(text);
 		return text != NULL;
 	}
 	bool may = config_num(config_now(), SET_max_prepared_statements, NULL, NULL) &&
@@ -291,7 +298,7 @@ static enum ending ending_of_bind(struct pg_client *c, struct rd body)
 	size_t len;
 	(void)rd_cstr(&body, NULL);
 	const char *name = rd_cstr(&body, &len);
-	const struct istr *text = c->unnamed;
+	const struct istr *text = c->unnamed.text;
 	if (!body.bad && len > 0) {
 		struct pg_name *n = pg_name_find(c->names, name, len);
 		text = n ? n->text : NULL;
@@ -392,7 +399,7 @@ bool pg_failed_message(struct session *s, const struct rd *in, uint8_t type, uin
 	if (c->ending)
 		answer_ending(c, type, m.body);
 	else
-		c->refusing = c->refusal_told = true;
+		c->refusing = c->refusal_told = c->refused_batch = true;
 	return true;
 }
 

@@ -11,6 +11,13 @@
 struct pg_login; /* of a client that is logging in: door.c */
 struct pg_sink;  /* of a client of the console: ask.c */
 
+/* An unnamed statement. */
+struct pg_unnamed {
+	const struct istr *text; /* counted; NULL: none, or one that is_kept */
+	bool changes;            /* it changes its session */
+	bool is_kept;            /* it is too long to be remembered: its client keeps the server that has it */
+};
+
 /* A client that speaks PostgreSQL. */
 struct pg_client {
 	struct session s;
@@ -24,9 +31,9 @@ struct pg_client {
 	bool asking;                  /* the console has not yet answered */
 	bool full;                    /* not read from: the server owes too many answers */
 	bool waits;                   /* not read from: what it says next depends on a Sync that is not answered yet */
-	bool keeps_unnamed;           /* its unnamed statement is too long to be remembered: it keeps its server */
 	bool refusing;                /* up to the next Sync everything is dropped */
 	bool refusal_told;            /* and has been answered with an error already */
+	bool refused_batch;           /* and what is refused is a batch: only a Sync ends it */
 	bool ending;                  /* in a batch that ends a failed transaction */
 	uint8_t failed;               /* enum pg_failed */
 	uint8_t refused_kind;         /* enum fault_kind: why */
@@ -34,10 +41,11 @@ struct pg_client {
 	uint32_t gathered;            /* bytes in gather */
 	struct fault *why;            /* owned: of a transaction that has failed, which the client has not heard yet */
 	struct pg_names *names;       /* owned: its prepared statements; NULL mostly */
-	const struct istr *unnamed;   /* counted: the text of its unnamed statement; NULL: none */
+	struct pg_unnamed unnamed;    /* its unnamed statement, as it said */
+	struct pg_unnamed answered;   /* and as its server answered: the same unless `unnamed_due` */
 	uint8_t *gather;              /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
 	uint8_t mode;                 /* how its texts are read: track.c */
-	bool unnamed_changes;         /* its unnamed statement changes its session */
+	uint16_t unnamed_due;         /* changes of the unnamed statement that are not answered */
 	const struct varset *mode_of; /* counted: the settings that `mode` is for */
 	struct pg_track *track;       /* owned; NULL mostly */
 	const struct istr *portal;    /* counted: what the unnamed portal runs, if that changes the session */
@@ -119,10 +127,15 @@ enum pg_pass pg_statement_gathered(struct pg_client *c);
 /* The Parse at the cursor, of a client that is not linked while no server is free: true when it is answered here, as a
  * server of the pool knows it. */
 bool pg_parse_without_server(struct pg_client *c, struct rd in);
-/* A Query is passed on: the unnamed statement ends. */
-void pg_statement_query(struct pg_client *c);
+/* A Query is passed on, and is about to be expected: the unnamed statement ends. */
+void pg_statement_query(struct pg_client *c, struct expect_entry *x);
 void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how);
 void pg_statements_forget(struct pg_client *c); /* it leaves */
+/* Without a server: its unnamed statement is this text; NULL: none. */
+void pg_unnamed_is(struct pg_client *c, const struct istr *text);
+void pg_unnamed_lost(struct pg_client *c); /* with the server that has it, if it is kept */
+/* An error about a statement that the server has under another name than the client: true when it is told so. */
+bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to);
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
 

@@ -194,7 +194,7 @@ static void forget(struct pg_name *n)
 
 void pg_name_check(struct pg_name *n)
 {
-	if (n->refs == 0 && (!n->text || !n->names))
+	if (n->refs == 0 && n->uses == 0 && (!n->text || !n->names))
 		forget(n);
 }
 
@@ -219,8 +219,10 @@ static void each_name(struct pg_names *names, void (*what)(struct pg_name *n))
 
 static void clear_name(struct pg_name *n)
 {
-	if (n->refs == 0)
-		forget(n);
+	if (n->refs > 0)
+		return;
+	pg_name_set(n, NULL);
+	pg_name_check(n);
 }
 
 void pg_names_clear(struct pg_names *names)
@@ -232,7 +234,7 @@ void pg_names_clear(struct pg_names *names)
 /* Entries of struct expect may outlive the client. */
 static void orphan(struct pg_name *n)
 {
-	if (n->refs == 0) {
+	if (n->refs == 0 && n->uses == 0) {
 		forget(n);
 		return;
 	}

@@ -23,7 +23,8 @@ struct pg_name {
 	struct map_node node;
 	struct pg_names *names;  /* NULL: its client has left */
 	const struct istr *text; /* counted; NULL: there is no such statement, or no more */
-	uint32_t refs;           /* entries of struct expect; while there are any it is pending */
+	uint32_t refs;           /* entries of struct expect that change it; while there are any it is pending */
+	uint32_t uses;           /* others */
 	uint32_t batch;          /* of the server, when it was last changed */
 	uint32_t len;
 	bool changes; /* it changes its session: track.h */

@@ -424,6 +424,57 @@ static void test_refused_pipeline(void)
 	check_scalar(b, "select count(*) from timeouts", "0");
 }
 
+/* A Sync alone ends a batch, also one that is refused. */
+static void test_refused_batch(void)
+{
+	static const struct {
+		const char *what, *bytes;
+		size_t n;
+		const char *hears;
+	} rows[] = {
+		{ "a query in a batch", BYTES("P\0\0\0\x10\0select 1\0\0\0Q\0\0\0\rselect 2\0S\0\0\0\4"), "EZ" },
+		{ "a query behind it", BYTES("P\0\0\0\x10\0select 1\0\0\0S\0\0\0\4Q\0\0\0\rselect 2\0"), "EZEZ" },
+		{ "a batch behind a query", BYTES("Q\0\0\0\rselect 2\0D\0\0\0\6P\0S\0\0\0\4"), "EZEZ" },
+	};
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 0.3");
+	PGconn *a = client(NULL);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char heard[16] = "", body[1024], type = 0;
+		size_t len, n = 0;
+		int fd = raw_client("alice");
+		raw_query(fd, "select 1");
+		sql(a, "begin");
+		require(rows[i].what, raw_send(fd, rows[i].bytes, rows[i].n));
+		while (n < strlen(rows[i].hears) && raw_next(fd, &type, body, sizeof body, &len))
+			heard[n++] = type;
+		sql(a, "commit");
+		check(rows[i].what, raw_message(fd, 'Q', "select 1", 9));
+		while (n < COUNT(heard) - 1 && raw_next(fd, &type, body, sizeof body, &len) && type != 'T')
+			heard[n++] = type;
+		check_str(rows[i].what, heard, rows[i].hears);
+		raw_close(fd);
+	}
+}
+
+/* A query that is refused ends the unnamed statement, as one does that is run. */
+static void test_refused_query(void)
+{
+	char body[1024], type = 0;
+	size_t len;
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 0.3");
+	PGconn *a = client(NULL);
+	int fd = raw_client("alice");
+	require("parse", raw_send(fd, BYTES("P\0\0\0\x10\0select 1\0\0\0S\0\0\0\4")) &&
+				 raw_expect(fd, 'Z', body, sizeof body, &len));
+	sql(a, "begin");
+	raw_query(fd, "select 2");
+	sql(a, "commit");
+	require("describe", raw_send(fd, BYTES("D\0\0\0\6S\0S\0\0\0\4")));
+	check("an answer", raw_next(fd, &type, body, sizeof body, &len) && type == 'E');
+	check_str("it is gone", error_field(body, len, 'C'), "26000");
+	raw_close(fd);
+}
+
 /* --- compat_disconnect */
 
 static void test_compat(void)
@@ -506,6 +557,8 @@ int main(int argc, char **argv)
 		{ "wait_notify", test_wait_notify },
 		{ "wait_hints", test_wait_hints },
 		{ "refused_pipeline", test_refused_pipeline },
+		{ "refused_batch", test_refused_batch },
+		{ "refused_query", test_refused_query },
 		{ "compat", test_compat },
 		{ "client_limits", test_client_limits },
 		{ "login_message", test_login_message },
