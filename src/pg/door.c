@@ -168,8 +168,6 @@ static bool send_failure(struct session *s, const struct fault *f)
 	return true;
 }
 
-#define LOOK_BYTES 8192u /* of a Query that is too long to be kept */
-
 /* A Query, in transaction or statement pooling: does it change its session? */
 static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32_t total, struct expect_entry *x)
 {
@@ -183,7 +181,7 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	if (is_whole && pg_frame(&at, total, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
 	if (!is_whole) {
-		if (rd_left(in) < LOOK_BYTES)
+		if (rd_left(in) < PG_LOOK_BYTES)
 			return PG_PASS_WAIT;
 		(void)rd_take(&at, PG_HEADER);
 		m.body = at;
@@ -250,7 +248,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	enum pg_pass how;
 
 	/* Half a message takes no server: who sends slowly waits by itself. */
-	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : PG_LOOK_BYTES))
 		return false;
 	if (!session_want_server(s))
 		return false;
@@ -428,8 +426,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 	if (pool)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
-	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->unnamed.is_kept &&
-	    pg_engine.at_rest(s->server))
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && pg_engine.at_rest(s->server))
 		session_boundary(s, false);
 }
 

@@ -62,7 +62,7 @@ static void unnamed_set(struct pg_unnamed *u, const struct istr *text, unsigned 
 	if (text)
 		(void)istr_ref(text);
 	istr_put(u->text);
-	*u = (struct pg_unnamed){ text, (flags & EXPECT_SETS) != 0, (flags & EXPECT_KEEPS) != 0 };
+	*u = (struct pg_unnamed){ text, (flags & EXPECT_SETS) != 0, (flags & EXPECT_LONG) != 0 };
 }
 
 /* What it will be once this is answered. */
@@ -88,19 +88,13 @@ static void unnamed_gone(struct pg_server *p, const struct expect_entry *x, enum
 		unnamed_set(&c->answered, NULL, 0);
 	if (--c->unnamed_due == 0)
 		unnamed_set(&c->unnamed, c->answered.text,
-			    (c->answered.changes ? EXPECT_SETS : 0) | (c->answered.is_kept ? EXPECT_KEEPS : 0));
+			    (c->answered.changes ? EXPECT_SETS : 0) | (c->answered.is_long ? EXPECT_LONG : 0));
 }
 
 void pg_unnamed_is(struct pg_client *c, const struct istr *text)
 {
 	unnamed_set(&c->unnamed, text, 0);
 	unnamed_set(&c->answered, text, 0);
-}
-
-void pg_unnamed_lost(struct pg_client *c)
-{
-	if (c->unnamed.is_kept)
-		pg_unnamed_is(c, NULL);
 }
 
 /* This will change its client's unnamed statement, and that of its server. */
@@ -442,7 +436,7 @@ static enum pg_pass provide_unnamed(struct said *m)
 	const struct istr *text = c->unnamed.text;
 	m->changes = c->unnamed.changes;
 	m->about = text;
-	if (c->unnamed.is_kept || (!k->unnamed_lost && k->unnamed == text))
+	if (c->unnamed.is_long ? k->unnamed_of == c->s.id : !k->unnamed_lost && k->unnamed == text)
 		return PG_PASS_AS_IT_IS; /* or neither has one: the server says so */
 	k->unnamed_pending++;
 	k->unnamed_batch = k->batch;
@@ -573,6 +567,26 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 
 /* --- The door's side */
 
+/* An unnamed one passes. Its client finds it again as long as nobody else has used its server, and no other's ever:
+ * who says as much says it once. at: behind the name, as much as is there. */
+static enum pg_pass pass_long(struct said *m, struct rd at)
+{
+	struct session *s = &m->c->s;
+	struct fault f;
+	uint32_t pins;
+	if (m->total > PG_LOOK_BYTES && rd_left(&at) < PG_LOOK_BYTES - PG_HEADER - 1)
+		return PG_PASS_WAIT;
+	m->changes = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)), &pins);
+	if (pins && pg_pins_are_refused(m->c, pins, &f))
+		return fail_with(m, &f);
+	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
+	if (how == PG_PASS_AS_IT_IS && m->changes) /* it cannot be told what, later */
+		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
+	m->p->cache.unnamed_lost = true;
+	m->p->cache.unnamed_of = s->id;
+	return how;
+}
+
 /* A Parse that is longer than what a stream keeps is gathered here. */
 static enum pg_pass begin_gather(struct said *m, struct rd *in)
 {
@@ -588,11 +602,8 @@ static enum pg_pass begin_gather(struct said *m, struct rd *in)
 		pg_protocol_fault(&c->s, "invalid string in Parse");
 		return PG_PASS_FAILED;
 	}
-	if (!*name) { /* passes; its client keeps this server until it says another */
-		enum pg_pass how = parse_unnamed(m, NULL, EXPECT_KEEPS);
-		m->p->cache.unnamed_lost = true;
-		return how;
-	}
+	if (!*name)
+		return pass_long(m, at);
 	if (m->total > PG_PARSE_MAX) {
 		fault_set(&f, FAULT_PROTO, "prepared statement \"%.100s\" is longer than %u bytes", name, PG_PARSE_MAX);
 		fault_sqlstate(&f, "54000");
@@ -704,7 +715,7 @@ void pg_statement_query(struct pg_client *c, struct expect_entry *x)
 		unnamed_will_be(c, p, x);
 		return;
 	}
-	if (c->unnamed.text || c->unnamed.is_kept)
+	if (c->unnamed.text || c->unnamed.is_long)
 		pg_unnamed_is(c, NULL);
 	pg_cache_unnamed(&p->cache, NULL);
 }

@@ -668,6 +668,12 @@ static bool casts_doubt(const struct pg_error *e)
 	       strcmp(e->sqlstate, "26000") == 0;
 }
 
+/* What was sent so that it fails has failed so, and not by a timeout or a cancel request. */
+static bool is_the_failure(const struct expect_entry *x, const struct pg_error *e)
+{
+	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
+}
+
 /* A message of the types that are looked at, whole. to: where it is passed on, or NULL. False: stop here. */
 static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
 {
@@ -733,7 +739,7 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 				last_word(sv, &e);
 				return false;
 			}
-			if (x && x->flags & EXPECT_REPLACED && strcmp(e.sqlstate, "26000") == 0)
+			if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
 				stream_put_copy(to, x->text->s, x->text->len);
 			else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)))
 				stream_put_span(to, at, n);

@@ -31,7 +31,7 @@ enum {
 	EXPECT_REPLACED = 4, /* sent so that it fails: the client hears `text` instead */
 	EXPECT_UNNAMED = 8,  /* the unnamed statement is what a Parse has as `text`, and none otherwise */
 	EXPECT_CHANGES = 16, /* it changes the session; text: the statement, or the Parse's body */
-	EXPECT_KEEPS = 32,   /* a Parse that is too long to be remembered: `text` is NULL */
+	EXPECT_LONG = 32,    /* a Parse that is too long to be remembered: `text` is NULL */
 	EXPECT_USES = 64,    /* `name` is not changed: it is what the client calls the statement */
 	EXPECT_SETS = 128    /* what it parses changes the session when it is executed */
 };

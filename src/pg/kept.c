@@ -114,7 +114,6 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	expect_free(e);
 	p->sv.session = NULL;
 	pg_track_lost(c);
-	pg_unnamed_lost(c);
 	if (s->pins) /* what it had there is gone, and it would not know */
 		return false;
 	/* In the middle of a message no other can begin; and of several that were sent ahead nobody can know which have
@@ -162,7 +161,6 @@ bool pg_fail_transaction_as(struct pg_client *c, uint8_t txn, const struct fault
 bool pg_fail_transaction(struct session *s, const struct fault *f)
 {
 	pg_track_lost(pg_client_of(s));
-	pg_unnamed_lost(pg_client_of(s));
 	if (s->pins)
 		return false;
 	return pg_fail_transaction_as(pg_client_of(s), pg_server_of(s->server)->txn, f);

@@ -15,7 +15,7 @@ struct pg_sink;  /* of a client of the console: ask.c */
 struct pg_unnamed {
 	const struct istr *text; /* counted; NULL: none, or one that is_kept */
 	bool changes;            /* it changes its session */
-	bool is_kept;            /* it is too long to be remembered: its client keeps the server that has it */
+	bool is_long;            /* too long to be remembered: only the server that parsed it has it */
 };
 
 /* A client that speaks PostgreSQL. */
@@ -51,7 +51,8 @@ struct pg_client {
 	const struct istr *portal;    /* counted: what the unnamed portal runs, if that changes the session */
 };
 
-#define PG_PARSE_MAX (16u << 20) /* bytes of a Parse that is remembered */
+#define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */
+#define PG_LOOK_BYTES 8192u       /* of a Query, or an unnamed Parse, that is too long to be kept */
 
 /* Is its transaction over, without any server that would know of it? */
 enum pg_failed { PG_NOT_FAILED, PG_FAILED_UNTOLD, PG_FAILED_TOLD };
@@ -133,7 +134,6 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 void pg_statements_forget(struct pg_client *c); /* it leaves */
 /* Without a server: its unnamed statement is this text; NULL: none. */
 void pg_unnamed_is(struct pg_client *c, const struct istr *text);
-void pg_unnamed_lost(struct pg_client *c); /* with the server that has it, if it is kept */
 /* An error about a statement that the server has under another name than the client: true when it is told so. */
 bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to);
 /* Answers that are made up, and whose turn it is. */

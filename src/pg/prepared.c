@@ -139,6 +139,7 @@ void pg_prepared_name(const struct pg_prepared *s, char out[PG_SERVER_NAME_MAX])
 void pg_cache_unnamed(struct pg_cache *c, const struct istr *text)
 {
 	c->unnamed_lost = false;
+	c->unnamed_of = 0;
 	if (c->unnamed == text)
 		return;
 	istr_put(c->unnamed);

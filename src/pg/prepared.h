@@ -57,7 +57,8 @@ struct pg_cache {
 	uint32_t batch;         /* counts the Syncs that were sent */
 	uint32_t unnamed_batch; /* when an unnamed Parse was last sent */
 	uint32_t unnamed_pending;
-	bool unnamed_lost; /* it is not known */
+	bool unnamed_lost;   /* it is not known */
+	uint64_t unnamed_of; /* the session whose it is, when it is too long to be remembered; 0: it is not */
 };
 
 void pg_cache_init(struct pg_cache *c);

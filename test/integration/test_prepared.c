@@ -172,11 +172,17 @@ static void test_long(void)
 		prepare(b, text("a%zu", i), long_query(lens[i], 'b'));
 		check_str("a", execute(a, text("a%zu", i), NULL), "a");
 		check_str("b", execute(b, text("a%zu", i), NULL), "b");
-		/* Unnamed ones too, though the longest make their client keep the server. */
 		prepare(a, "", long_query(lens[i], 'u'));
 		check_str("unnamed", execute(a, "", NULL), "u");
-		sql(a, "select 1");
-		check_str("b", execute(b, text("a%zu", i), NULL), "b");
+		/* The longest are not remembered once another has used their server, but never become another's. */
+		prepare(a, "", long_query(lens[i], 'u'));
+		prepare(b, "", "select 'b'");
+		if (lens[i] < 65536)
+			check_str("unnamed", execute(a, "", NULL), "u");
+		else
+			check_result_fails(a, PQexecPrepared(a, "", 0, NULL, NULL, NULL, 0), "26000",
+					   "unnamed prepared statement does not exist");
+		check_str("b", execute(b, "", NULL), "b");
 	}
 }
 

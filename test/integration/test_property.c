@@ -161,7 +161,7 @@ static void parse(struct mind *m, unsigned name)
 {
 	int i = (int)pick(m, often(m, 3) ? COUNT(texts) : LONG_TEXT);
 	if (name == 0 && i == LONG_TEXT)
-		i = 0; /* would keep its server */
+		i = 0; /* is not remembered */
 	if (name && often(m, 50))
 		say(m, " CS %s", name_of(name));
 	say(m, " P %s", name_of(name));

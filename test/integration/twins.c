@@ -27,7 +27,6 @@ struct twin {
 	bool in_batch;        /* something was sent behind the last Sync */
 	char was;             /* its status before the step */
 	bool held;            /* it had a server before what was said last, and still has it */
-	bool pins;            /* has an unnamed statement that is too long to be remembered */
 	bool cancels, is_odd; /* x, y */
 };
 
@@ -166,10 +165,9 @@ static bool next_name(const char **at, char *out)
 	return true;
 }
 
-/* A text, with @N replaced; the number of bytes of the longest run. */
-static size_t add_text(struct pgraw_bytes *b, const char *s)
+/* A text, with @N replaced. */
+static void add_text(struct pgraw_bytes *b, const char *s)
 {
-	size_t longest = 0;
 	for (; *s; s++) {
 		if (*s != '@' || !isdigit((unsigned char)s[1])) {
 			pgraw_add(b, s, 1);
@@ -177,17 +175,14 @@ static size_t add_text(struct pgraw_bytes *b, const char *s)
 		}
 		char *end;
 		size_t n = strtoul(s + 1, &end, 10);
-		n = n > 1000000 ? 1000000 : n;
-		longest = n > longest ? n : longest;
-		while (n-- > 0)
+		for (n = n > 1000000 ? 1000000 : n; n > 0; n--)
 			pgraw_add(b, "x", 1);
 		s = end - 1;
 	}
 	pgraw_add(b, "", 1);
-	return longest;
 }
 
-static bool add_parse(struct twin *t, struct pgraw_bytes *b, const char **at)
+static bool add_parse(struct pgraw_bytes *b, const char **at)
 {
 	char name[WORD_MAX], query[WORD_MAX], types[WORD_MAX] = "", *save = NULL;
 	if (!next_name(at, name) || !next_word(at, query))
@@ -196,9 +191,7 @@ static bool add_parse(struct twin *t, struct pgraw_bytes *b, const char **at)
 	if (isdigit((unsigned char)*peek))
 		(void)next_word(at, types);
 	pgraw_add_cstr(b, name);
-	bool is_long = add_text(b, query) > 60000;
-	if (!*name)
-		t->pins = is_long;
+	add_text(b, query);
 	unsigned n = 0;
 	for (const char *c = types; *c; c++)
 		n += c == types || *c == ',';
@@ -236,12 +229,12 @@ static bool add_values(struct pgraw_bytes *b, const char *s)
 }
 
 /* The body of what this word means. */
-static bool add_body(struct twin *t, struct pgraw_bytes *b, const char *op, const char **at)
+static bool add_body(struct pgraw_bytes *b, const char *op, const char **at)
 {
 	char word[WORD_MAX];
 	switch (*op) {
 	case 'P':
-		return add_parse(t, b, at);
+		return add_parse(b, at);
 	case 'B':
 		for (int i = 0; i < 2; i++) {
 			if (!next_name(at, word))
@@ -265,10 +258,9 @@ static bool add_body(struct twin *t, struct pgraw_bytes *b, const char *op, cons
 		pgraw_add_u32(b, (uint32_t)strtoul(word, NULL, 10));
 		return true;
 	case 'Q':
-		t->pins = false;
 		if (!next_word(at, word))
 			return false;
-		(void)add_text(b, word);
+		add_text(b, word);
 		return true;
 	case 'd':
 		if (!next_word(at, word))
@@ -290,14 +282,14 @@ static bool add_body(struct twin *t, struct pgraw_bytes *b, const char *op, cons
 static bool let_in(struct twin *t)
 {
 	t->ndue = 0;
-	t->skipping = t->in_batch = t->pins = false;
+	t->skipping = t->in_batch = false;
 	return pgraw_open(&t->side[STRAIGHT], pg_port(), "alice", "straight") &&
 	       pgraw_open(&t->side[THROUGH], sluice_port(), "alice", "test");
 }
 
 static bool holds(const struct twin *t)
 {
-	return t->side[THROUGH].status != 'I' || t->in_batch || t->pins;
+	return t->side[THROUGH].status != 'I' || t->in_batch;
 }
 
 /* Says what is left of the step, up to where it waits. */
@@ -315,7 +307,7 @@ static enum twins_verdict say_more(struct twin *t)
 			continue;
 		}
 		size_t begun = pgraw_begin(&b, *op);
-		ok = add_body(t, &b, op, &t->rest) && due_push(t, *op);
+		ok = add_body(&b, op, &t->rest) && due_push(t, *op);
 		pgraw_end(&b, begun);
 	}
 	if (!ok) {
