@@ -14,6 +14,7 @@
 #include "net/stream.h"
 #include "net/tls.h"
 #include "pg/pg.h"
+#include "pool/peer.h"
 #include "pool/pool.h"
 #include "session/session.h"
 
@@ -415,6 +416,7 @@ static void finish(void)
 	sessions_on_change(NULL);
 	listen_close(&listeners);
 	sessions_free();
+	peers_free();
 	console_free();
 	pools_free();
 	loop_turn(false);

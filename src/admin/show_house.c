@@ -246,6 +246,18 @@ static size_t count_dns_queries(void)
 	return pending;
 }
 
+static size_t count_peers(void)
+{
+	return length(&config_now()->peers);
+}
+
+static size_t count_peer_pools(void)
+{
+	const struct config *c = config_now();
+	uint32_t own = (uint32_t)config_num(c, SET_peer_id, NULL, NULL);
+	return own ? count_peers() - (config_find_peer(c, own) != NULL) : 0;
+}
+
 static size_t count_none(void)
 {
 	return 0;
@@ -258,9 +270,9 @@ static const struct {
 } lists[] = {
 	{ "databases", count_databases },
 	{ "users", count_users },
-	{ "peers", count_none },
+	{ "peers", count_peers },
 	{ "pools", count_pools },
-	{ "peer_pools", count_none },
+	{ "peer_pools", count_peer_pools },
 	{ "free_clients", count_none },
 	{ "used_clients", count_clients },
 	{ "login_clients", count_logins },

@@ -2,6 +2,7 @@
 #include "admin/show.h"
 
 #include "net/dns.h"
+#include "pool/peer.h"
 #include "session/session.h"
 
 #include <string.h>
@@ -155,5 +156,46 @@ static const struct column peer_pools_cols[] = {
 };
 
 const struct show_def show_dns_zones = { dns_zones_cols, LEN(dns_zones_cols), gather_nothing, row_of_nothing };
-const struct show_def show_peers = { peers_cols, LEN(peers_cols), gather_nothing, row_of_nothing };
-const struct show_def show_peer_pools = { peer_pools_cols, LEN(peer_pools_cols), gather_nothing, row_of_nothing };
+
+/* --- SHOW PEERS, PEER_POOLS. A peer that is ourselves has no part in it, but stands in the file. */
+
+static void peers_gather(struct batch *b)
+{
+	LIST_EACH (&config_now()->peers, it) {
+		const struct peer_conf *p = list_owner(it, struct peer_conf, in_all);
+		batch_offer(b, (struct item){ .a = "", .b = "", .id = p->id });
+	}
+}
+
+static void peers_row(struct row *r, const struct item *it)
+{
+	const struct config *c = config_now();
+	const struct peer_conf *p = config_find_peer(c, (uint32_t)it->id);
+	row_int(r, it->id);
+	row_text(r, p ? config_peer_host(c, p) : NULL);
+	row_int(r, p ? p->port : 0);
+	row_int(r, p ? config_peer_size(c, p) : 0);
+}
+
+static void peer_pools_gather(struct batch *b)
+{
+	uint32_t own = (uint32_t)config_num(config_now(), SET_peer_id, NULL, NULL);
+	LIST_EACH (&config_now()->peers, it) {
+		const struct peer_conf *p = list_owner(it, struct peer_conf, in_all);
+		if (own && p->id != own)
+			batch_offer(b, (struct item){ .a = "", .b = "", .id = p->id });
+	}
+}
+
+static void peer_pools_row(struct row *r, const struct item *it)
+{
+	struct peer_usage u = peer_usage((uint32_t)it->id);
+	row_int(r, it->id);
+	row_int(r, u.senders_active);
+	row_int(r, u.senders_waiting);
+	row_int(r, u.active);
+	row_int(r, u.login);
+}
+
+const struct show_def show_peers = { peers_cols, LEN(peers_cols), peers_gather, peers_row };
+const struct show_def show_peer_pools = { peer_pools_cols, LEN(peer_pools_cols), peer_pools_gather, peer_pools_row };

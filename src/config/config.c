@@ -291,6 +291,7 @@ struct config *config_new(const char *path)
 	c->db_by_name = c->user_by_name = MAP_INIT;
 	list_init(&c->databases);
 	list_init(&c->users);
+	list_init(&c->peers);
 	c->path = str_dup(path);
 	c->access = access_new();
 	if (!c->path || !c->access || !settings_init(&c->set)) {
@@ -324,6 +325,7 @@ struct config *config_copy(const struct config *from)
 		if (u)
 			u->has_secret = old->has_secret;
 	}
+	ok = ok && config_copy_peers(c, from);
 	if (!ok) {
 		config_put(c);
 		return NULL;
@@ -346,6 +348,8 @@ void config_put(struct config *c)
 		db_conf_free(list_owner(it, struct db_conf, in_all));
 	LIST_EACH (&c->users, it)
 		user_free(list_owner(it, struct user_conf, in_all));
+	LIST_EACH (&c->peers, it)
+		peer_conf_free(list_owner(it, struct peer_conf, in_all));
 	map_free(&c->db_by_name);
 	map_free(&c->user_by_name);
 	settings_free(&c->set);
@@ -450,6 +454,8 @@ bool config_set_value(const char *key, const char *value, struct fault *f)
 	int found = setting_find(key);
 	enum setting_id id = (enum setting_id)found;
 
+	if (found < 0 && *setting_moot_why(key))
+		return fault_set(f, FAULT_CONFIG, "%s has no effect: %s", shown, setting_moot_why(key));
 	if (found < 0 && setting_later(key, value, SCOPE_GLOBAL) != LATER_UNKNOWN)
 		return fault_set(f, FAULT_CONFIG, "%s is known to PgBouncer but not served by this version", shown);
 	if (found < 0) {

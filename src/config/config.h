@@ -49,6 +49,16 @@ struct user_conf {
 	struct overrides set;
 };
 
+/* One [peers] entry. */
+struct peer_conf {
+	struct list in_all; /* config->peers, in the file's order */
+	uint32_t id;        /* its peer_id */
+	char *host;         /* name, address or socket directory; "" is the default socket dir */
+	uint16_t port;      /* default 6432 */
+	int64_t pool_size;  /* requests that are on their way to it at once; -1: not given */
+	int line;
+};
+
 /* What the files of rules say. Counted: copies of a configuration share it. */
 struct access {
 	uint32_t refs;
@@ -60,7 +70,7 @@ struct config {
 	uint32_t refs;
 	char *path; /* absolute */
 	struct settings set;
-	struct list databases, users;
+	struct list databases, users, peers;
 	struct map db_by_name, user_by_name;
 	const struct db_conf *fallback; /* the "*" entry, or NULL */
 	struct access *access;          /* counted, never NULL */
@@ -89,6 +99,9 @@ void config_set(struct config *c);
 
 const struct db_conf *config_find_db(const struct config *c, const char *name); /* exact; not the fallback */
 const struct user_conf *config_find_user(const struct config *c, const char *name);
+const struct peer_conf *config_find_peer(const struct config *c, uint32_t id);
+uint32_t config_peer_size(const struct config *c, const struct peer_conf *p); /* 0: no limit */
+const char *config_peer_host(const struct config *c, const struct peer_conf *p);
 
 /* A setting as it holds for a user in a database: the user's override, else the database's, else the global one. db and
  * u may be NULL. */

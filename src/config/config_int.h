@@ -24,6 +24,13 @@ bool config_add_db(struct config *c, struct db_conf *d, bool *replaced);
 /* The user of that name, a new one if need be. NULL when out of memory. */
 struct user_conf *config_user(struct config *c, const char *name);
 
+/* Port 6432, in no configuration yet. NULL when out of memory. */
+struct peer_conf *peer_conf_new(uint32_t id);
+void peer_conf_free(struct peer_conf *p); /* takes it out of its configuration */
+/* Adds p, or puts it in the place of the one of that id, which is freed: true then. */
+bool config_add_peer(struct config *c, struct peer_conf *p);
+bool config_copy_peers(struct config *to, const struct config *from); /* false: out of memory */
+
 /* Puts a value in, in place of one that is there already; takes v over when it works. */
 bool overrides_put(struct overrides *o, enum setting_id id, struct setting_value *v);
 void overrides_free(struct overrides *o);

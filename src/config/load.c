@@ -197,6 +197,7 @@ struct entry {
 	char whose[300]; /* "database \"shop\": " */
 	struct db_conf *db;
 	struct user_conf *user;
+	struct peer_conf *peer;
 	bool hidden;
 	size_t byte;
 };
@@ -365,6 +366,52 @@ static void on_user(struct loading *l, const struct ini_place *at, const char *k
 		out_of_memory(l);
 }
 
+static void on_peer_pair(struct loading *l, struct entry *e, const char *key, const char *value)
+{
+	struct peer_conf *p = e->peer;
+	uint64_t n;
+
+	if (str_eq_nocase(key, "host")) {
+		if (!config_replace_text(&p->host, value))
+			out_of_memory(l);
+	} else if (str_eq_nocase(key, "port")) {
+		if (str_to_u64(value, 65535, &n) && n > 0)
+			p->port = (uint16_t)n;
+		else
+			error(l, e->at, "%sport: \"%.20s\" is not a number from 1 to 65535", e->whose, value);
+	} else if (str_eq_nocase(key, "pool_size")) {
+		if (strcmp(value, "-1") == 0)
+			p->pool_size = -1;
+		else if (str_to_u64(value, 1000000, &n))
+			p->pool_size = (int64_t)n;
+		else
+			error(l, e->at, "%spool_size: \"%.20s\" is not a number from 0 to 1000000", e->whose, value);
+	} else {
+		doubt(l, e->at, "%sunknown setting \"%.80s\"; a peer has host, port and pool_size", e->whose, key);
+	}
+}
+
+static void on_peer(struct loading *l, const struct ini_place *at, const char *key, const char *value)
+{
+	struct entry e = { .at = at };
+	uint64_t id;
+
+	if (!str_to_u64(key, PEER_ID_MAX, &id) || id == 0) {
+		error(l, at, "the name of a peer is its peer_id, a number from 1 to %d", PEER_ID_MAX);
+		return;
+	}
+	str_fmt(e.whose, sizeof e.whose, "peer %u: ", (unsigned)id);
+	e.peer = peer_conf_new((uint32_t)id);
+	if (!e.peer) {
+		out_of_memory(l);
+		return;
+	}
+	e.peer->line = at->line;
+	if (config_add_peer(l->c, e.peer))
+		warning(l, at, "%sis given again; this entry counts", e.whose);
+	each_pair(l, &e, value, on_peer_pair);
+}
+
 /* The files. */
 
 static bool on_entry(void *arg, const struct ini_place *at, const char *section, const char *key, const char *value)
@@ -376,14 +423,13 @@ static bool on_entry(void *arg, const struct ini_place *at, const char *section,
 		on_database(l, at, key, value);
 	} else if (str_eq_nocase(section, "users")) {
 		on_user(l, at, key, value);
+	} else if (str_eq_nocase(section, "peers")) {
+		on_peer(l, at, key, value);
 	} else if (!*section) {
 		error(l, at, "a setting before the first [section]");
 	} else if (strcmp(l->odd_section, section) != 0) {
 		(void)str_copy(l->odd_section, sizeof l->odd_section, section);
-		if (str_eq_nocase(section, "peers"))
-			doubt(l, at, "section [peers] is known to PgBouncer but not served by this version");
-		else
-			doubt(l, at, "unknown section [%s]; there are [sluice], [databases] and [users]", section);
+		doubt(l, at, "unknown section [%s]; there are [sluice], [databases], [users] and [peers]", section);
 	}
 	return !l->nomem;
 }
@@ -628,6 +674,8 @@ static void check_relations(struct loading *l)
 	check_console_users(l, &whole, SET_stats_users);
 	check_listeners(l, &whole);
 	check_sizes(l, &whole, "", NULL);
+	if (!list_empty(&l->c->peers) && !l->c->set.v[SET_peer_id].num)
+		warning(l, &whole, "peer_id is not set, so [peers] has no effect");
 	LIST_EACH (&l->c->databases, it) {
 		const struct db_conf *db = list_owner(it, struct db_conf, in_all);
 		char whose[300];

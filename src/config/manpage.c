@@ -79,6 +79,25 @@ static const char users[] = ".SH SECTION [USERS]\n"
 			    ".PP\n"
 			    "Settings for one user, in the same form, which go before those of a database:\n";
 
+static const char peers[] =
+	".SH SECTION [PEERS]\n"
+	".PP\n"
+	".IB peer_id \" = host=\" host \" port=\" port\n"
+	".PP\n"
+	"A client that cancels a statement does so on a new connection, which may come to another process where several listen "
+	"on one address. Each of them has its own peer_id, and here the places of all: a request for a client of another one is "
+	"forwarded there, up to three times. PgBouncer processes, 1.21 or newer, may be among them. The entry of the process "
+	"itself may stand here, so that all can have the same section.\n"
+	".TP\n.B host\n"
+	"A name, an address, or the directory of a unix socket, which begins with / or @, and which is the way to reach one of "
+	"several processes behind one port. Default: the directory unix_socket_dir. To a name or an address requests travel as "
+	"server_tls_sslmode says.\n"
+	".TP\n.B port\n"
+	"Default: 6432.\n"
+	".TP\n.B pool_size\n"
+	"How many requests are on their way at once; more wait, for cancel_wait_timeout at most. 0 is no limit. Default: "
+	"default_pool_size.\n";
+
 static const char auth_file[] =
 	".SH AUTHENTICATION FILE\n"
 	"The file that auth_file names has a line for each user:\n"
@@ -136,7 +155,7 @@ static const char later[] =
 	"These names are PgBouncer's, and this version does not do what they ask for. A file may hold them: at a start or a "
 	"reload each is a warning, unless its value asks for nothing. For\n"
 	".B \\-\\-check\n"
-	"a value other than PgBouncer's default is an error. The section [peers] is treated likewise.\n"
+	"a value other than PgBouncer's default is an error.\n"
 	".PP\n";
 
 static const char moot[] =
@@ -208,6 +227,7 @@ int main(void)
 	print_overrides(SCOPE_DATABASE);
 	fputs(users, stdout);
 	print_overrides(SCOPE_USER);
+	fputs(peers, stdout);
 	fputs(auth_file, stdout);
 	fputs(hba_file, stdout);
 	fputs(later, stdout);

@@ -97,6 +97,8 @@ void settings_man(FILE *out);
 void settings_man_text(FILE *out, const char *text);
 
 /* Names that PgBouncer's reference has and this version does not serve (later.def). */
+#define PEER_ID_MAX 65535 /* two bytes of a cancel key */
+
 struct later {
 	const char *name;
 	const char *def; /* PgBouncer's default */

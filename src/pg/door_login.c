@@ -79,6 +79,30 @@ void pg_login_free(struct pg_client *c)
 	end_login(c);
 }
 
+/* --- Cancel keys. With a peer_id two bytes of them name this process, and two bits say how often the request may yet
+ * be passed on; so does PgBouncer, and either may forward to the other. */
+
+#define KEY_HOPS UINT64_C(3)
+
+static uint32_t key_peer(uint64_t key)
+{
+	return (uint32_t)(key >> 48 & 0xff) | (uint32_t)(key >> 40 & 0xff) << 8;
+}
+
+/* One that nobody guesses: the process id in it is as random as the secret, and positive. */
+static bool make_key(uint64_t *key)
+{
+	uint64_t id = (uint64_t)config_num(config_now(), SET_peer_id, NULL, NULL);
+	if (!crypto_random(key, sizeof *key))
+		return false;
+	*key &= UINT64_C(0x7fffffffffffffff);
+	if (id) {
+		*key &= ~(UINT64_C(0xffff) << 40);
+		*key |= (id & 0xff) << 48 | (id >> 8) << 40 | KEY_HOPS;
+	}
+	return *key != 0;
+}
+
 void pg_welcome(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
@@ -88,9 +112,7 @@ void pg_welcome(struct session *s)
 	uint8_t *p;
 
 	end_login(c);
-	/* A key that nobody guesses: the process id is as random as the secret. */
-	if (!all || !crypto_random(&c->key, sizeof c->key) || !(c->key &= UINT64_C(0x7fffffffffffffff)) ||
-	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
+	if (!all || !make_key(&c->key) || !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
 		c->key = 0;
 		varset_put(all);
 		struct fault f;
@@ -268,12 +290,42 @@ static void authenticated(struct session *s)
 	session_login_done(s);
 }
 
+/* A key of another process of the group. True: it is closed when the request is through. */
+static bool forward_cancel(struct session *s, uint64_t key)
+{
+	uint32_t own = (uint32_t)config_num(config_now(), SET_peer_id, NULL, NULL), peer = key_peer(key);
+	uint8_t bytes[ENGINE_BYTES_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+
+	if (!own || peer == own || !config_find_peer(config_now(), peer))
+		return false;
+	if (!(key & KEY_HOPS)) {
+		log_warn(&s->log, "a cancel request went from peer to peer too often: is the peer_id of each its own?");
+		return false;
+	}
+	log_info(&s->log, "cancel request for peer %u", peer);
+	key--;
+	pg_begin(&o, 0);
+	pg_put_u32(&o, PG_CANCEL_CODE);
+	pg_put_u32(&o, (uint32_t)(key >> 32));
+	pg_put_u32(&o, (uint32_t)key);
+	pg_end(&o);
+	return session_forward_cancel(s, peer, &pg_engine, bytes, o.len);
+}
+
 static void cancel_request(struct session *s, struct rd body)
 {
-	uint64_t pid = rd_u32be(&body), key = pid << 32 | rd_u32be(&body);
+	uint64_t pid = rd_u32be(&body), key = pid << 32 | rd_u32be(&body), ours = key | KEY_HOPS;
 	struct map_node *n = NULL;
-	if (rd_done(&body))
+	if (rd_done(&body)) {
 		n = map_find(&by_key, &key, sizeof key, same_key);
+		if (!n) /* it was passed on to us */
+			n = map_find(&by_key, &ours, sizeof ours, same_key);
+		if (!n && forward_cancel(s, key)) {
+			stream_hold(&s->stream, HOLD_OWNER);
+			return;
+		}
+	}
 	if (n) {
 		struct pg_client *c = list_owner(n, struct pg_client, by_key);
 		log_info(&c->s.log, "cancel request");

@@ -5,6 +5,7 @@
 #include "core/loop.h"
 #include "core/str.h"
 #include "net/tls.h"
+#include "pool/peer.h"
 #include "route/route.h"
 
 #include <inttypes.h>
@@ -952,6 +953,12 @@ bool session_cancel(struct session *s, struct session *who)
 		ASSERT(false);
 	}
 	return false;
+}
+
+bool session_forward_cancel(struct session *who, uint32_t peer, const struct engine_ops *ops, const uint8_t *bytes,
+			    size_t n)
+{
+	return peer_forward(peer, ops, bytes, n, &who->in_resume, cancelled);
 }
 
 void sessions_check_dropped(void)

@@ -145,6 +145,11 @@ void session_close(struct session *s, const char *why);
  * closed when the request has reached the server, so that it may go on to the next statement only then; else close it
  * now. */
 bool session_cancel(struct session *s, struct session *who);
+/* who brought a cancel request for a client of another process. True: it is forwarded, and who is closed when it is
+ * through; else close it now. */
+struct engine_ops;
+bool session_forward_cancel(struct session *who, uint32_t peer, const struct engine_ops *ops, const uint8_t *bytes,
+			    size_t n);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);
 

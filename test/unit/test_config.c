@@ -72,16 +72,25 @@ static const struct {
 	{ "cut line", "listen_port\nuser = x\n",
 	  "E m:5 not understood: neither [section], nor key = value, nor %include, nor a comment\n" },
 	{ "unknown section", "[nowhere]\na=1\nb=2\n",
-	  "? m:6 unknown section [nowhere]; there are [sluice], [databases] and [users]\n" },
-	{ "peers", "[peers]\n1 = host=a\n", "? m:6 section [peers]" LATER },
+	  "? m:6 unknown section [nowhere]; there are [sluice], [databases], [users] and [peers]\n" },
+	{ "peers", "peer_id = 2\n[peers]\n1 = host=a\n2 = host=/x port=7000 pool_size=-1\n65535 =\n", "" },
+	{ "peers without an id", "[peers]\n1 = host=a\n", "W m:0 peer_id is not set, so [peers] has no effect\n" },
+	{ "bad peers",
+	  "peer_id = 2\n[peers]\nx = host=a\n0 = host=a\n65536 = host=a\n1 = port=0\n1 = pool_size=x dbname=z\n",
+	  "E m:7 the name of a peer is its peer_id, a number from 1 to 65535\n"
+	  "E m:8 the name of a peer is its peer_id, a number from 1 to 65535\n"
+	  "E m:9 the name of a peer is its peer_id, a number from 1 to 65535\n"
+	  "E m:10 peer 1: port: \"0\" is not a number from 1 to 65535\n"
+	  "W m:11 peer 1: is given again; this entry counts\n"
+	  "E m:11 peer 1: pool_size: \"x\" is not a number from 0 to 1000000\n"
+	  "? m:11 peer 1: unknown setting \"dbname\"; a peer has host, port and pool_size\n" },
 	{ "not for all databases", "load_balance_hosts = disable\n",
 	  "? m:5 load_balance_hosts is a setting of single databases, for [databases]\n" },
 
-	{ "later, off", "peer_id = 0\nauth_ldap_options =\n", "" },
+	{ "later, off", "auth_ldap_options =\n", "" },
 	{ "moot", "sbuf_loopcnt = 5\nsuspend_timeout = 20\n",
 	  "W m:6 suspend_timeout has no effect: there is no SUSPEND, as in PgBouncer 1.26 itself\n" },
-	{ "later, wanted", "peer_id = 5\nauth_ldap_options = /x\n",
-	  "? m:5 peer_id" LATER "? m:6 auth_ldap_options" LATER },
+	{ "later, wanted", "auth_ldap_options = /x\n", "? m:5 auth_ldap_options" LATER },
 	{ "later, a word", "auth_type = pam\n", "E m:5 auth_type = pam" LATER },
 
 	{ "no HBA file", "auth_type = hba\n", "E m:0 auth_type = hba needs auth_hba_file\n" },
@@ -394,7 +403,7 @@ static void test_environment(void)
 	setenv("SLUICE_POOL_MOED", "x", 1);
 	setenv("SLUICE_", "x", 1);
 	setenv("SLUICE_BIN", "x", 1);
-	setenv("SLUICE_PEER_ID", "5", 1);
+	setenv("SLUICE_AUTH_LDAP_OPTIONS", "x", 1);
 	setenv("SLUICE_LOAD_BALANCE_HOSTS", "disable", 1);
 	struct config *c = load(PRE "listen_port = 6000\n", false, &told);
 	if (check("loaded", c != NULL)) {
@@ -406,7 +415,7 @@ static void test_environment(void)
 	check("nearest",
 	      strstr(told.text, "W environment:0 SLUICE_POOL_MOED: unknown setting; did you mean pool_mode?\n"));
 	check("unknown", strstr(told.text, "W environment:0 SLUICE_BIN: unknown setting\n"));
-	check("later", strstr(told.text, "W environment:0 SLUICE_PEER_ID is known to PgBouncer"));
+	check("later", strstr(told.text, "W environment:0 SLUICE_AUTH_LDAP_OPTIONS is known to PgBouncer"));
 	config_put(c);
 	setenv("SLUICE_LISTEN_PORT", "many", 1);
 	check("a bad value", !load(PRE, false, &told));
@@ -438,7 +447,8 @@ static void test_running(void)
 		{ "pool_mode", "x", "one of session", "" },
 		{ "listen_port", "7000", "cannot be changed without a restart", "" },
 		{ "load_balance_hosts", "disable", "single databases", "" },
-		{ "peer_id", "1", "known to PgBouncer but not served", "" },
+		{ "auth_ldap_options", "x", "known to PgBouncer but not served", "" },
+		{ "sbuf_loopcnt", "9", "sbuf_loopcnt has no effect", "" },
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		f = (struct fault){ .kind = FAULT_NONE };
