@@ -148,9 +148,7 @@ static bool expect_it(struct session *s, uint8_t type, struct expect_entry *x)
 	return false;
 }
 
-/* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
- */
-static bool send_failure(struct session *s, const struct fault *f)
+bool pg_send_failure(struct session *s, const struct fault *f)
 {
 	static const uint8_t query[] = { PG_QUERY, 0, 0, 0, 12, 'S', 'L', 'U', 'I', 'C', 'E', '_', 0 };
 	struct pg_server *p = pg_server_of(s->server);
@@ -174,9 +172,8 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	struct pg_client *c = pg_client_of(s);
 	struct rd at = *in;
 	struct pg_msg m = { .type = PG_QUERY };
-	uint32_t pins;
 	struct fault f;
-	bool is_whole = total <= STREAM_KEEP_MAX;
+	bool is_scripted = false, is_whole = total <= STREAM_KEEP_MAX;
 
 	if (is_whole && pg_frame(&at, total, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
@@ -188,13 +185,19 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	}
 	const char *text = (const char *)m.body.p;
 	size_t len = strnlen(text, rd_left(&m.body));
-	bool changes = pg_track_look(c, text, len, &pins);
-	if (pins && pg_pins_are_refused(c, pins, &f))
-		return send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
-	if (!changes)
+	struct pg_look look = pg_track_look(c, text, len);
+	if (look.speaks && is_whole && len + 1 == rd_left(&m.body) && shares_statements(s))
+		is_scripted = !pg_pins_are_refused(c, look.pins, &f);
+	else if (look.prepares)
+		look.pins |= PIN_PREPARED;
+	if (is_scripted)
+		return pg_script_query(c, text, len, look.changes);
+	if (look.pins && pg_pins_are_refused(c, look.pins, &f))
+		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	if (!look.changes && !look.pins)
 		return PG_PASS_AS_IT_IS;
 	if (!is_whole) { /* too long to be remembered, and too odd to be understood */
-		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
+		session_pin(s, (look.pins | PIN_SETTING) & ~s->pins);
 		return PG_PASS_AS_IT_IS;
 	}
 	x->flags = EXPECT_CHANGES;
@@ -331,6 +334,10 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
 			pg_protocol_fault(s, "PQexec disallowed");
 			return false;
+		}
+		if (c->names && s->state == SESSION_IDLE && pg_deallocate_without_server(c, *in)) {
+			skip(c, total);
+			return true;
 		}
 		return begin_pass(s, in, type, total);
 	case PG_SYNC:

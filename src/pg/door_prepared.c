@@ -46,7 +46,7 @@ static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expe
 
 static void prepared_gone(struct pg_cache *cache, struct pg_prepared *s, uint8_t kind, enum expect_end how)
 {
-	if (kind == EXPECT_PARSE) {
+	if (kind != EXPECT_CLOSE) {
 		s->pending = false;
 		if (how != EXPECT_ANSWERED)
 			pg_prepared_drop(cache, s);
@@ -240,6 +240,59 @@ static bool make_room(struct said *m)
 	return true;
 }
 
+/* Has the server run SQL's PREPARE, of a text as door_script.c remembers it, within the batch. s: what it makes there,
+ * or NULL. */
+static bool run_prepare(struct said *m, const char *name, const struct istr *text, struct pg_prepared *s)
+{
+	static const char own[] = PG_SERVER_NAME "PREPARE";
+	static const uint8_t kinds[] = { EXPECT_PARSE, EXPECT_BIND, EXPECT_EXECUTE, EXPECT_CLOSE, EXPECT_CLOSE };
+	size_t n = 5 * PG_HEADER + 8 * sizeof own + 2 * strlen(name) + text->len + 64;
+	for (size_t i = 0; i < sizeof kinds; i++)
+		if (!expect_one(m, &(struct expect_entry){ .kind = kinds[i],
+							   .flags = EXPECT_OWN,
+							   .prepared = kinds[i] == EXPECT_EXECUTE ? s : NULL }))
+			return false;
+	uint8_t *bytes = malloc(n);
+	if (!bytes)
+		return false;
+	struct pg_out o = pg_out(bytes, n);
+	pg_begin(&o, PG_PARSE);
+	pg_put(&o, own, sizeof own);
+	pg_put(&o, "PREPARE \"", 9);
+	for (const char *c = name; *c; c++) {
+		if (*c == '"')
+			pg_put_u8(&o, '"');
+		pg_put_u8(&o, (uint8_t)*c);
+	}
+	pg_put_u8(&o, '"');
+	pg_put(&o, text->s + 1, text->len); /* and its NUL */
+	pg_put_u16(&o, 0);
+	pg_end(&o);
+	pg_begin(&o, PG_BIND);
+	pg_put(&o, own, sizeof own);
+	pg_put(&o, own, sizeof own);
+	pg_put_u16(&o, 0);
+	pg_put_u16(&o, 0);
+	pg_put_u16(&o, 0);
+	pg_end(&o);
+	pg_begin(&o, PG_EXECUTE);
+	pg_put(&o, own, sizeof own);
+	pg_put_u32(&o, 0);
+	pg_end(&o);
+	pg_begin(&o, PG_CLOSE);
+	pg_put_u8(&o, 'P');
+	pg_put(&o, own, sizeof own);
+	pg_end(&o);
+	pg_begin(&o, PG_CLOSE);
+	pg_put_u8(&o, 'S');
+	pg_put(&o, own, sizeof own);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	stream_put_copy(&m->p->sv.stream, o.p, o.len);
+	free(bytes);
+	return true;
+}
+
 /* Sends a Parse of this text under a new number; whose: the entry's flags, and the client's name for it or NULL. */
 static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsigned flags, struct pg_name *n)
 {
@@ -253,10 +306,12 @@ static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsi
 		n->refs++;
 		n->batch = m->p->cache.batch;
 	}
-	if (!expect_one(m, &(struct expect_entry){
-				   .kind = EXPECT_PARSE, .flags = (uint8_t)flags, .prepared = s, .name = n }))
-		return NULL;
 	pg_prepared_name(s, name);
+	if (text->s[0] == SCRIPT_MARK)
+		return run_prepare(m, name, text, s) ? s : NULL;
+	if (!expect_one(m, &(struct expect_entry){
+				   .kind = EXPECT_PARSE, .flags = (uint16_t)flags, .prepared = s, .name = n }))
+		return NULL;
 	put_parse(m->p, name, text);
 	return s;
 }
@@ -278,11 +333,16 @@ static enum pg_pass fail_with(struct said *m, const struct fault *f)
 
 /* --- Waiting */
 
+enum pg_pass pg_wait_for_sync(struct pg_client *c)
+{
+	c->waits = true;
+	stream_hold(&c->s.stream, HOLD_OWNER);
+	return PG_PASS_WAIT;
+}
+
 static enum pg_pass wait_for_sync(struct said *m)
 {
-	m->c->waits = true;
-	stream_hold(&m->c->s.stream, HOLD_OWNER);
-	return PG_PASS_WAIT;
+	return pg_wait_for_sync(m->c);
 }
 
 /* It was changed in a batch before this one, and how that ends is not known yet. */
@@ -309,12 +369,28 @@ static bool must_see_it(const struct said *m)
 	return m->p->txn == 'E' || m->p->expect.ends > 0;
 }
 
+void pg_too_many_names(struct fault *f)
+{
+	fault_set(f, FAULT_PROTO, "too many prepared statements: this client has %u", PG_NAMES_MAX);
+	fault_sqlstate(f, "53400");
+	fault_hint(f, "Deallocate those that are not used any more.");
+}
+
+bool pg_statements_make_room(struct pg_client *c)
+{
+	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
+	if (make_room(&m))
+		return true;
+	(void)no_memory(&m);
+	return false;
+}
+
 /* --- Parse */
 
 static enum pg_pass parse_unnamed(struct said *m, const struct istr *text, unsigned flags)
 {
 	struct expect_entry x = { .kind = EXPECT_PARSE,
-				  .flags = (uint8_t)(flags | (m->changes ? EXPECT_SETS : 0)),
+				  .flags = (uint16_t)(flags | (m->changes ? EXPECT_SETS : 0)),
 				  .text = text ? istr_ref(text) : NULL };
 	unnamed_will_be(m->c, m->p, &x);
 	return expect_one(m, &x) ? PG_PASS_AS_IT_IS : no_memory(m);
@@ -338,9 +414,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 		return fail_with(m, &f);
 	}
 	if (!n && pg_names_count(c->names) >= PG_NAMES_MAX) {
-		fault_set(&f, FAULT_PROTO, "too many prepared statements: this client has %u", PG_NAMES_MAX);
-		fault_sqlstate(&f, "53400");
-		fault_hint(&f, "Deallocate those that are not used any more.");
+		pg_too_many_names(&f);
 		return fail_with(m, &f);
 	}
 	n = pg_name_get(&c->names, name, len);
@@ -356,6 +430,26 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_PARSE, .flags = EXPECT_INVENTED, .name = n }))
 		return no_memory(m);
 	return PG_PASS_DROP;
+}
+
+/* A Parse of EXECUTE or DEALLOCATE: the server is to have what the client means by the name under just that, and is the
+ * client's from then on. Only what PREPARE made; what a Parse made is not known to SQL here. */
+static bool speaks_of_statement(struct said *m, const struct istr *text)
+{
+	char name[SQL_IDENT_MAX + 1];
+	struct sql_reader r;
+	struct sql_stmt st;
+	unsigned mode = pg_sql_mode(m->c);
+	sql_read_init(&r, text->s, strnlen(text->s, text->len), mode, NULL, 0);
+	if (!sql_read(&r, &st) || st.kind == SQL_PREPARE || !st.name.len ||
+	    sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
+		return true;
+	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
+	if (!n || !n->text || n->text->s[0] != SCRIPT_MARK || n->is_pinned)
+		return true;
+	n->is_pinned = true;
+	session_pin(&m->c->s, PIN_PREPARED & ~m->c->s.pins);
+	return run_prepare(m, name, n->text, NULL);
 }
 
 /* body: of the whole message. */
@@ -374,15 +468,20 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		text = istr_get((const char *)body.p, rd_left(&body));
 	if (!text)
 		return no_memory(m);
-	uint32_t pins = 0;
+	struct pg_look look = { .changes = m->c->unnamed.changes };
 	if (len || text != last)
-		m->changes = pg_track_look(m->c, text->s, strnlen(text->s, text->len), &pins);
-	else
-		m->changes = m->c->unnamed.changes;
+		look = pg_track_look(m->c, text->s, strnlen(text->s, text->len));
+	if (look.prepares)
+		look.pins |= PIN_PREPARED;
+	m->changes = look.changes || look.pins;
 	struct fault f;
-	if (pins && pg_pins_are_refused(m->c, pins, &f)) {
+	if (look.pins && pg_pins_are_refused(m->c, look.pins, &f)) {
 		istr_put(text);
 		return fail_with(m, &f);
+	}
+	if (look.speaks && !speaks_of_statement(m, text)) {
+		istr_put(text);
+		return no_memory(m);
 	}
 	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text, 0);
 	istr_put(text);
@@ -573,10 +672,11 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 {
 	struct session *s = &m->c->s;
 	struct fault f;
-	uint32_t pins;
 	if (m->total > PG_LOOK_BYTES && rd_left(&at) < PG_LOOK_BYTES - PG_HEADER - 1)
 		return PG_PASS_WAIT;
-	m->changes = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)), &pins);
+	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
+	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
+	m->changes = look.changes || pins;
 	if (pins && pg_pins_are_refused(m->c, pins, &f))
 		return fail_with(m, &f);
 	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
@@ -643,6 +743,8 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 	struct pg_msg whole;
 	struct rd at = *in;
 
+	if (m.p->script)
+		return wait_for_sync(&m);
 	if (type == PG_BIND)
 		return bind_statement(&m, in);
 	if (type == PG_PARSE && total > STREAM_KEEP_MAX)
@@ -695,11 +797,13 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 		return false;
 	struct pg_name *n = pg_name_find(c->names, name, len);
 	const struct istr *text = n ? NULL : istr_get((const char *)m.body.p, rd_left(&m.body));
-	uint32_t pins = 0;
-	bool changes = text && pg_track_look(c, text->s, strnlen(text->s, text->len), &pins);
-	if (text && !pins && is_known(c->s.pool, text) && (n = pg_name_get(&c->names, name, len))) {
+	struct pg_look look = { 0 };
+	if (text)
+		look = pg_track_look(c, text->s, strnlen(text->s, text->len));
+	if (text && !look.pins && !look.speaks && is_known(c->s.pool, text) &&
+	    (n = pg_name_get(&c->names, name, len))) {
 		pg_name_set(n, istr_ref(text));
-		n->changes = changes;
+		n->changes = look.changes;
 		stream_put_span(&c->s.stream, complete, sizeof complete);
 		c->s.pool->stats.v[STAT_client_parse_count]++;
 		ok = true;

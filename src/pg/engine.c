@@ -84,6 +84,7 @@ static void free_server(struct server *sv)
 	struct pg_server *p = pg_server_of(sv);
 	end_login(p);
 	expect_free(&p->expect);
+	pg_script_free(p);
 	pg_cache_free(&p->cache);
 	varset_put(p->syncing);
 	varset_put(p->said_before);
@@ -702,6 +703,9 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 		}
 		p->failed = false;
 		p->done = 0;
+		const struct expect_entry *ends = expect_next(&p->expect);
+		if (p->script && ends && ends->flags & EXPECT_SCRIPT)
+			pg_script_free(p);
 		return ready(p, txn);
 	}
 	case PG_PARAMETER_STATUS:
@@ -741,7 +745,8 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			}
 			if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
 				stream_put_copy(to, x->text->s, x->text->len);
-			else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)))
+			else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)) &&
+				 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
 				stream_put_span(to, at, n);
 		}
 		if (x && x->number && casts_doubt(&e))
@@ -775,15 +780,16 @@ static bool note_change(struct pg_server *p, const struct expect_entry *x, const
 }
 
 /* Looks at a CommandComplete where it may matter. False: more has to come first, or the session is closed. */
-static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total)
+static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total, struct stream **to)
 {
 	struct session *s = p->own ? NULL : p->sv.session;
 	const struct expect_entry *x = s ? expect_next(&p->expect) : NULL;
+	bool is_scripted = p->script && !p->own && (!s || (x && x->flags & EXPECT_SCRIPT));
 	bool changes = x && x->flags & EXPECT_CHANGES, in_xact = s && pg_client_of(s)->track;
 	struct rd at = *in;
 	struct pg_msg m;
 
-	if (!changes && !in_xact && total != PG_HEADER + sizeof "DEALLOCATE ALL" &&
+	if (!changes && !in_xact && !is_scripted && total != PG_HEADER + sizeof "DEALLOCATE ALL" &&
 	    total != PG_HEADER + sizeof "DISCARD ALL")
 		return true;
 	if (pg_frame(&at, total, &m) != FRAME_OK)
@@ -803,6 +809,23 @@ static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total
 		}
 		varset_put(p->sv.said);
 		p->sv.said = none;
+	}
+	if (is_scripted) {
+		unsigned nth = 0;
+		switch (pg_script_step(p, &nth)) {
+		case PG_STEP_TOLD:
+			p->done = nth;
+			break;
+		case PG_STEP_OWN:
+			*to = NULL;
+			return true;
+		case PG_STEP_WRONG:
+			broken(&p->sv, "more statements are complete than were sent");
+			return false;
+		case PG_STEP_NO_MEMORY:
+			no_memory(&p->sv);
+			return false;
+		}
 	}
 	bool is_query = x && x->kind == EXPECT_QUERY;
 	if (changes && !note_change(p, x, tag))
@@ -899,11 +922,11 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		if (p->own)
 			own_error(p, rd_of("", 0));
 	}
-	if (type == PG_COMMAND_COMPLETE && !look_at_tag(p, in, total))
+	if (type == PG_COMMAND_COMPLETE && !look_at_tag(p, in, total, &to))
 		return false;
 	if (is_reply(type)) {
 		const struct expect_entry *x = expect_next(&p->expect);
-		if (x && x->flags & EXPECT_OWN && (type == PG_PARSE_COMPLETE || type == PG_CLOSE_COMPLETE))
+		if (x && x->flags & EXPECT_OWN)
 			to = NULL;
 		expect_reply(&p->expect);
 	}

@@ -33,7 +33,8 @@ enum {
 	EXPECT_CHANGES = 16, /* it changes the session; text: the statement, or the Parse's body */
 	EXPECT_LONG = 32,    /* a Parse that is too long to be remembered: `text` is NULL */
 	EXPECT_USES = 64,    /* `name` is not changed: it is what the client calls the statement */
-	EXPECT_SETS = 128    /* what it parses changes the session when it is executed */
+	EXPECT_SETS = 128,   /* what it parses changes the session when it is executed */
+	EXPECT_SCRIPT = 256  /* a Query that was sent changed: door_script.c; text: as the client said it */
 };
 
 enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
@@ -44,7 +45,8 @@ enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };
 	       * many replies as fit in its buffer of 8 KB, which are fewer. */
 
 struct expect_entry {
-	uint8_t kind, flags;
+	uint8_t kind;
+	uint16_t flags;
 	uint32_t number; /* of the server's statement that it uses, or 0 */
 	/* What it changes, for `gone` to keep or to undo: prepared.h. */
 	struct pg_name *name;         /* counted: the client's */

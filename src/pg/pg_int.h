@@ -65,6 +65,7 @@ struct pg_server {
 	struct pg_engine_state *login;    /* owned; while it logs in */
 	const struct varset *said_before; /* counted: sv.said before the transaction that changed it; NULL mostly */
 	const struct varset *syncing;     /* counted: what is being set, of that which is not reported */
+	struct pg_script *script;         /* owned: of the Query under way; NULL mostly */
 	uint32_t done;                    /* statements of the Query under way that are complete */
 	bool failed;                      /* an error was answered since the last ReadyForQuery */
 	uint32_t left;                    /* bytes of the message that is passing from the server */
@@ -99,6 +100,9 @@ bool pg_is_tracked(const char *name);
 /* Is it reported, and not to be set? */
 bool pg_is_fixed(const char *name);
 
+/* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
+ * False: the session is closed. */
+bool pg_send_failure(struct session *s, const struct fault *f);
 /* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);
 void pg_tell(struct session *s, const struct fault *f, bool is_fatal);
@@ -112,7 +116,7 @@ void pg_login_free(struct pg_client *c); /* also takes it out of the directory o
 void pg_login_bytes(struct session *s, struct rd *in);
 void pg_welcome(struct session *s);
 
-/* door_prepared.c: what becomes of a message; its header is at the cursor. */
+/* What becomes of a message; its header is at the cursor. */
 enum pg_pass {
 	PG_PASS_AS_IT_IS, /* it is to be passed on, and stands in the queue of what is expected */
 	PG_PASS_DROP,     /* it is dropped: all is said */
@@ -120,6 +124,13 @@ enum pg_pass {
 	PG_PASS_WAIT,     /* it has to wait */
 	PG_PASS_FAILED    /* the session is closed */
 };
+
+/* door_prepared.c: the message has to wait for what is under way. */
+enum pg_pass pg_wait_for_sync(struct pg_client *c);
+/* Closes what the server has too many of. False: the session is closed. */
+bool pg_statements_make_room(struct pg_client *c);
+void pg_too_many_names(struct fault *f);
+
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
@@ -138,6 +149,20 @@ void pg_unnamed_is(struct pg_client *c, const struct istr *text);
 bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to);
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
+
+/* door_script.c: a Query that says PREPARE, EXECUTE or DEALLOCATE, of a client that is linked; changes: its session. */
+enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes);
+/* The Query at the cursor, of a client that is not linked: true when it is answered here, as it only deallocates one of
+ * its statements. */
+bool pg_deallocate_without_server(struct pg_client *c, struct rd in);
+/* A statement of it is complete; *nth: which one of the client's it was. */
+enum pg_step { PG_STEP_TOLD, PG_STEP_OWN, PG_STEP_WRONG, PG_STEP_NO_MEMORY };
+enum pg_step pg_script_step(struct pg_server *p, unsigned *nth);
+/* It has failed; body: of the ErrorResponse. True when the client has been told. */
+bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd body, struct stream *to);
+void pg_script_free(struct pg_server *p); /* it has been answered */
+/* What a PREPARE made begins with this, where a Parse's has its query. */
+#define SCRIPT_MARK '\1'
 
 /* ask.c: the exchange in this protocol, for clients that have a sink. The header of a message is at the cursor: what
  * becomes of it. False: leave it there. */

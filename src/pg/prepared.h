@@ -27,7 +27,8 @@ struct pg_name {
 	uint32_t uses;           /* others */
 	uint32_t batch;          /* of the server, when it was last changed */
 	uint32_t len;
-	bool changes; /* it changes its session: track.h */
+	bool changes;   /* it changes its session: track.h */
+	bool is_pinned; /* the server has it under this very name, and is the client's */
 	char name[];
 };
 

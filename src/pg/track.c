@@ -72,8 +72,7 @@ static unsigned mode_of(const struct varset *vars)
 	return mode;
 }
 
-/* How this client's texts are read. */
-static unsigned mode(struct pg_client *c)
+unsigned pg_sql_mode(struct pg_client *c)
 {
 	if (c->mode_of != c->s.vars) {
 		varset_put(c->mode_of);
@@ -92,8 +91,6 @@ static uint32_t pins_of(const struct sql_stmt *st)
 		pins |= PIN_TEMP;
 	if (st->kind == SQL_DECLARE && st->flags & SQL_HOLD)
 		pins |= PIN_HOLD;
-	if (st->kind == SQL_PREPARE)
-		pins |= PIN_PREPARED;
 	if (st->kind == SQL_LOAD)
 		pins |= PIN_LOAD;
 	if (st->kind == SQL_DO)
@@ -128,19 +125,21 @@ static bool changes(const struct sql_stmt *st)
 	}
 }
 
-bool pg_track_look(struct pg_client *c, const char *text, size_t len, uint32_t *pins)
+struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 {
 	struct sql_reader r;
 	struct sql_stmt st;
-	bool any = false;
-	*pins = 0;
-	sql_read_init(&r, text, len, mode(c), functions(), 0);
+	struct pg_look look = { 0 };
+	sql_read_init(&r, text, len, pg_sql_mode(c), functions(), 0);
 	while (sql_read(&r, &st)) {
-		uint32_t more = pins_of(&st);
-		*pins |= more;
-		any |= more || changes(&st);
+		uint32_t pins = pins_of(&st);
+		look.pins |= pins;
+		look.changes |= pins || changes(&st);
+		look.prepares |= st.kind == SQL_PREPARE;
+		look.speaks |= st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES ||
+			       (st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL));
 	}
-	return any;
+	return look;
 }
 
 /* --- Transactions */
@@ -367,16 +366,16 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
 	bool ok = value != NULL;
 	if (ok && st->flags & SQL_CONFIG) {
-		if (sql_string_decode(text + st->name.at, st->name.len, mode(c), name, sizeof name) < 0 ||
-		    sql_string_decode(text + st->value.at, st->value.len, mode(c), value, VALUE_MAX) < 0)
+		if (sql_string_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name, sizeof name) < 0 ||
+		    sql_string_decode(text + st->value.at, st->value.len, pg_sql_mode(c), value, VALUE_MAX) < 0)
 			pin(c, PIN_SETTING);
 		else
 			ok = set(c, p, name, value);
-	} else if (ok && sql_setting_name(text, mode(c), st, name, sizeof name) < 0) {
+	} else if (ok && sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0) {
 		pin(c, PIN_SETTING);
 	} else if (ok && (st->kind == SQL_RESET || st->flags & SQL_DEFAULT)) {
 		ok = reset(c, p, name);
-	} else if (ok && sql_setting_value(text, mode(c), st, value, VALUE_MAX) < 0) {
+	} else if (ok && sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) < 0) {
 		if (!is_reported(c, name))
 			pin(c, PIN_SETTING);
 	} else if (ok) {
@@ -399,12 +398,18 @@ static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
 	return reset_all(c, p, true);
 }
 
+/* Under the client's own name, not as door_script.c says it. */
+static bool prepares_itself(const struct pg_server *p, const struct sql_stmt *st)
+{
+	return st->kind == SQL_PREPARE && !p->script;
+}
+
 static bool apply(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)
 {
 	char name[SQL_IDENT_MAX + 1];
 	if (!begin_xact(c, p))
 		return false;
-	pin(c, pins_of(st));
+	pin(c, pins_of(st) | (prepares_itself(p, st) ? PIN_PREPARED : 0u));
 	if (st->calls & SQL_CALL_UNLOCK_ALL)
 		c->s.pins &= ~(uint32_t)PIN_LOCK;
 	switch (st->kind) {
@@ -434,7 +439,7 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	case SQL_SAVEPOINT:
 	case SQL_RELEASE:
 	case SQL_ROLLBACK_TO:
-		if (sql_ident_decode(text + st->name.at, st->name.len, mode(c), name) < 0) {
+		if (sql_ident_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name) < 0) {
 			pin(c, PIN_SETTING);
 			return true;
 		}
@@ -454,11 +459,11 @@ bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, s
 	struct sql_stmt st;
 	struct fault f;
 	bool ok = true;
-	sql_read_init(&r, text, len, mode(c), functions(), 0);
+	sql_read_init(&r, text, len, pg_sql_mode(c), functions(), 0);
 	while (sql_read(&r, &st)) {
 		if (st.kind == SQL_EMPTY || nth-- > 0)
 			continue;
-		if (pins_of(&st) || changes(&st))
+		if (pins_of(&st) || changes(&st) || prepares_itself(p, &st))
 			ok = apply(c, p, text, &st);
 		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK)
 			pg_track_tag(c, p, tag);

@@ -18,11 +18,19 @@ struct pg_client;
 struct pg_server;
 struct pg_track; /* of a client: the transaction it is in, and what RESET goes back to */
 
-/* Does any statement of this text change what the session is? *pins: those that it would get by it. */
-bool pg_track_look(struct pg_client *c, const char *text, size_t len, uint32_t *pins);
+/* What a text does. */
+struct pg_look {
+	bool changes;  /* a statement of it changes what the session is */
+	bool prepares; /* PREPARE */
+	bool speaks;   /* of a prepared statement: PREPARE, EXECUTE, DEALLOCATE */
+	uint32_t pins; /* those that the session would get by it; none for PREPARE */
+};
+struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
+/* How this client's texts are read: sql/lexer.h. */
+unsigned pg_sql_mode(struct pg_client *c);
 /* Does pin_policy refuse a statement that would get the client these? f: why. */
 bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f);
-/* The nth statement (0: the first) of a text that pg_track_look() said yes to is complete. False: the session is
+/* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. False: the session is
  * closed.
  */
 bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,

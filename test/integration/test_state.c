@@ -166,18 +166,19 @@ static void test_startup(void)
 
 static const struct {
 	const char *pin, *begin, *end;
+	bool extended_only;
 } pins[] = {
-	{ "listen", "listen x", "unlisten *" },
-	{ "temporary", "create temp table t (i int)", "discard temp" },
-	{ "temporary", "select 1 into temp t", "discard all" },
-	{ "cursor", "declare c cursor with hold for select 1", "close all" },
-	{ "advisory_lock", "select pg_advisory_lock(1)", "select pg_advisory_unlock_all()" },
-	{ "prepared", "prepare p as select 1", "deallocate all" },
-	{ "do", "do $$ begin perform 1; end $$", "discard all" },
-	{ "load", "load 'plpgsql'", "discard all" },
-	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all" },
-	{ "function", "select public.sets_something()", "discard all" },
-	{ "advisory_lock,temporary", NULL, NULL },
+	{ "listen", "listen x", "unlisten *", false },
+	{ "temporary", "create temp table t (i int)", "discard temp", false },
+	{ "temporary", "select 1 into temp t", "discard all", false },
+	{ "cursor", "declare c cursor with hold for select 1", "close all", false },
+	{ "advisory_lock", "select pg_advisory_lock(1)", "select pg_advisory_unlock_all()", false },
+	{ "prepared", "prepare p as select 1", "deallocate all", true },
+	{ "do", "do $$ begin perform 1; end $$", "discard all", false },
+	{ "load", "load 'plpgsql'", "discard all", false },
+	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all", false },
+	{ "function", "select public.sets_something()", "discard all", false },
+	{ "advisory_lock,temporary", NULL, NULL, false },
 };
 
 static void test_pins(void)
@@ -187,7 +188,7 @@ static void test_pins(void)
 	PGconn *a = client(NULL), *boss = console();
 	sql(a, "create or replace function sets_something() returns int language sql as 'select 1'");
 	for (size_t i = 0; i < COUNT(pins) && pins[i].begin; i++)
-		for (int extended = 0; extended < 2; extended++) {
+		for (int extended = pins[i].extended_only; extended < 2; extended++) {
 			(extended ? run_one_extended : run_one)(a, pins[i].begin);
 			check_str(pins[i].begin, show(boss, "clients", "database", "test", "pins"), pins[i].pin);
 			check_eq(pins[i].begin, show_int(boss, "pools", "database", "test", "sv_active"), 1);

@@ -1,0 +1,640 @@
+/* door_script.c - SQL's own PREPARE, EXECUTE and DEALLOCATE in a Query, said again with the names that this server has.
+ * PostgreSQL docs: PREPARE, EXECUTE, DEALLOCATE; Message Flow: Simple Query.
+ * A client's statements have one name space, whether a Parse or a PREPARE made them (prepared.h). What a PREPARE makes
+ * is remembered as SCRIPT_MARK and what stood behind its name. The text of a Query that says one of the three is sent
+ * changed, with statements of the house's own in it; steps say what becomes of each CommandComplete. */
+#include "pg/pg_int.h"
+
+#include "core/assert.h"
+#include "core/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX  256u
+#define FIELDS_MAX 20u         /* of an ErrorResponse */
+#define SCRIPT_MAX (16u << 20) /* bytes of the text that is sent */
+
+enum what {
+	STEP_OTHER,       /* a statement as the client said it */
+	STEP_OWN,         /* nobody hears of it */
+	STEP_OWN_PREPARE, /* and the server has `text` then */
+	STEP_PREPARE,     /* the client's `name` is `text`, and the server has it */
+	STEP_DEALLOCATE,  /* the client's `name` is gone */
+	STEP_CLEAR,       /* all are */
+	STEP_FAIL         /* the client hears `text` instead of what the server says */
+};
+
+struct step {
+	uint8_t what;
+	unsigned nth;                   /* the client's statement */
+	uint32_t number;                /* of the server's statement; 0: none */
+	const struct istr *name, *text; /* counted */
+	long moved; /* characters by which what follows the name stands further on than in the client's text */
+};
+
+struct pg_script {
+	const struct istr *said; /* counted: the client's text */
+	bool changes;            /* its session: track.h */
+	unsigned n, at, cap;
+	struct step *steps; /* owned */
+};
+
+struct builder {
+	struct pg_client *c;
+	struct pg_server *p;
+	struct pg_script *script;
+	struct sb sql;
+	const char *text; /* the client's */
+	size_t done;      /* bytes of it that are in sql */
+	unsigned nth;
+	bool no_memory;
+};
+
+void pg_script_free(struct pg_server *p)
+{
+	struct pg_script *s = p->script;
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->n; i++) {
+		istr_put(s->steps[i].name);
+		istr_put(s->steps[i].text);
+	}
+	istr_put(s->said);
+	free(s->steps);
+	free(s);
+	p->script = NULL;
+}
+
+/* --- Building */
+
+/* Takes the references over. */
+static void step(struct builder *b, const struct step *x)
+{
+	struct pg_script *s = b->script;
+	if (s->n == s->cap) {
+		unsigned cap = s->cap ? s->cap * 2 : 4;
+		struct step *more = realloc(s->steps, cap * sizeof *more);
+		if (!more) {
+			istr_put(x->name);
+			istr_put(x->text);
+			b->no_memory = true;
+			return;
+		}
+		s->steps = more;
+		s->cap = cap;
+	}
+	s->steps[s->n] = *x;
+	s->steps[s->n++].nth = b->nth;
+}
+
+static uint32_t characters(const char *s, size_t len)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < len; i++)
+		n += ((uint8_t)s[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static void copy_to(struct builder *b, size_t end)
+{
+	sb_add_n(&b->sql, b->text + b->done, end - b->done);
+	b->done = end;
+}
+
+static void copy_part(struct builder *b, const struct sql_stmt *st)
+{
+	copy_to(b, st->part.at + st->part.len);
+}
+
+/* By how much what is added next, and stands there in the client's text, is moved. */
+static long moved_from(const struct builder *b, size_t there)
+{
+	return (long)characters(sb_str(&b->sql), b->sql.len) - (long)characters(b->text, there);
+}
+
+static long moved(const struct builder *b)
+{
+	return moved_from(b, b->done);
+}
+
+static void put_name(struct builder *b, const struct sql_stmt *st, uint32_t number)
+{
+	copy_to(b, st->name.at);
+	sb_addf(&b->sql, "\"" PG_SERVER_NAME "%u\"", number);
+	b->done = st->name.at + st->name.len;
+}
+
+static uint32_t new_number(const struct builder *b)
+{
+	return ++b->p->cache.last_number;
+}
+
+/* --- What was prepared, as SQL */
+
+struct type {
+	uint32_t oid;
+	const char *name;
+};
+
+/* PostgreSQL's pg_type.dat: these never change. */
+static const struct type types[] = {
+	{ 0, "unknown" },     { 16, "bool" },          { 17, "bytea" },          { 18, "\"char\"" },
+	{ 19, "name" },       { 20, "int8" },          { 21, "int2" },           { 23, "int4" },
+	{ 25, "text" },       { 26, "oid" },           { 114, "json" },          { 142, "xml" },
+	{ 600, "point" },     { 700, "float4" },       { 701, "float8" },        { 705, "unknown" },
+	{ 790, "money" },     { 829, "macaddr" },      { 869, "inet" },          { 650, "cidr" },
+	{ 1000, "_bool" },    { 1001, "_bytea" },      { 1005, "_int2" },        { 1007, "_int4" },
+	{ 1009, "_text" },    { 1015, "_varchar" },    { 1016, "_int8" },        { 1021, "_float4" },
+	{ 1022, "_float8" },  { 1028, "_oid" },        { 1042, "bpchar" },       { 1043, "varchar" },
+	{ 1082, "date" },     { 1083, "time" },        { 1114, "timestamp" },    { 1115, "_timestamp" },
+	{ 1182, "_date" },    { 1184, "timestamptz" }, { 1185, "_timestamptz" }, { 1186, "interval" },
+	{ 1231, "_numeric" }, { 1266, "timetz" },      { 1560, "\"bit\"" },      { 1562, "varbit" },
+	{ 1700, "numeric" },  { 2205, "regclass" },    { 2249, "record" },       { 2950, "uuid" },
+	{ 2951, "_uuid" },    { 3802, "jsonb" },       { 3807, "_jsonb" },
+};
+
+static const char *type_name(uint32_t oid)
+{
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (types[i].oid == oid)
+			return types[i].name;
+	return NULL;
+}
+
+static bool may_be_prepared(enum sql_kind kind)
+{
+	switch (kind) {
+	case SQL_SELECT:
+	case SQL_VALUES:
+	case SQL_TABLE:
+	case SQL_INSERT:
+	case SQL_UPDATE:
+	case SQL_DELETE:
+	case SQL_MERGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What stands behind the name, of a Parse's query and types. False: PREPARE cannot say it. */
+static bool add_parsed(struct builder *b, const struct istr *text)
+{
+	struct rd body = rd_of(text->s, text->len);
+	size_t len;
+	struct sql_reader r;
+	struct sql_stmt st, more;
+	const char *query = rd_cstr(&body, &len);
+	uint16_t n = rd_u16be(&body);
+
+	if (body.bad)
+		return false;
+	sql_read_init(&r, query, len, pg_sql_mode(b->c), NULL, 0);
+	if (!sql_read(&r, &st) || !may_be_prepared(st.kind) || sql_read(&r, &more))
+		return false;
+	for (uint16_t i = 0; i < n; i++) {
+		const char *name = type_name(rd_u32be(&body));
+		if (!name || body.bad)
+			return false;
+		sb_addf(&b->sql, "%spg_catalog.%s", i ? "," : "(", name);
+	}
+	sb_add(&b->sql, n ? ") AS " : " AS ");
+	sb_add_n(&b->sql, query + st.text.at, st.text.len);
+	return true;
+}
+
+/* Makes the server say an error, and the client hear this one. */
+static void fail(struct builder *b, const struct sql_stmt *st, const struct fault *f)
+{
+	uint8_t bytes[PG_ERROR_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_put_error(&o, "ERROR", f);
+	const struct istr *text = o.bad ? NULL : istr_get((const char *)o.p, o.len);
+	b->no_memory |= !text;
+	sb_add(&b->sql, "EXECUTE \"" PG_SERVER_NAME "0\";");
+	b->done = st->part.at + st->part.len;
+	step(b, &(struct step){ .what = STEP_FAIL, .text = text });
+}
+
+static void fail_unknown(struct builder *b, const struct sql_stmt *st, const char *name)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" does not exist", name);
+	fault_sqlstate(&f, "26000");
+	fail(b, st, &f);
+}
+
+/* Prepares a text on the server. said: where the client says it now, or NULL. 0: PREPARE cannot say it. */
+static uint32_t own_prepare(struct builder *b, const struct istr *text, const struct sql_stmt *said)
+{
+	size_t was = b->sql.len;
+	uint32_t number = new_number(b);
+	bool ok = true;
+	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\"", number);
+	long by = said ? moved_from(b, said->name.at + said->name.len) : 0;
+	if (text->s[0] == SCRIPT_MARK)
+		sb_add_n(&b->sql, text->s + 1, text->len - 1);
+	else
+		ok = add_parsed(b, text);
+	if (!ok) {
+		b->sql.len = was;
+		return 0;
+	}
+	sb_add(&b->sql, "\n;"); /* a comment may be its end */
+	step(b, &(struct step){ .what = STEP_OWN_PREPARE, .number = number, .text = istr_ref(text), .moved = by });
+	return number;
+}
+
+/* --- The client's names */
+
+static bool same(const struct istr *name, const char *with)
+{
+	return name && strcmp(name->s, with) == 0;
+}
+
+/* What this name will mean when the script has come here: the text, or NULL; *number: what the script itself made it on
+ * the server, or 0. */
+static const struct istr *meaning(const struct builder *b, const char *name, uint32_t *number)
+{
+	const struct pg_script *s = b->script;
+	*number = 0;
+	for (unsigned i = s->n; i-- > 0;) {
+		const struct step *x = &s->steps[i];
+		if (x->what == STEP_CLEAR || (x->what == STEP_DEALLOCATE && same(x->name, name)))
+			return NULL;
+		if (x->what == STEP_PREPARE && same(x->name, name)) {
+			*number = x->number;
+			return x->text;
+		}
+	}
+	const struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
+	return n ? n->text : NULL;
+}
+
+/* The number that the server has this text under, or will have. 0: it cannot have it. */
+static uint32_t number_of(struct builder *b, const struct istr *text)
+{
+	const struct pg_script *s = b->script;
+	for (unsigned i = s->n; i-- > 0;) {
+		const struct step *x = &s->steps[i];
+		if (x->what == STEP_CLEAR)
+			return own_prepare(b, text, NULL);
+		if ((x->what == STEP_OWN_PREPARE || x->what == STEP_PREPARE) && x->text == text)
+			return x->number;
+	}
+	struct pg_prepared *there = pg_prepared_find(&b->p->cache, text);
+	if (!there)
+		return own_prepare(b, text, NULL);
+	pg_prepared_touch(&b->p->cache, there);
+	return there->number;
+}
+
+/* --- The statements */
+
+static bool is_ours(const char *name)
+{
+	return strncmp(name, PG_SERVER_NAME, sizeof PG_SERVER_NAME - 1) == 0;
+}
+
+static void as_it_is(struct builder *b, const struct sql_stmt *st, enum what what)
+{
+	copy_part(b, st);
+	step(b, &(struct step){ .what = (uint8_t)what, .moved = moved(b) });
+}
+
+static const struct istr *interned(struct builder *b, const char *s)
+{
+	const struct istr *i = istr_get(s, strlen(s));
+	b->no_memory |= !i;
+	return i;
+}
+
+/* "\1(int) AS SELECT $1" */
+static const struct istr *body_of(struct builder *b, const struct sql_stmt *st)
+{
+	size_t from = st->name.at + st->name.len, len = st->text.at + st->text.len - from;
+	char *s = malloc(len + 1);
+	const struct istr *text = NULL;
+	if (s) {
+		s[0] = SCRIPT_MARK;
+		memcpy(s + 1, b->text + from, len);
+		text = istr_get(s, len + 1);
+	}
+	free(s);
+	b->no_memory |= !text;
+	return text;
+}
+
+static void prepare(struct builder *b, const struct sql_stmt *st, const char *name)
+{
+	struct fault f;
+	uint32_t number;
+	bool is_there = meaning(b, name, &number) != NULL;
+	const struct istr *text = body_of(b, st);
+	if (!text)
+		return;
+	if (is_there) {
+		(void)own_prepare(b, text, st); /* what is wrong with it is found first */
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" already exists", name);
+		fault_sqlstate(&f, "42P05");
+		fail(b, st, &f);
+		istr_put(text);
+		return;
+	}
+	if (pg_names_count(b->c->names) + b->script->n >= PG_NAMES_MAX) {
+		pg_too_many_names(&f);
+		fail(b, st, &f);
+		istr_put(text);
+		return;
+	}
+	number = new_number(b);
+	put_name(b, st, number);
+	long by = moved(b);
+	copy_part(b, st);
+	step(b, &(struct step){
+			.what = STEP_PREPARE, .number = number, .name = interned(b, name), .text = text, .moved = by });
+}
+
+/* EXECUTE, also within EXPLAIN and CREATE TABLE AS. */
+static void execute(struct builder *b, const struct sql_stmt *st, const char *name)
+{
+	uint32_t number;
+	struct fault f;
+	const struct istr *text = meaning(b, name, &number);
+	if (!text) {
+		if (is_ours(name))
+			fail_unknown(b, st, name);
+		else
+			as_it_is(b, st,
+				 STEP_OTHER); /* the server says that there is none, or has one for this client alone */
+		return;
+	}
+	if (!number)
+		number = number_of(b, text);
+	if (!number) {
+		fault_set(&f, FAULT_UNSUP,
+			  "prepared statement \"%s\" is not known to this server connection, and cannot be said by "
+			  "PREPARE",
+			  name);
+		fault_hint(&f, "Bind and execute it by the protocol that prepared it, or use pool_mode=session.");
+		fail(b, st, &f);
+		return;
+	}
+	put_name(b, st, number);
+	long by = moved(b);
+	copy_part(b, st);
+	step(b, &(struct step){ .what = STEP_OTHER, .number = number, .name = interned(b, name), .moved = by });
+}
+
+/* Others may use the same text: what is deallocated is one made for it. */
+static void deallocate(struct builder *b, const struct sql_stmt *st, const char *name)
+{
+	uint32_t number;
+	if (!meaning(b, name, &number)) {
+		if (is_ours(name))
+			fail_unknown(b, st, name);
+		else
+			as_it_is(b, st, STEP_OTHER);
+		return;
+	}
+	number = new_number(b);
+	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\" AS VALUES (1);", number);
+	step(b, &(struct step){ .what = STEP_OWN });
+	put_name(b, st, number);
+	long by = moved(b);
+	copy_part(b, st);
+	step(b, &(struct step){ .what = STEP_DEALLOCATE, .name = interned(b, name), .moved = by });
+}
+
+static void add_statement(struct builder *b, const struct sql_stmt *st)
+{
+	char name[SQL_IDENT_MAX + 1];
+	bool speaks = st->kind == SQL_PREPARE || st->kind == SQL_DEALLOCATE || st->flags & SQL_EXECUTES;
+	bool clears = (st->kind == SQL_DEALLOCATE || st->kind == SQL_DISCARD) && st->flags & SQL_ALL;
+
+	if (clears)
+		as_it_is(b, st, STEP_CLEAR);
+	else if (!speaks || sql_ident_decode(b->text + st->name.at, st->name.len, pg_sql_mode(b->c), name) < 0)
+		as_it_is(b, st, STEP_OTHER);
+	else if (st->kind == SQL_PREPARE)
+		prepare(b, st, name);
+	else if (st->kind == SQL_DEALLOCATE)
+		deallocate(b, st, name);
+	else
+		execute(b, st, name);
+}
+
+/* --- Sending */
+
+static bool send_script(struct builder *b, const struct istr *said, bool changes)
+{
+	size_t n = PG_HEADER + b->sql.len + 1;
+	uint16_t flags = (uint16_t)(EXPECT_SCRIPT | (changes ? EXPECT_CHANGES : 0));
+	struct expect_entry x = { .kind = EXPECT_QUERY, .flags = flags };
+	uint8_t *room = stream_put_room(&b->p->sv.stream, n);
+	if (!room)
+		return true; /* the stream tells of it */
+	struct pg_out o = pg_out(room, n);
+	pg_begin(&o, PG_QUERY);
+	pg_put(&o, sb_str(&b->sql), b->sql.len + 1);
+	pg_end(&o);
+	pg_statement_query(b->c, &x);
+	x.text = istr_ref(said);
+	if (expect_sent(&b->p->expect, &x))
+		return true;
+	b->p->expect.gone(&b->p->expect, &x, EXPECT_SKIPPED);
+	return false;
+}
+
+enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes)
+{
+	struct pg_server *p = pg_server_of(c->s.server);
+	struct builder b = { .c = c, .p = p, .text = text, .sql = { .max = SCRIPT_MAX } };
+	struct sql_reader r;
+	struct sql_stmt st;
+	struct fault f;
+	enum pg_pass how = PG_PASS_DROP;
+
+	if (p->expect.count || p->script)
+		return pg_wait_for_sync(c);
+	if (!expect_is_empty(&p->expect)) /* within a batch: nobody does this */
+		return PG_PASS_AS_IT_IS;
+	if (!pg_statements_make_room(c))
+		return PG_PASS_FAILED;
+	p->script = calloc(1, sizeof *p->script);
+	b.script = p->script;
+	b.no_memory = !p->script || !(p->script->said = istr_get(text, len));
+	if (!b.no_memory) {
+		p->script->changes = changes;
+		sql_read_init(&r, text, len, pg_sql_mode(c), NULL, 0);
+		while (sql_read(&r, &st) && b.script->n < STEPS_MAX && !b.no_memory) {
+			if (st.kind == SQL_EMPTY) {
+				copy_part(&b, &st);
+				continue;
+			}
+			add_statement(&b, &st);
+			b.nth++;
+		}
+		copy_to(&b, len);
+	}
+	if (b.script && b.script->n >= STEPS_MAX) {
+		fault_set(&f, FAULT_UNSUP,
+			  "more than %u statements in one text, with PREPARE, EXECUTE or DEALLOCATE among "
+			  "them",
+			  STEPS_MAX - 1);
+		fault_sqlstate(&f, "54000");
+		pg_script_free(p);
+		how = pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	} else if (b.no_memory || b.sql.bad || !send_script(&b, p->script->said, changes)) {
+		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+		session_fail(&c->s, &f);
+		how = PG_PASS_FAILED;
+	}
+	sb_free(&b.sql);
+	return how;
+}
+
+bool pg_deallocate_without_server(struct pg_client *c, struct rd in)
+{
+	static const char tag[] = "DEALLOCATE";
+	uint8_t bytes[PG_HEADER + sizeof tag + PG_HEADER + 1];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	char name[SQL_IDENT_MAX + 1];
+	struct sql_reader r;
+	struct sql_stmt st, more;
+	struct pg_msg m;
+
+	if (pg_frame(&in, STREAM_KEEP_MAX, &m) != FRAME_OK)
+		return false;
+	size_t len;
+	const char *text = rd_cstr(&m.body, &len);
+	if (!rd_done(&m.body))
+		return false;
+	sql_read_init(&r, text, len, pg_sql_mode(c), NULL, 0);
+	if (!sql_read(&r, &st) || st.kind != SQL_DEALLOCATE || st.flags & SQL_ALL || sql_read(&r, &more) ||
+	    sql_ident_decode(text + st.name.at, st.name.len, pg_sql_mode(c), name) < 0)
+		return false;
+	struct pg_name *n = pg_name_find(c->names, name, strlen(name));
+	if (!n || !n->text)
+		return false;
+	pg_name_set(n, NULL);
+	pg_name_check(n);
+	pg_unnamed_is(c, NULL); /* as any Query */
+	pg_begin(&o, PG_COMMAND_COMPLETE);
+	pg_put(&o, tag, sizeof tag);
+	pg_end(&o);
+	pg_put_ready(&o, 'I');
+	stream_put_copy(&c->s.stream, o.p, o.len);
+	return true;
+}
+
+/* --- Answers */
+
+static bool have(struct pg_server *p, const struct step *x)
+{
+	struct pg_prepared *s = pg_prepared_add(&p->cache, x->text);
+	if (!s)
+		return false;
+	s->number = x->number;
+	s->pending = false;
+	return true;
+}
+
+static bool name_is(struct pg_client *c, const struct step *x)
+{
+	struct pg_name *n = pg_name_get(&c->names, x->name->s, x->name->len);
+	if (!n)
+		return false;
+	pg_name_set(n, istr_ref(x->text));
+	n->changes = false; /* what it may change pins its client already */
+	return true;
+}
+
+enum pg_step pg_script_step(struct pg_server *p, unsigned *nth)
+{
+	struct pg_script *s = p->script;
+	struct pg_client *c = p->sv.session ? pg_client_of(p->sv.session) : NULL;
+	struct pg_name *n;
+	if (!s || s->at >= s->n)
+		return PG_STEP_WRONG;
+	const struct step *x = &s->steps[s->at++];
+	*nth = x->nth;
+	switch (x->what) {
+	case STEP_OWN:
+		return PG_STEP_OWN;
+	case STEP_OWN_PREPARE:
+		return have(p, x) ? PG_STEP_OWN : PG_STEP_NO_MEMORY;
+	case STEP_PREPARE:
+		return have(p, x) && (!c || name_is(c, x)) ? PG_STEP_TOLD : PG_STEP_NO_MEMORY;
+	case STEP_DEALLOCATE:
+		n = c ? pg_name_find(c->names, x->name->s, x->name->len) : NULL;
+		if (n) {
+			pg_name_set(n, NULL);
+			pg_name_check(n);
+		}
+		return PG_STEP_TOLD;
+	default:
+		return PG_STEP_TOLD;
+	}
+}
+
+/* The position in an error is one in the text that was sent. */
+static const char *position_of(const struct step *x, const char *sent, char *out, size_t cap)
+{
+	uint64_t at;
+	if (x->what == STEP_OWN || (x->what == STEP_OWN_PREPARE && !x->moved) || !str_to_u64(sent, INT32_MAX, &at) ||
+	    (long)at <= x->moved)
+		return NULL;
+	str_fmt(out, cap, "%ld", (long)at - x->moved);
+	return out;
+}
+
+/* Errors name the server's statement. */
+static void put_renamed(struct pg_out *o, const struct step *x, const char *value)
+{
+	char there[PG_SERVER_NAME_MAX + 2];
+	str_fmt(there, sizeof there, "\"" PG_SERVER_NAME "%u\"", x->number);
+	const char *at = x->name ? strstr(value, there) : NULL;
+	if (at) {
+		pg_put(o, value, (size_t)(at - value));
+		pg_put_u8(o, '"');
+		pg_put(o, x->name->s, x->name->len);
+		pg_put_u8(o, '"');
+		value = at + strlen(there);
+	}
+	pg_put_cstr(o, value);
+}
+
+bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd body, struct stream *to)
+{
+	const struct pg_script *s = p->script;
+	char number[24];
+	if (!s || s->at >= s->n)
+		return false;
+	const struct step *x = &s->steps[s->at];
+	if (x->what == STEP_FAIL && strcmp(e->sqlstate, "26000") == 0) {
+		stream_put_copy(to, x->text->s, x->text->len);
+		return true;
+	}
+	size_t n = PG_HEADER + rd_left(&body) + sizeof number + FIELDS_MAX * SQL_IDENT_MAX;
+	uint8_t *bytes = malloc(n);
+	if (!bytes)
+		return false;
+	struct pg_out o = pg_out(bytes, n);
+	pg_begin(&o, PG_ERROR);
+	uint8_t field;
+	while ((field = rd_u8(&body)) != 0) {
+		const char *value = rd_cstr(&body, NULL);
+		if (field == 'P' && !(value = position_of(x, value, number, sizeof number)))
+			continue;
+		pg_put_u8(&o, field);
+		put_renamed(&o, x, value);
+	}
+	pg_put_u8(&o, 0);
+	pg_end(&o);
+	if (!o.bad && !body.bad)
+		stream_put_copy(to, o.p, o.len);
+	free(bytes);
+	return !o.bad && !body.bad;
+}

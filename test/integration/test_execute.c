@@ -1,0 +1,212 @@
+/* test_execute.c - SQL's PREPARE, EXECUTE and DEALLOCATE in transaction pooling: what clients hear is what they would
+ * hear without Sluice. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* All that is answered to a Query: tags, rows, and what errors say. */
+static char *transcript(PGconn *c, const char *query)
+{
+	char *all = text("%s", "");
+	PGresult *r;
+	if (!PQsendQuery(c, query))
+		return text("cannot send: %s", PQerrorMessage(c));
+	while ((r = PQgetResult(c))) {
+		all = text("%s[%s]", all, PQcmdStatus(r));
+		for (int i = 0; i < PQntuples(r); i++)
+			for (int j = 0; j < PQnfields(r); j++)
+				all = text("%s(%s)", all, PQgetvalue(r, i, j));
+		if (PQresultStatus(r) == PGRES_FATAL_ERROR) {
+			const char *at = PQresultErrorField(r, PG_DIAG_STATEMENT_POSITION);
+			all = text("%s<%s %s at %s>", all, PQresultErrorField(r, PG_DIAG_SQLSTATE),
+				   PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY), at ? at : "-");
+		}
+		PQclear(r);
+	}
+	return text("%s %d", all, PQtransactionStatus(c));
+}
+
+/* One client at a time, each on a server that it may not have had before. */
+static const char *const scripts[][8] = {
+	{ "prepare p as select 1", "execute p", "deallocate p", "execute p" },
+	{ "prepare p (int, text) as select $1 + 1, $2 || 'x'", "execute p (41, 'y')",
+	  "explain (costs off) execute p (1, 'z')", "execute p ('no', 'y')", "execute p (1)", "deallocate prepare p",
+	  "deallocate p" },
+	{ "prepare \"P q\" as select 'quoted'", "execute \"P q\"", "execute p", "execute \"p q\"",
+	  "deallocate \"P q\"" },
+	{ "PREPARE Folded AS SELECT 'folded'", "execute fOLDED", "execute \"folded\"", "execute \"Folded\"" },
+	{ "prepare p as select 1; execute p; deallocate p; execute p; select 2", "execute p" },
+	{ "prepare p as select 1; prepare q as select 2; execute q; execute p; deallocate all", "execute p" },
+	{ "prepare p as select 1", "prepare p as select 2", "execute p", "prepare p as select nothing", "execute p" },
+	{ "prepare p as selec 1", "execute p", "prepare p as select 'now'", "execute p" },
+	{ "prepare p as select nothing", "select 'ö', 1; execute p", "prepare /* ö */ p as /* ü */ select 1 -- end",
+	  "execute p; " },
+	{ "begin; prepare p as select 7; rollback", "execute p", "begin", "execute p", "execute nothing", "execute p",
+	  "rollback", "execute p" },
+	{ "begin", "selec", "execute p", "prepare p as select 1", "deallocate p", "rollback", "execute p" },
+	{ "prepare p as select 1 limit $1", "create temp table t as execute p (1)", "select * from t; discard all",
+	  "execute p" },
+	{ "prepare ins as insert into ran values ($1)", "begin; execute ins (1); execute ins (2); rollback",
+	  "execute ins (3); execute ins (4)", "select count(*) from ran", "execute ins ('x')",
+	  "select count(*) from ran" },
+	{ "prepare p as select 1; select 1/0; deallocate p", "execute p", "deallocate p; select 1/0", "execute p" },
+	{ "execute p; select 1", "select 1; execute p; select 2", "select 'execute p'",
+	  "do $$ begin end $$; discard all" },
+	{ ";;prepare p as select 1;;", ";; execute p ;;", "-- nothing",
+	  "/* execute p */ execute p /* and */; -- no more" },
+	{ "prepare p as select $1::text", "execute p ($$;execute q;$$)", "execute p (E'a\\'b')",
+	  "execute p (U&'\\0041')" },
+	{ "prepare p (unknown) as select $1 || ''", "execute p ('x')", "prepare q (no_type) as select $1",
+	  "execute q (1)" },
+};
+
+static void test_as_direct(void)
+{
+	sluice_with("default_pool_size = 2\n");
+	PGconn *busy = client(NULL), *setup = client_to_pg(NULL);
+	sql(setup, "create table if not exists ran (n int)");
+	for (size_t i = 0; i < COUNT(scripts); i++) {
+		PGconn *direct = client_to_pg(NULL), *c = client(NULL), *other = client(NULL);
+		sql(other, "prepare p as select 'of another client'");
+		sql(other, "prepare q as select 'of another client'");
+		for (size_t j = 0; j < COUNT(scripts[i]) && scripts[i][j]; j++) {
+			sql(setup, "truncate ran");
+			char *want = transcript(direct, scripts[i][j]);
+			sql(setup, "truncate ran");
+			/* In a transaction it has the server it has; else now one and now the other. */
+			bool swaps = PQtransactionStatus(c) == PQTRANS_IDLE && j % 2;
+			if (swaps)
+				sql(busy, "begin; select 1");
+			check_str(text("%zu %s", i, scripts[i][j]), transcript(c, scripts[i][j]), want);
+			if (swaps)
+				sql(busy, "commit");
+		}
+		check_str("its own", scalar(other, "execute p"), "of another client");
+		client_close(direct);
+		client_close(c);
+		client_close(other);
+	}
+	PGconn *boss = console();
+	check_eq("nothing kept its server", show_int(boss, "pools", "database", "test", "cl_active"), 1);
+}
+
+/* One name space, whoever made it. */
+static void test_both_ways(void)
+{
+	static const Oid types[] = { 23, 25 };
+	static const char *const args[] = { "5", "y" };
+	sluice_with("default_pool_size = 2\n");
+	PGconn *busy = client(NULL), *a = client(NULL), *direct = client_to_pg(NULL);
+	for (int swaps = 0; swaps < 2; swaps++) {
+		PQclear(PQprepare(a, "parsed", "select $1 + 1, $2::text", 2, types));
+		sql(a, "prepare said (int, text) as select $1 + 2, $2 || $2");
+		if (swaps)
+			sql(busy, "begin; select 1");
+		check_str("parsed", transcript(a, "execute parsed (1, 'x')"), "[SELECT 1](2)(x) 0");
+		PGresult *r = PQexecPrepared(a, "said", 2, args, NULL, NULL, 0);
+		check_str("said", PQgetvalue(r, 0, 0), "7");
+		check_str("said", PQgetvalue(r, 0, 1), "yy");
+		PQclear(r);
+		r = PQdescribePrepared(a, "said");
+		check_eq("described", PQnparams(r), 2);
+		PQclear(r);
+		if (swaps)
+			sql(busy, "commit");
+		sql(a, "deallocate parsed");
+		check_result_fails(a, PQexecPrepared(a, "parsed", 2, args, NULL, NULL, 0), "26000",
+				   "prepared statement \"parsed\" does not exist");
+		sql(a, "begin");
+		sql(a, "deallocate said");
+		check_result_fails(a, PQexecPrepared(a, "said", 2, args, NULL, NULL, 0), "26000",
+				   "prepared statement \"said\" does not exist");
+		sql(a, "rollback");
+	}
+	check_sql_fails(a, "deallocate \"SLUICE_1\"", "26000", "prepared statement \"SLUICE_1\" does not exist");
+	check_sql_fails(a, "execute \"SLUICE_1\"", "26000", "prepared statement \"SLUICE_1\" does not exist");
+	/* EXECUTE by the extended protocol: the client keeps that server. */
+	sql(a, "prepare said as select 'once more'");
+	sql(busy, "begin; select 1");
+	check_str("extended", scalar_params(a, "execute said", NULL, NULL), "once more");
+	sql(busy, "commit");
+	check_str("again", scalar_params(a, "execute said", NULL, NULL), "once more");
+	check_str("it is told", scalar(console(), "show clients") ? "yes" : "no", "yes");
+	sql(a, "discard all");
+	check_sql_fails(a, "execute said", "26000", "\"said\" does not exist");
+	PQclear(PQprepare(a, "shown", "show work_mem", 0, NULL));
+	check_scalar(a, "execute shown", "4MB");
+	sql(busy, "begin; select 1");
+	check_sql_fails(a, "execute shown", "0A000", "cannot be said by PREPARE");
+	sql(busy, "commit");
+	(void)direct;
+}
+
+/* Statements are forgotten by servers in turn, also those of SQL; DEALLOCATE needs none. */
+static void test_bounds(void)
+{
+	sluice_with("default_pool_size = 1\nmax_prepared_statements = 3\n");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (int i = 0; i < 10; i++)
+		sql(a, "prepare s%d as select %d + $1", i, i);
+	for (int i = 9; i >= 0; i--)
+		check_str("each", scalar(a, "execute s%d (100)", i), text("%d", 100 + i));
+	check("few are kept", atoi(scalar(a, "select count(*) from pg_prepared_statements")) <= 4);
+	sql(b, "begin"); /* the only server */
+	for (int i = 0; i < 10; i++)
+		sql(a, "deallocate s%d", i);
+	sql(b, "commit");
+	check_eq("none is left", show_int(console(), "clients", "prepared_statements", "0", "prepared_statements"), 0);
+	check_sql_fails(a, "execute s3 (1)", "26000", "\"s3\" does not exist");
+	char *many = text("%s", "prepare m as select 1");
+	for (int i = 0; i < 300; i++)
+		many = text("%s; execute m", many);
+	check_sql_fails(a, many, "54000", "more than 255 statements");
+	check_scalar(a, "select 'in step'", "in step");
+}
+
+/* What is sent behind it, without waiting for the answer, waits here. */
+static void test_pipelined(void)
+{
+	sluice_with("default_pool_size = 1\n");
+	static const struct {
+		char type;
+		const char *body;
+		size_t n;
+	} said[] = {
+		{ 'Q', "prepare p as select 1", 22 }, { 'Q', "execute p", 10 }, { 'P', "q\0select 1\0\0", 13 },
+		{ 'B', "\0p\0\0\0\0\0\0", 9 },        { 'E', "\0\0\0\0", 5 },   { 'S', "", 0 },
+		{ 'Q', "deallocate p", 13 },          { 'Q', "execute p", 10 },
+	};
+	char body[1024], got[64] = "";
+	size_t len, n = 0;
+	PGconn *a = client(NULL);
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+	for (size_t i = 0; i < COUNT(said); i++)
+		require("sent", raw_message(fd, said[i].type, said[i].body, said[i].n));
+	for (unsigned ready = 0; ready < 5 && n < sizeof got - 1; n++) {
+		require("heard", raw_next(fd, &got[n], body, sizeof body, &len));
+		ready += got[n] == 'Z';
+	}
+	check_str("answers", got,
+		  "CZ"
+		  "TDCZ"
+		  "12DCZ"
+		  "CZ"
+		  "EZ");
+	raw_close(fd);
+	check_scalar(a, "select 1", "1");
+}
+
+static const struct unit_test tests[] = {
+	{ "as_direct", test_as_direct },
+	{ "both_ways", test_both_ways },
+	{ "bounds", test_bounds },
+	{ "pipelined", test_pipelined },
+	{ NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	return harness_main(argc, argv, "execute", tests);
+}
