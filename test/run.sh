@@ -87,6 +87,7 @@ fi
 if wants static; then
 	say "Rules of the house"
 	one check-floors bash "$top/test/check-floors.sh"
+	one check-pgbouncer bash -c "cd '$asan' && bash '$top/test/check-pgbouncer.sh'"
 	one check-manpage bash -c "cd '$asan' && bash '$top/test/check-manpage.sh'"
 	one check-example "$asan/src/sluice" --check "$top/etc/sluice.ini"
 	one check-install bash -c "cd '$asan' && bash '$top/test/check-install.sh'"

@@ -139,7 +139,7 @@ static void users_row(struct row *r, const struct item *it)
 	put_own_size(r, conf, SET_reserve_pool_size);
 	row_text(r, conf ? own_mode(&conf->set) : NULL);
 	row_int(r, num(SET_max_user_connections, NULL, conf));
-	row_int(r, u ? u->servers : 0);
+	row_int(r, pool_user_servers(it->a));
 	row_int(r, num(SET_max_user_client_connections, NULL, conf));
 	row_int(r, u ? u->clients : 0);
 }

@@ -62,7 +62,7 @@ struct user {
 	struct config *config;        /* counted, as conf is in it */
 	const struct user_conf *conf; /* NULL: a guest, in no file */
 	struct secret secret;
-	uint32_t servers, clients;
+	uint32_t clients;
 	bool is_admin, is_stats;
 	bool is_forced;
 	bool is_house; /* and not for clients: no client's settings are ever in force on its servers */

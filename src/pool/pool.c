@@ -47,6 +47,17 @@ uint32_t pool_servers(const struct pool *p)
 	return n;
 }
 
+uint32_t pool_user_servers(const char *name)
+{
+	uint32_t n = 0;
+	LIST_EACH (&pools, it) {
+		const struct pool *p = list_owner(it, struct pool, in_all);
+		if (strcmp(p->user->name->s, name) == 0)
+			n += pool_servers(p);
+	}
+	return n;
+}
+
 bool pool_is_paused(const struct pool *p)
 {
 	return all_paused || p->db->paused;
@@ -264,13 +275,19 @@ static void refuse_all(struct pool *p, const struct fault *f)
 
 /* --- Opening more */
 
+/* By name: whom a database forces is the same user as who comes himself. */
+static bool is_same_user(const struct pool *a, const struct pool *b)
+{
+	return a->user->name == b->user->name;
+}
+
 /* A server of another pool of this database that nobody needs, closed to make room. */
 static bool make_room(struct pool *p, bool same_user)
 {
 	struct server *oldest = NULL;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
-		if (o == p || o->nwaiting || (same_user ? o->user != p->user : o->db != p->db))
+		if (o == p || o->nwaiting || (same_user ? !is_same_user(o, p) : o->db != p->db))
 			continue;
 		struct list *idle = &o->by_state[SERVER_IDLE];
 		if (!list_empty(idle) && (!oldest || server_at(idle->prev)->released_ms < oldest->released_ms))
@@ -335,7 +352,7 @@ static bool may_open(struct pool *p)
 	}
 	if (p->lim.max_db && p->db->servers >= p->lim.max_db && !make_room(p, false))
 		return false;
-	if (p->lim.max_user && p->user->servers >= p->lim.max_user && !make_room(p, true))
+	if (p->lim.max_user && pool_user_servers(p->user->name->s) >= p->lim.max_user && !make_room(p, true))
 		return false;
 	return true;
 }
@@ -429,7 +446,7 @@ static void serve_others(struct pool *p)
 		return;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
-		if (o != p && o->nwaiting && (o->db == p->db || o->user == p->user))
+		if (o != p && o->nwaiting && (o->db == p->db || is_same_user(o, p)))
 			pool_serve(o);
 	}
 }

@@ -83,6 +83,8 @@ void pool_server_ready(struct server *sv);
 void pool_server_failed(struct pool *p, const struct fault *f);
 void pool_server_gone(struct pool *p);
 uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
+/* Those that are logged in as this user, in all databases, whoever their clients are. */
+uint32_t pool_user_servers(const char *name);
 
 /* --- For the console. NULL db: all. */
 void pool_pause(struct database *db);

@@ -113,7 +113,6 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	list_del(&sv->in_state);
 	p->count[SERVER_DEAD]--;
 	p->db->servers--;
-	p->user->servers--;
 	host_put(sv->host);
 	loop_defer(&sv->free_task);
 	pool_server_gone(p);
@@ -463,7 +462,6 @@ struct server *server_open(struct pool *p)
 	list_push(&p->by_state[SERVER_CONNECT], &sv->in_state);
 	p->count[SERVER_CONNECT]++;
 	p->db->servers++;
-	p->user->servers++;
 	h->servers++;
 	deadline_init(&sv->deadline, on_deadline);
 	if (p->lim.connect_ms)
