@@ -189,6 +189,7 @@ static void apply_settings(void)
 		.user_timeout_ms = (int)number(SET_tcp_user_timeout),
 		.socket_buffer = (int)number(SET_tcp_socket_buffer),
 	});
+	secret_set_iterations((uint32_t)number(SET_scram_iterations));
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
 	if (tls_commit())
 		databases_retarget();

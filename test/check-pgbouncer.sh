@@ -69,6 +69,13 @@ comm -23 "$dir/theirs" "$dir/ours" | cut -d' ' -f1 >"$dir/other-default"
 sed -n '/^### \[pgbouncer\]/,/^### /s/^| `\([a-z0-9_]*\)`.*| its default is .*/\1/p' "$doc" | sort >"$dir/told-default"
 same "defaults that differ (<) and those that doc/pgbouncer.md tells of (>)" "$dir/other-default" "$dir/told-default"
 
+# Settings that PgBouncer does not have are named as such. load_balance_hosts is a database's there.
+# shellcheck disable=SC2086
+sed -n 's/^SETTING(\([a-z0-9_]*\),.*/\1/p' $tables | sort >"$dir/settings"
+cut -d' ' -f2 "$dir/names" | sort -u | comm -23 "$dir/settings" - >"$dir/own"
+sed -n '/^## Sluice/,$p' "$doc" | grep -o '`[a-z0-9_]*`' | tr -d '`' | sort -u >"$dir/told-own"
+same "settings that PgBouncer has not (<) and those that doc/pgbouncer.md calls Sluice's own (>)" "$dir/own" "$dir/told-own"
+
 # The program knows them all. NULLs are left out of the file.
 line() {
 	sed -n "s/^$1 //p" "$dir/list" | awk 'NF > 1 { k = $1; $1 = ""; sub(/^ /, ""); printf " %s=%s", k, $0 } END { print "" }'

@@ -158,7 +158,7 @@ bool scram_server_init(struct scram_server *s, struct secret *secret, const char
 	if (secret && (secret->kind == SECRET_PLAIN || secret->kind == SECRET_SCRAM))
 		return secret_derive_door(secret, user);
 	s->is_mock = true;
-	s->mock.iterations = SCRAM_ITER_DEFAULT;
+	s->mock.iterations = secret_iterations();
 	s->mock.salt_len = SECRET_SALT_LEN;
 	return secret_user_salt(user, s->mock.salt) && crypto_random(s->mock.stored_key, SCRAM_KEY_LEN) &&
 	       crypto_random(s->mock.server_key, SCRAM_KEY_LEN);

@@ -192,13 +192,25 @@ static bool derive(struct scram_keys *keys, const char *password, const uint8_t 
 	return ok;
 }
 
+static uint32_t own_iterations = SCRAM_ITER_DEFAULT;
+
+void secret_set_iterations(uint32_t n)
+{
+	own_iterations = n;
+}
+
+uint32_t secret_iterations(void)
+{
+	return own_iterations;
+}
+
 bool secret_derive_door(struct secret *s, const char *user)
 {
 	uint8_t salt[SECRET_SALT_LEN];
-	if (s->door.iterations)
+	if (s->door.iterations && (s->kind != SECRET_PLAIN || s->door.iterations == own_iterations))
 		return true;
 	return s->kind == SECRET_PLAIN && secret_user_salt(user, salt) &&
-	       derive(&s->door, s->text, salt, sizeof salt, SCRAM_ITER_DEFAULT);
+	       derive(&s->door, s->text, salt, sizeof salt, own_iterations);
 }
 
 bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len, uint32_t iterations)

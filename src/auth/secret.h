@@ -56,6 +56,10 @@ void secret_learn(struct secret *into, struct secret *from);
 /* Same stored text? For reload: what did not change keeps its derived keys. */
 bool secret_same(const struct secret *s, const char *text);
 
+/* With how many iterations keys are made of plain passwords, and who is nobody is asked: 1 to SCRAM_ITER_MAX. Holds for
+ * the logins that follow. */
+void secret_set_iterations(uint32_t n);
+uint32_t secret_iterations(void);
 /* Makes door keys from a plain password, if there are none yet; the salt is the one that a mock exchange shows for this
  * user name. True when there are door keys now. */
 bool secret_derive_door(struct secret *s, const char *user);

@@ -233,6 +233,32 @@ static void test_reload_of_auth_file(void)
 	check_login_fails("08P01", "SASL authentication failed", "password=first");
 }
 
+/* Whether there is such a user or not, a setting that holds from a RELOAD on. */
+static void test_scram_iterations(void)
+{
+	static const char first[] = "SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=abcdefghijklmnopqrstuvwx";
+	struct conf c = { .settings = "auth_type = scram-sha-256\nscram_iterations = 5000" };
+	char body[512];
+	size_t len = 0;
+	sluice_start(&c);
+	for (int round = 0; round < 2; round++) {
+		const char *const users[] = { "alice", "nobody" };
+		for (size_t i = 0; i < COUNT(users); i++) {
+			int fd = raw_open();
+			require("start",
+				raw_startup(fd, users[i], "test") && raw_expect(fd, 'R', body, sizeof body, &len));
+			check("first", raw_message(fd, 'p', first, sizeof first - 1) &&
+					       raw_expect(fd, 'R', body, sizeof body, &len));
+			check(text("rounds: %s", body + 4), strstr(body + 4, round ? ",i=4096" : ",i=5000"));
+			raw_close(fd);
+		}
+		check_scalar(client("password=alice-secret"), "select 1", "1");
+		c.settings = "auth_type = scram-sha-256";
+		sluice_configure(&c);
+		sql(client("user=admin dbname=pgbouncer password=admin-secret"), "reload");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -243,6 +269,7 @@ int main(int argc, char **argv)
 		{ "server_refuses", test_server_refuses },
 		{ "forced_user", test_forced_user },
 		{ "reload_of_auth_file", test_reload_of_auth_file },
+		{ "scram_iterations", test_scram_iterations },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "auth", tests);

@@ -203,6 +203,11 @@ static void test_derive(void)
 	check("but not for another salt", !secret_derive_engine(&scram, rfc_salt + 1, sizeof rfc_salt - 1, 4096));
 	check("nor other iterations", !secret_derive_engine(&scram, rfc_salt, sizeof rfc_salt, 4097));
 	check_eq("none of that cost a PBKDF2", crypto_pbkdf2_runs() - before, 0);
+	check_eq("rounds", plain.door.iterations, SCRAM_ITER_DEFAULT);
+	secret_set_iterations(5000);
+	check("with other ones", secret_derive_door(&plain, "user") && plain.door.iterations == 5000);
+	secret_set_iterations(SCRAM_ITER_DEFAULT);
+	check("as before", secret_derive_door(&plain, "user") && plain.door.iterations == SCRAM_ITER_DEFAULT);
 	secret_clear(&plain);
 	secret_clear(&scram);
 	secret_clear(&md5);
