@@ -260,6 +260,10 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		skip(c, total);
 		return true;
 	}
+	if (p->heal.is_under_way) {
+		(void)pg_wait_for_sync(c);
+		return false;
+	}
 	if (expect_is_full(&p->expect)) {
 		c->full = true;
 		stream_hold(&s->stream, HOLD_OWNER);
@@ -267,6 +271,8 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	}
 	if (expect_is_empty(&p->expect))
 		session_request_begins(s);
+	if (p->heal.len || type == PG_BIND || type == PG_DESCRIBE)
+		pg_heal_note(c, p, in, type, total);
 	switch (type) {
 	case PG_PARSE:
 	case PG_BIND:
@@ -400,15 +406,11 @@ static bool end_gather(struct pg_client *c)
 	return how != PG_PASS_WAIT && how != PG_PASS_FAILED;
 }
 
-static void relay_bytes(struct session *s, struct rd *in)
+void pg_client_says(struct pg_client *c, struct rd *in)
 {
-	struct pg_client *c = pg_client_of(s);
-	const uint8_t *from = in->p;
-	struct pool *pool = s->pool;
+	struct session *s = &c->s;
 	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
 
-	if (c->gather && c->in_left == 0 && !end_gather(c))
-		return;
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
 		uint8_t type = 0;
 		uint32_t total = 0;
@@ -428,6 +430,17 @@ static void relay_bytes(struct session *s, struct rd *in)
 		if (!begin_message(s, in, type, total))
 			break;
 	}
+}
+
+static void relay_bytes(struct session *s, struct rd *in)
+{
+	struct pg_client *c = pg_client_of(s);
+	const uint8_t *from = in->p;
+	struct pool *pool = s->pool;
+
+	if (c->gather && c->in_left == 0 && !end_gather(c))
+		return;
+	pg_client_says(c, in);
 	if (s->state == SESSION_DEAD)
 		return;
 	if (pool)

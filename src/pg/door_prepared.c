@@ -17,6 +17,7 @@ struct said {
 	uint32_t total;
 	bool changes;             /* what it is about changes its session, */
 	const struct istr *about; /* borrowed: which is this */
+	const uint8_t *behind;    /* the type of the message after it; NULL: not there yet */
 };
 
 static enum pg_pass no_memory(struct said *m)
@@ -421,6 +422,8 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	if (!n)
 		return no_memory(m);
 	pg_name_set(n, istr_ref(text));
+	n->edition = pg_edition(text);
+	n->is_told = false;
 	n->changes = m->changes;
 	if (!s || must_see_it(m))
 		return prepare(m, text, 0, n) ? PG_PASS_DROP : no_memory(m);
@@ -490,6 +493,12 @@ static enum pg_pass parse(struct said *m, struct rd body)
 
 /* --- Bind, Describe, Close */
 
+/* Is what comes behind this message a Describe of its portal? */
+static bool describes_next(const struct said *m)
+{
+	return m->behind && *m->behind == PG_DESCRIBE;
+}
+
 /* A client's statement, and what it is on the server. */
 struct meant {
 	struct pg_name *name;
@@ -517,6 +526,21 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	struct pg_prepared *s = pg_prepared_find(&m->p->cache, n->text);
 	if (text_is_unclear(m, s))
 		return wait_for_sync(m);
+	uint32_t edition = pg_edition(n->text);
+	m->p->heal.is_told |= n->is_told;
+	if (s && s->edition < edition) {
+		(void)pg_prepared_doubt(&m->p->cache, s->number);
+		s = NULL;
+	}
+	if (m->type == PG_BIND && n->edition < edition && (n->is_told || m->c->describes_portals) &&
+	    !describes_next(m)) {
+		struct fault f;
+		fault_set(&f, FAULT_UNSUP, "cached plan must not change result type");
+		fault_sqlstate(&f, "0A000");
+		return fail_with(m, &f);
+	}
+	n->edition = edition;
+	n->is_told |= m->type == PG_DESCRIBE;
 	if (s)
 		pg_prepared_touch(&m->p->cache, s);
 	else if (!(s = prepare(m, n->text, EXPECT_OWN, NULL)))
@@ -570,6 +594,7 @@ static bool sent_about(struct said *m, enum expect_kind kind, const struct meant
 /* Its names are at the front; the rest passes. */
 static enum pg_pass bind_statement(struct said *m, struct rd *in)
 {
+	m->behind = rd_left(in) > m->total ? in->p + m->total : NULL;
 	struct rd at = *in, names;
 	size_t portal_len, len, there = rd_left(in) < m->total ? rd_left(in) : m->total;
 	(void)rd_take(&at, PG_HEADER);
@@ -621,6 +646,7 @@ static enum pg_pass describe(struct said *m, struct rd body)
 	uint8_t what = rd_u8(&body);
 	const char *name = rd_cstr(&body, &len);
 	struct meant meant = { 0 };
+	m->c->describes_portals |= what == 'P';
 	if (!rd_done(&body) || what != 'S') /* a portal's; or the server tells what is wrong with it */
 		return sent(m, EXPECT_DESCRIBE) ? PG_PASS_AS_IT_IS : no_memory(m);
 	enum pg_pass how = len ? provide(m, name, len, &meant) : provide_unnamed(m);
@@ -727,7 +753,7 @@ void pg_gather(struct pg_client *c, struct rd *in)
 
 enum pg_pass pg_statement_gathered(struct pg_client *c)
 {
-	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered, false, NULL };
+	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered, false, NULL, NULL };
 	struct rd body = rd_of(c->gather + PG_HEADER, c->gathered - PG_HEADER);
 	enum pg_pass how = parse(&m, body);
 	if (how != PG_PASS_WAIT) {
@@ -739,7 +765,7 @@ enum pg_pass pg_statement_gathered(struct pg_client *c)
 
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in)
 {
-	struct said m = { c, pg_server_of(c->s.server), type, total, false, NULL };
+	struct said m = { c, pg_server_of(c->s.server), type, total, false, NULL, NULL };
 	struct pg_msg whole;
 	struct rd at = *in;
 
@@ -803,6 +829,8 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 	if (text && !look.pins && !look.speaks && is_known(c->s.pool, text) &&
 	    (n = pg_name_get(&c->names, name, len))) {
 		pg_name_set(n, istr_ref(text));
+		n->edition = pg_edition(text);
+		n->is_told = false;
 		n->changes = look.changes;
 		stream_put_span(&c->s.stream, complete, sizeof complete);
 		c->s.pool->stats.v[STAT_client_parse_count]++;

@@ -85,6 +85,7 @@ static void free_server(struct server *sv)
 	end_login(p);
 	expect_free(&p->expect);
 	pg_script_free(p);
+	pg_heal_free(&p->heal);
 	pg_cache_free(&p->cache);
 	varset_put(p->syncing);
 	varset_put(p->said_before);
@@ -696,6 +697,14 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			server_fail(sv, &f);
 			return false;
 		}
+		if (p->heal.is_under_way && s) {
+			p->failed = false;
+			(void)expect_ready(&p->expect);
+			p->txn = txn;
+			pg_heal_say_again(pg_client_of(s), p);
+			return stream_is_open(&sv->stream);
+		}
+		p->heal.is_under_way = p->heal.is_again = false;
 		if (to) {
 			if (pg_client_of(s)->track)
 				pg_track_ready(pg_client_of(s), p, txn, p->failed);
@@ -736,6 +745,9 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 			return false;
 		}
 		const struct expect_entry *x = expect_next(&p->expect);
+		bool heals = x && x->number && to && !is_last_word(&e) && pg_heal_begin(p, &e, x->kind);
+		if (heals)
+			to = NULL;
 		if (to) {
 			s->pool->stats.v[STAT_error_count]++;
 			sv->told = is_last_word(&e);
@@ -749,8 +761,10 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 				 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
 				stream_put_span(to, at, n);
 		}
-		if (x && x->number && casts_doubt(&e))
-			pg_prepared_doubt(&p->cache, x->number);
+		if (x && x->number && !heals && casts_doubt(&e))
+			(void)pg_prepared_doubt(&p->cache, x->number);
+		if (!heals)
+			pg_heal_heard(&p->heal);
 		expect_error(&p->expect);
 		p->failed = true;
 		if (to)
@@ -928,8 +942,12 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		const struct expect_entry *x = expect_next(&p->expect);
 		if (x && x->flags & EXPECT_OWN)
 			to = NULL;
+		else
+			pg_heal_heard(&p->heal);
 		expect_reply(&p->expect);
 	}
+	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(&p->heal))
+		to = NULL;
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		expect_copy_in(&p->expect);
 	if (!sv->session && sv->state == SERVER_DRAIN) {

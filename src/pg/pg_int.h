@@ -3,6 +3,7 @@
 #define SLUICE_PG_PG_INT_H
 
 #include "pg/expect.h"
+#include "pg/heal.h"
 #include "pg/prepared.h"
 #include "pg/track.h"
 #include "pg/wire.h"
@@ -46,6 +47,7 @@ struct pg_client {
 	uint8_t *gather;              /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
 	uint8_t mode;                 /* how its texts are read: track.c */
 	uint16_t unnamed_due;         /* changes of the unnamed statement that are not answered */
+	bool describes_portals;       /* it was told what rows of a portal look like, once */
 	const struct varset *mode_of; /* counted: the settings that `mode` is for */
 	struct pg_track *track;       /* owned; NULL mostly */
 	const struct istr *portal;    /* counted: what the unnamed portal runs, if that changes the session */
@@ -65,15 +67,16 @@ struct pg_server {
 	struct pg_engine_state *login;    /* owned; while it logs in */
 	const struct varset *said_before; /* counted: sv.said before the transaction that changed it; NULL mostly */
 	const struct varset *syncing;     /* counted: what is being set, of that which is not reported */
-	struct pg_script *script;         /* owned: of the Query under way; NULL mostly */
-	uint32_t done;                    /* statements of the Query under way that are complete */
-	bool failed;                      /* an error was answered since the last ReadyForQuery */
-	uint32_t left;                    /* bytes of the message that is passing from the server */
-	bool skip;                        /* what passes is dropped */
-	uint8_t txn;                      /* ReadyForQuery's: 'I', 'T', 'E' */
-	uint8_t own;                      /* enum own: what the house itself asked of it */
-	struct fault *own_fault;          /* owned; what that failed with */
-	uint32_t key_pid, key_secret;     /* BackendKeyData */
+	struct pg_heal heal;
+	struct pg_script *script;     /* owned: of the Query under way; NULL mostly */
+	uint32_t done;                /* statements of the Query under way that are complete */
+	bool failed;                  /* an error was answered since the last ReadyForQuery */
+	uint32_t left;                /* bytes of the message that is passing from the server */
+	bool skip;                    /* what passes is dropped */
+	uint8_t txn;                  /* ReadyForQuery's: 'I', 'T', 'E' */
+	uint8_t own;                  /* enum own: what the house itself asked of it */
+	struct fault *own_fault;      /* owned; what that failed with */
+	uint32_t key_pid, key_secret; /* BackendKeyData */
 	bool has_key;
 };
 
@@ -103,6 +106,8 @@ bool pg_is_fixed(const char *name);
 /* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
  * False: the session is closed. */
 bool pg_send_failure(struct session *s, const struct fault *f);
+/* door.c: the client says these messages. What is left of them has to wait, or the session is closed. */
+void pg_client_says(struct pg_client *c, struct rd *in);
 /* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);
 void pg_tell(struct session *s, const struct fault *f, bool is_fatal);

@@ -3,6 +3,7 @@
 
 #include "core/assert.h"
 #include "core/str.h"
+#include "pg/heal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text)
 	}
 	s->text = istr_ref(text);
 	s->number = ++c->last_number;
+	s->edition = pg_edition(text);
 	s->batch = c->batch;
 	s->pending = true;
 	list_init(&s->in_lru);
@@ -56,13 +58,16 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text)
 	return s;
 }
 
-void pg_prepared_doubt(struct pg_cache *c, uint32_t number)
+struct pg_prepared *pg_prepared_doubt(struct pg_cache *c, uint32_t number)
 {
 	LIST_EACH (&c->lru, it) {
 		struct pg_prepared *s = list_owner(it, struct pg_prepared, in_lru);
-		if (s->number == number && !s->pending)
+		if (s->number == number && !s->pending) {
 			make_stale(c, s);
+			return s;
+		}
 	}
+	return NULL;
 }
 
 void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s)

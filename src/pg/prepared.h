@@ -27,8 +27,10 @@ struct pg_name {
 	uint32_t uses;           /* others */
 	uint32_t batch;          /* of the server, when it was last changed */
 	uint32_t len;
-	bool changes;   /* it changes its session: track.h */
-	bool is_pinned; /* the server has it under this very name, and is the client's */
+	uint32_t edition; /* of the text, when the client was told of it: heal.h */
+	bool is_told;     /* what its rows look like */
+	bool changes;     /* it changes its session: track.h */
+	bool is_pinned;   /* the server has it under this very name, and is the client's */
 	char name[];
 };
 
@@ -43,6 +45,7 @@ struct pg_prepared {
 	struct list in_lru;
 	const struct istr *text; /* counted */
 	uint32_t number;
+	uint32_t edition; /* of the text, when it was prepared: heal.h */
 	uint32_t batch;
 	bool pending;  /* its ParseComplete is still to come */
 	bool is_stale; /* not in the map any more: another one has its text, or it is to be closed */
@@ -84,7 +87,7 @@ struct pg_prepared *pg_prepared_evict(struct pg_cache *c, uint32_t most);
 /* It was evicted, and is not closed after all. */
 void pg_prepared_keep(struct pg_cache *c, struct pg_prepared *s);
 /* It failed in a way that the same text, parsed now, may not: it is closed, and parsed anew when it is wanted again. */
-void pg_prepared_doubt(struct pg_cache *c, uint32_t number);
+struct pg_prepared *pg_prepared_doubt(struct pg_cache *c, uint32_t number); /* NULL: it is gone already */
 /* The server does not have it (any more). */
 void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s);
 /* Its name on the server. */

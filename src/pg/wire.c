@@ -48,7 +48,7 @@ enum frame pg_first_frame(struct rd *in, uint32_t *code, struct rd *body)
 
 bool pg_parse_error(struct rd body, struct pg_error *e)
 {
-	*e = (struct pg_error){ "", "", "", "", "" };
+	*e = (struct pg_error){ "", "", "", "", "", "" };
 	while (!body.bad && rd_left(&body) > 0) {
 		uint8_t field = rd_u8(&body);
 		if (field == 0)
@@ -73,6 +73,9 @@ bool pg_parse_error(struct rd body, struct pg_error *e)
 			break;
 		case 'H':
 			e->hint = text;
+			break;
+		case 'R':
+			e->routine = text;
 			break;
 		default:
 			break;

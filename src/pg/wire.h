@@ -76,7 +76,7 @@ enum frame pg_first_frame(struct rd *in, uint32_t *code, struct rd *body);
 
 /* The fields that matter of an ErrorResponse or NoticeResponse; "" where one is missing. Borrowed from the body. */
 struct pg_error {
-	const char *severity, *sqlstate, *message, *detail, *hint;
+	const char *severity, *sqlstate, *message, *detail, *hint, *routine;
 };
 bool pg_parse_error(struct rd body, struct pg_error *e);
 

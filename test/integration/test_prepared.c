@@ -115,10 +115,10 @@ static void test_the_table_changes(void)
 	prepare(a, "some", "select n from changes where n = $1");
 	check_str("as it was", execute(a, "all", NULL), "1");
 	sql(a, "alter table changes add s text, alter n type text");
-	check_result_fails(a, PQexecPrepared(a, "all", 0, NULL, NULL, NULL, 0), "0A000",
-			   "cached plan must not change result type");
+	PGresult *r = PQexecPrepared(a, "all", 0, NULL, NULL, NULL, 0);
+	check_eq("healed", PQnfields(r), 2);
+	PQclear(r);
 	check("with its old type", strstr(execute(a, "some", "1"), "operator does not exist"));
-	PGresult *r;
 	prepare(b, "mine", "select * from changes");
 	r = PQexecPrepared(b, "mine", 0, NULL, NULL, NULL, 0);
 	check_eq("columns", PQnfields(r), 2);
@@ -133,6 +133,105 @@ static void test_the_table_changes(void)
 	sql(a, "rollback");
 	check("the old ones are closed", atoi(scalar(b, "select count(*) from pg_prepared_statements")) <= 2);
 	sql(b, "drop table changes");
+}
+
+/* A client of the raw protocol: what it says, and the types of what it hears up to ReadyForQuery. */
+static char *says(int fd, const char *messages)
+{
+	static const struct {
+		char what, type;
+		const char *body;
+		size_t n;
+	} all[] = {
+		{ 'p', 'P', "s\0select * from changes\0\0", 26 },
+		{ 'd', 'D', "Ss", 3 },
+		{ 'b', 'B', "\0s\0\0\0\0\0\0", 9 },
+		{ 'o', 'D', "P", 2 },
+		{ 'e', 'E', "\0\0\0\0", 5 },
+		{ 'c', 'C', "Ss", 3 },
+		{ 's', 'S', "", 0 },
+	};
+	static char bytes[4096];
+	size_t n = 0, len;
+	char body[1024], got[64] = "", type;
+	for (const char *m = messages; *m; m++)
+		for (size_t i = 0; i < COUNT(all); i++)
+			if (all[i].what == *m) {
+				bytes[n++] = all[i].type;
+				memset(bytes + n, 0, 3);
+				bytes[n + 3] = (char)(4 + all[i].n);
+				memcpy(bytes + n + 4, all[i].body, all[i].n);
+				n += 4 + all[i].n;
+			}
+	require("sent", raw_send(fd, bytes, n));
+	for (n = 0; n < sizeof got - 6; n++) {
+		require("heard", raw_next(fd, &type, body, sizeof body, &len));
+		got[n] = type;
+		if (type == 'Z')
+			break;
+		if (type == 'E')
+			for (const char *at = body; *at; at += strlen(at) + 1)
+				if (*at == 'C')
+					memcpy(got + n + 1, at + 1, 5), n += 5;
+	}
+	return text("%s", got);
+}
+
+/* Who was told what the rows look like hears when they look different now, on every server; who was not has no part in
+ * it. */
+static void test_what_rows_look_like(void)
+{
+	char body[64];
+	size_t len;
+	sluice_with("default_pool_size = 2\n");
+	PGconn *busy = client(NULL), *boss = console(), *owner = client_to_pg(NULL);
+	sql(owner, "drop table if exists changes; create table changes as select 1 as n");
+	int told = raw_open(), untold = raw_open(), later = raw_open();
+	require("start", raw_startup(told, "alice", "test") && raw_expect(told, 'Z', body, sizeof body, &len));
+	require("start", raw_startup(untold, "alice", "test") && raw_expect(untold, 'Z', body, sizeof body, &len));
+	require("start", raw_startup(later, "alice", "test") && raw_expect(later, 'Z', body, sizeof body, &len));
+	check_str("parsed", says(told, "ps"), "1Z");
+	check_str("told", says(told, "ds"), "tTZ");
+	check_str("parsed", says(untold, "ps"), "1Z");
+	check_str("rows", says(told, "bes"), "2DCZ");
+	check_str("rows", says(untold, "bes"), "2DCZ");
+	sql(owner, "alter table changes add s text");
+	check_str("refused", says(told, "bes"), "E0A000Z");
+	check_str("and again", says(told, "bes"), "E0A000Z");
+	check_str("healed", says(untold, "bes"), "2DCZ");
+	check_str("parsed later", says(later, "ps"), "1Z");
+	check_str("rows", says(later, "bes"), "2DCZ");
+	sql(busy, "begin; select 1"); /* the other server */
+	check_str("refused there too", says(told, "bes"), "E0A000Z");
+	check_str("not the later one", says(later, "bes"), "2DCZ");
+	check_str("told anew", says(told, "boes"), "2TDCZ");
+	check_str("rows", says(told, "bes"), "2DCZ");
+	sql(busy, "commit");
+	sql(owner, "alter table changes drop s");
+	check_str("healed, as it will be told", says(told, "boes"), "2TDCZ");
+	sql(owner, "alter table changes add s text");
+	check_str("healed", says(told, "ds"), "tTZ");
+	check_str("healed", says(later, "cpds"), "31tTZ");
+	sql(owner, "alter table changes drop s");
+	check_str("within a longer batch", says(later, "bobes"), "2T2DCZ");
+	check_eq("nobody lost a server", show_int(boss, "pools", "database", "test", "sv_active"), 0);
+	raw_close(told);
+	raw_close(untold);
+	raw_close(later);
+	/* A server that lost its statements behind our back. */
+	PGconn *a = client(NULL);
+	sql(a,
+	    "create or replace function lose() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$");
+	prepare(a, "s", "select 'there'");
+	check_str("there", execute(a, "s", NULL), "there");
+	sql(a, "select lose()");
+	check_str("again", execute(a, "s", NULL), "there");
+	sql(a, "begin");
+	sql(a, "select lose()");
+	check_result_fails(a, PQexecPrepared(a, "s", 0, NULL, NULL, NULL, 0), "26000", "does not exist");
+	sql(a, "rollback");
+	check_str("again", execute(a, "s", NULL), "there");
+	sql(owner, "drop table changes");
 }
 
 /* The unnamed statement is its client's own, in a later batch too. */
@@ -298,6 +397,7 @@ int main(int argc, char **argv)
 		{ "eviction", test_eviction },
 		{ "deallocate_all", test_deallocate_all },
 		{ "the_table_changes", test_the_table_changes },
+		{ "what_rows_look_like", test_what_rows_look_like },
 		{ "unnamed", test_unnamed },
 		{ "long", test_long },
 		{ "pipeline", test_pipeline },
