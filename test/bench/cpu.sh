@@ -3,11 +3,12 @@
 #
 #   cpu.sh [-d SECS] [-r ROUNDS] [-s SCENARIOS] [-o FILE] [TARGET...]
 #     -d  length of a measurement (2)        -r  rounds (5); many short ones say more than a few long ones
-#     -s  names with commas (all but bigval): simple extended pipeline rw connect scram scram-plain big bigval tls
+#     -s  names with commas (all but bigval): simple extended prepared pipeline rw connect scram scram-plain big bigval tls
 #         tls-big tls-connect
 #     -o  appends the measurements to FILE, from which `tool.py report FILE` makes the table again
 #   Targets: sluice, sluice-old (when SLUICE_OLD names a binary), pgbouncer (when it is there), relay.
 #
+# prepared is over transaction pooling; a PgBouncer before 1.21, which cannot, has a server for each client.
 # simple, extended, pipeline (10 statements a batch) and rw (pgbench's own transaction) count statements; connect, scram
 # (the auth_file has a verifier) and scram-plain (it has the password) count connections with one query; big is a result of
 # 1 MB in 10,000 rows, bigval one of 1 MB in one value. tls, tls-big and tls-connect are simple, big and connect with
@@ -16,8 +17,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ALL=(simple extended pipeline rw connect scram scram-plain big bigval tls tls-big tls-connect)
-SECS=2 ROUNDS=5 SCENARIOS=(simple extended pipeline rw connect scram scram-plain big tls tls-big tls-connect) OUT=''
+ALL=(simple extended prepared pipeline rw connect scram scram-plain big bigval tls tls-big tls-connect)
+SECS=2 ROUNDS=5 SCENARIOS=(simple extended prepared pipeline rw connect scram scram-plain big tls tls-big tls-connect) OUT=''
 while getopts d:r:s:o:h o; do
 	case $o in
 	d) SECS=$OPTARG ;;
@@ -46,6 +47,7 @@ scenario() {
 	case $1 in
 	simple) ARGS=(-S -M simple) ;;
 	extended) ARGS=(-S -M extended) ;;
+	prepared) ARGS=(-S -M prepared) AUTH=prepared ;;
 	pipeline) ARGS=(-M extended -f "$TMP/pipeline.sql") EACH=10 ;;
 	rw) ARGS=(-M simple) EACH=7 ;;
 	connect) ARGS=(-C -S -M simple) ;;

@@ -5,7 +5,8 @@
 # unprivileged user. When the script ends, however it ends, its processes end and the directory goes.
 #
 # From the environment: SLUICE (the daemon; default src/sluice of this tree), SLUICE_OLD (another one, to compare with),
-# PGBIN (PostgreSQL's programs), BENCH_USER (whom to become when root runs us; nobody), TMPDIR.
+# BENCH_PGBOUNCER (another one than the PATH's, which BENCH_USER can run), PGBIN (PostgreSQL's programs), BENCH_USER (whom
+# to become when root runs us; nobody), TMPDIR.
 
 set -u
 export LC_ALL=C
@@ -19,7 +20,9 @@ POOL=20        # server connections of a pool
 SCALE=5        # of pgbench's tables: 500,000 rows
 MAX_CLIENTS=200 # of the proxies; raised by who needs more
 # libpq, as the measured clients use it: no encryption is tried first, and nothing of the caller's environment counts.
+BIN_OF_PG=${PGBIN:-}
 unset "${!PG@}"
+PGBIN=$BIN_OF_PG
 export PGSSLMODE=disable PGGSSENCMODE=disable PGCONNECT_TIMEOUT=30
 
 die() { echo "${0##*/}: $*" >&2; exit 2; }
@@ -190,12 +193,19 @@ start_postgres() {
 	VERIFIER=$("${q[@]}" -d $DB -c "select rolpassword from pg_authid where rolname = '$ROLE'")
 }
 
-has_pgbouncer() { PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null; }
+PGBOUNCER=${BENCH_PGBOUNCER:-$(PATH=$PATH:/usr/sbin command -v pgbouncer)}
+has_pgbouncer() { [ -n "$PGBOUNCER" ]; }
+# From 1.21 on it follows prepared statements in transaction pooling.
+pgbouncer_prepares() {
+	local version
+	version=$("$PGBOUNCER" --version | sed -n 's/^PgBouncer //p')
+	[ "$(printf '%s\n' 1.21 "$version" | sort -V | head -1)" = 1.21 ]
+}
 
 # One configuration for whoever reads PgBouncer's: the same file, the same words.
 write_ini() { # FILE AUTH
 	local auth=$2 secret=$VERIFIER
-	if [ "$auth" = tls ]; then auth=trust; fi
+	case $auth in tls | prepared) auth=trust ;; esac
 	if [ "$auth" = scram-plain ]; then secret=$PASSWORD auth=scram-sha-256; fi
 	if [ "$auth" = scram ]; then auth=scram-sha-256; fi
 	echo "\"$ROLE\" \"$secret\"" >"$1.users"
@@ -218,6 +228,13 @@ write_ini() { # FILE AUTH
 		log_disconnections = 0
 		server_tls_sslmode = disable
 	C
+	if [ "$2" = prepared ]; then
+		if [[ $1 == *pgbouncer-prepared.ini ]] && ! pgbouncer_prepares; then
+			printf '%s\n' pool_mode=session "default_pool_size=$MAX_CLIENTS"
+		else
+			echo max_prepared_statements = 200
+		fi >>"$1"
+	fi
 	[ "$2" != tls ] || cat >>"$1" <<-C
 		client_tls_sslmode = require
 		client_tls_key_file = $TMP/tls.key
@@ -238,7 +255,7 @@ target_on_port() { # NAME AUTH
 	relay) spawn "$1" "$TMP/relay" "$PORT" "$PG_PORT" ;;
 	pgbouncer)
 		write_ini "$TMP/$1-$2.ini" "$2"
-		spawn "$1" "$(PATH=$PATH:/usr/sbin command -v pgbouncer)" -q "$TMP/$1-$2.ini"
+		spawn "$1" "$PGBOUNCER" -q "$TMP/$1-$2.ini"
 		;;
 	sluice*)
 		write_ini "$TMP/$1-$2.ini" "$2"
@@ -251,7 +268,7 @@ target_on_port() { # NAME AUTH
 # auth_file has a verifier) or scram-plain (it has the password). Sets PORT and PID.
 start_target() { # NAME AUTH
 	local db=$DB_SCRAM
-	case $2 in trust | tls) db=$DB ;; esac
+	case $2 in trust | tls | prepared) db=$DB ;; esac
 	if [ "$2" = tls ]; then
 		make_certificate
 		export PGSSLMODE=require
