@@ -539,9 +539,11 @@ static void test_nomem(void)
 	begin();
 	conf_text("more", "shop = host=a password=b pool_size=3 pool_mode=statement\n");
 	conf_text("u", "\"anna\" \"x\"\n\"bert\" \"y\"\n");
-	const char *path =
-		conf_text("m", "[databases]\n* =\n%include more\n\"a b\" = nonsense=1\nshop = host=b\n[users]\n"
-			       "anna = pool_size=2\n[sluice]\nauth_file = u\nlogfile = /x\nlistne_port=1\n");
+	const char *path = conf_text(
+		"m",
+		"[databases]\n* =\n%include more\n\"a b\" = nonsense=1\nshop = host=b\n[users]\n"
+		"anna = pool_size=2\n[peers]\n1 = host=a port=7\n1 = host=b pool_size=3\n2 =\n[sluice]\npeer_id = 2\n"
+		"auth_file = u\nlogfile = /x\nlistne_port=1\n");
 	setenv("SLUICE_LOGFILE", "/y", 1);
 	for (unsigned n = 0; nomem_next(&n);) {
 		told = (struct conf_told){ .errors = 0 };
@@ -570,6 +572,10 @@ static void test_nomem(void)
 	for (unsigned n = 0; nomem_next(&n);) {
 		if (config_set_value("logfile", "/z", &f)) {
 			check("all or nothing", !nomem_hit() && config_now() != now);
+			const struct peer_conf *peer = config_find_peer(config_now(), 1);
+			check("peers, too", peer && strcmp(peer->host, "b") == 0 && peer->port == 6432 &&
+						    config_peer_size(config_now(), peer) == 3);
+			check_eq("the default", config_peer_size(config_now(), config_find_peer(config_now(), 2)), 20);
 			continue;
 		}
 		check("says so", nomem_hit() && f.kind == FAULT_NOMEM);
