@@ -816,7 +816,9 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 	size_t len;
 	bool ok = false;
 
-	if (!list_empty(&c->s.pool->by_state[SERVER_IDLE]) || pg_frame(&in, STREAM_KEEP_MAX, &m) != FRAME_OK)
+	/* An idle server is for who is first in line. */
+	bool is_free = list_empty(&c->s.pool->waiting) && !list_empty(&c->s.pool->by_state[SERVER_IDLE]);
+	if (is_free || pg_frame(&in, STREAM_KEEP_MAX, &m) != FRAME_OK)
 		return false;
 	const char *name = rd_cstr(&m.body, &len);
 	if (m.body.bad || len == 0 || len > NAMES_MAX || pg_names_count(c->names) >= PG_NAMES_MAX)

@@ -360,6 +360,36 @@ static void test_without_server(void)
 	check_str("b", execute(b, "s", NULL), "1");
 }
 
+/* So it is when a server has just come free that is for somebody else. */
+static void test_server_of_another(void)
+{
+	sluice_with(two_clients_one_server);
+	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
+	prepare(a, "s", "select 1");
+	check("sent", PQsendQuery(a, "select pg_sleep(0.3)"));
+	wait_until("it runs",
+		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like '%%sleep(0.3)' and "
+				    "state = 'active'"),
+			  "1") == 0);
+	check("sent", PQsendQuery(b, "begin"));
+	PGconn *boss = console();
+	wait_until("b waits", show_int(boss, "pools", "database", "test", "cl_waiting") == 1);
+	sluice_signal(SIGSTOP); /* it sees both in one turn; libev takes what came last first */
+	check("sent", PQsendPrepare(c, "s", "select 1", 0, NULL));
+	wait_until("it is over",
+		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like '%%sleep(0.3)' "
+				    "and state = 'idle'"),
+			  "1") == 0);
+	sluice_signal(SIGCONT);
+	wait_until("c is answered", is_answered(c));
+	wait_until("b is answered", is_answered(b));
+	while (PQgetResult(b) || PQgetResult(c))
+		;
+	check_eq("b has it still", PQtransactionStatus(b), PQTRANS_INTRANS);
+	sql(b, "commit");
+	check_str("c", execute(c, "s", NULL), "1");
+}
+
 /* Names do not pile up without end. */
 static void test_many(void)
 {
@@ -403,6 +433,7 @@ int main(int argc, char **argv)
 		{ "pipeline", test_pipeline },
 		{ "pgbench", test_pgbench },
 		{ "without_server", test_without_server },
+		{ "server_of_another", test_server_of_another },
 		{ "many", test_many },
 		{ "as_it_is", test_as_it_is },
 		{ NULL, NULL },
