@@ -56,7 +56,7 @@ static const char usage[] =
 
 /* --- The configuration */
 
-/* What a reload answers to whoever asked for it: the first error. */
+/* What a reload answers to whoever asked for it: the first error, and all else beside it. */
 struct told {
 	bool any;
 	int errors;
@@ -79,12 +79,10 @@ static void report(void *arg, bool is_error, const char *file, int line, const c
 		log_error(NULL, "%s%s", at, text);
 	else
 		log_warn(NULL, "%s%s", at, text);
-	if (t->warnings && !is_error && t->warnings->len < WARNINGS_BYTES)
+	if (is_error && t->errors++ == 0)
+		fault_set(&t->first, FAULT_CONFIG, "%s%s", at, text);
+	else if (t->warnings && t->warnings->len < WARNINGS_BYTES)
 		sb_addf(t->warnings, "%s%s%s", t->warnings->len ? "\n" : "", at, text);
-	if (is_error) {
-		if (t->errors++ == 0)
-			fault_set(&t->first, FAULT_CONFIG, "%s%s", at, text);
-	}
 }
 
 /* --- TLS */

@@ -17,8 +17,8 @@ enum shutdown_mode { SHUTDOWN_IMMEDIATE, SHUTDOWN_WAIT_SERVERS, SHUTDOWN_WAIT_CL
 
 /* What only main can do. All are set. */
 struct admin_hooks {
-	/* RELOAD: reads the configuration and makes it current. False, and nothing has changed: f says why. warnings,
-	 * to which a line each is added, is the caller's. */
+	/* RELOAD: reads the configuration and makes it current. False, and nothing has changed: f says why.
+	 * warnings, to which what else there is to say is added, a line each, is the caller's. */
 	bool (*reload)(struct fault *f, struct sb *warnings);
 	/* SET has changed config_now(): brings what follows it in line (databases_reload(), the log). */
 	void (*apply)(void);

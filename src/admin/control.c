@@ -295,7 +295,7 @@ enum outcome cmd_reload(struct console *c, const struct order *o, struct fault *
 	struct sb warnings = { .max = 0 };
 	(void)o;
 	bool ok = hooks->reload(f, &warnings);
-	if (ok && warnings.len) /* such as what takes a restart: the log may be far away */
+	if (warnings.len) /* such as what takes a restart, or what else is wrong: the log may be far away */
 		c->sink->ops->notice(c->sink, sb_str(&warnings));
 	sb_free(&warnings);
 	if (ok)

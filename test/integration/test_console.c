@@ -315,6 +315,14 @@ static void test_reload(void)
 	}
 }
 
+static char notices[4000];
+
+static void keep_notice(void *arg, const PGresult *r)
+{
+	(void)arg;
+	strncat(notices, PQresultErrorMessage(r), sizeof notices - strlen(notices) - 1);
+}
+
 /* A file with a fault changes nothing. */
 static void test_reload_of_a_bad_file(void)
 {
@@ -323,13 +331,98 @@ static void test_reload_of_a_bad_file(void)
 	check_scalar(a, "select 1", "1");
 	write_text(text("%s/sluice.ini", dir()),
 		   "[databases]\ntest = nonsense here\n[pgbouncer]\ndefault_pool_size = x\n");
-	if (!peer_version())
-		check_sql_fails(con, "RELOAD", NULL, "");
+	if (!peer_version()) { /* whoever asked hears all that is wrong, and where */
+		*notices = 0;
+		PQsetNoticeReceiver(con, keep_notice, NULL);
+		check_sql_fails(con, "RELOAD", "F0000", "sluice.ini:2: ");
+		check("and all else",
+		      strstr(notices, "sluice.ini:4: default_pool_size: \"x\" is not a number from 0 to"));
+		check_sql_fails(con, "RELOAD; SHOW STATE", "F0000", "RELOAD failed");
+	}
 	sluice_signal(SIGHUP);
 	wait_until("it is told", sluice_logged("sluice.ini:2"));
 	check_str("the old value", show(con, "CONFIG", "key", "default_pool_size", "value"), "5");
 	check_scalar(a, "select 1", "1");
 	check_scalar(client(NULL), "select 1", "1");
+	sluice_configure(&(struct conf){ .settings = "default_pool_size = 6" });
+	sql(con, "RELOAD");
+	check_str("the new value", show(con, "CONFIG", "key", "default_pool_size", "value"), "6");
+}
+
+/* --- SET */
+
+static void test_set(void)
+{
+	static const struct {
+		const char *set, *sqlstate, *part;
+	} bad[] = {
+		{ "SET default_pool_size = many", "08P01", "default_pool_size: \"many\" is not a number" },
+		{ "SET pool_mode = none", "08P01", "is not one of session, transaction, statement" },
+		{ "SET listen_port = 1", "08P01", "cannot be changed without a restart" },
+		{ "SET nonsense = 1", "08P01", "unknown setting" },
+		{ "SET default_pool_size", "08P01", "invalid command" },
+	};
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 0");
+	PGconn *con = console(), *a = client(NULL), *b = client(NULL);
+	for (size_t i = 0; i < COUNT(bad) && !peer_version(); i++)
+		check_sql_fails(con, bad[i].set, bad[i].sqlstate, bad[i].part);
+	check_str("nothing has changed", show(con, "CONFIG", "key", "default_pool_size", "value"), "1");
+
+	/* It holds at once, for who waits already; and until the next RELOAD. */
+	sql(a, "begin");
+	start(b, "select 1");
+	wait_until("b waits", pool(con, "cl_waiting") == 1);
+	PGresult *r = PQexec(con, "SET default_pool_size = '2'");
+	check_str("its tag", PQcmdStatus(r), "SET default_pool_size=2");
+	PQclear(r);
+	finish(b);
+	check_str("value", show(con, "CONFIG", "key", "default_pool_size", "value"), "2");
+	sql(a, "commit");
+	sql(con, "SET query_wait_timeout=1");
+	sql(con, "SET default_pool_size = 1; RECONNECT");
+	wait_until("one server", pg_servers() <= 1);
+	sql(a, "begin");
+	if (!peer_version())
+		check_sql_fails(b, "select 1", NULL, "query_wait_timeout");
+	sql(con, "RELOAD");
+	check_str("as the file has it", show(con, "CONFIG", "key", "query_wait_timeout", "value"), "0");
+	sql(a, "commit");
+	check_scalar(client(NULL), "select 1", "1");
+}
+
+/* --- WAIT_CLOSE */
+
+static void test_wait_close(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@\nother = @PG@ dbname=test",
+				     .settings = "pool_mode = transaction" });
+	PGconn *con = console(), *second = console(), *a = client(NULL), *b = client("dbname=other");
+	sql(a, "begin");
+	sql(b, "begin");
+	sql(con, "WAIT_CLOSE"); /* nothing is to be closed */
+	sql(con, "RECONNECT");
+	start(con, "WAIT_CLOSE test");
+	start(second, "WAIT_CLOSE");
+	PGconn *third = console();
+	check_eq("a is linked", show_int(third, "SERVERS", "database", "test", "close_needed"), 1);
+	check("it waits", !is_answered(con));
+	sql(a, "commit");
+	finish(con);
+	check_scalar(a, "select 1", "1"); /* on a fresh server */
+	check("for the other one", !is_answered(second));
+	sql(b, "commit");
+	finish(second);
+	/* Who waits and leaves is forgotten; the others go on. */
+	sql(a, "begin");
+	sql(con, "RECONNECT test");
+	start(con, "WAIT_CLOSE");
+	start(second, "WAIT_CLOSE test; SHOW STATE");
+	check_scalar(a, "select 1", "1");
+	client_close(con);
+	check_str("the console answers", show(third, "STATE", "key", "active", "value"), "yes");
+	check("it waits", !is_answered(second));
+	client_close(a); /* rolled back, and then closed */
+	finish(second);
 }
 
 /* --- The end */
@@ -672,6 +765,8 @@ int main(int argc, char **argv)
 		{ "max_client_conn", test_max_client_conn },
 		{ "reload", test_reload },
 		{ "reload_of_a_bad_file", test_reload_of_a_bad_file },
+		{ "set", test_set },
+		{ "wait_close", test_wait_close },
 		{ "shutdown", test_shutdown },
 		{ "sigquit", test_sigquit },
 		{ "sigint", test_sigint },
