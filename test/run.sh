@@ -2,12 +2,12 @@
 # Builds Sluice with the sanitizers and runs all its tests. Installs what they need.
 #
 #   ./test/run.sh                      everything
-#   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, drivers, scripts
+#   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, newer, drivers, scripts
 #   ./test/run.sh integration test_auth test_copy
 #   ./test/run.sh fuzz 60              each fuzz target for a minute, with inputs of its own choice
 #
 # The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
-# What runs for longer is not here: test/bench/README.md, test/fuzz/README.md.
+# What runs for longer is not here: test/bench/README.md, test/fuzz/README.md, test/regress.sh.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=contrib/packages.sh
@@ -53,6 +53,7 @@ one() {
 # Whatever it ends by, the last line counts.
 finish() {
 	trap - EXIT INT TERM
+	[ -z "${newer:-}" ] || rm -rf "$newer"
 	[ ${#bad[@]} = 0 ] || printf '\nFailed: %s\n' "${bad[*]}"
 	printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 	if [ "$failed" = 0 ] && [ $((passed + skipped)) -gt 0 ]; then exit 0; fi
@@ -64,7 +65,7 @@ give_up() { failed=$((failed + 1)) bad+=("$1"); finish; }
 
 part=${1:-all}
 case $part in
-all | unit | static | clang | fuzz | integration | scripts) ;;
+all | unit | static | clang | fuzz | integration | newer | drivers | scripts) ;;
 *) give_up "there is no part \"$part\"" ;;
 esac
 [ $# = 0 ] || shift
@@ -108,6 +109,27 @@ if wants integration; then
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 		one "$name" "$program"
 	done
+fi
+if wants newer; then
+	say "PostgreSQL 18: its server, its programs, its libpq"
+	here=$(pg_config --bindir 2>/dev/null || dirname "$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | tail -n 1)")
+	newer=$(mktemp -d /tmp/sluice-newer.XXXXXX) # not TMPDIR: others than its owner read it
+	chmod 755 "$newer"
+	one get-postgresql-18 "$top/test/servers/get.sh" postgresql "$newer"
+	there=$(tail -n 1 "$asan/logs/get-postgresql-18.log")
+	if [ -x "$there/postgres" ]; then
+		# What asks the server itself, and drives libpq; then the programs of each release, with the server of the other.
+		for name in test_query test_sql test_state test_tracked test_pipeline test_prepared test_copy test_cancel test_auth test_kept test_load; do
+			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+			cp "$asan/test/integration/$name" "$newer/$name" && "$top/test/servers/get.sh" lend "$newer" "$newer/$name"
+			one "18/$name" env TEST_PG_BINDIR="$there" "$newer/$name"
+		done
+		if [ $# = 0 ]; then
+			one "test_load, programs of 18" env TEST_PG_BINDIR="$here" TEST_CLIENT_BINDIR="$there" "$asan/test/integration/test_load"
+			one "18/test_load, programs of here" env TEST_PG_BINDIR="$there" TEST_CLIENT_BINDIR="$here" "$asan/test/integration/test_load"
+		fi
+	fi
+	rm -rf "$newer"
 fi
 if wants drivers; then
 	say "Drivers, through Sluice and on its console"

@@ -7,7 +7,8 @@
  *
  * Nothing waits by sleeping: wait_until() polls for what should come to pass. The environment's SLUICE_BIN names the
  * program under test; PgBouncer's works too, which shows that a test asks for what PgBouncer's users know. As root,
- * PostgreSQL and Sluice run as the user postgres (or nobody). */
+ * PostgreSQL and Sluice run as the user postgres (or nobody). TEST_PG_BINDIR names the folder of another PostgreSQL's
+ * programs than the one that pg_config finds, TEST_CLIENT_BINDIR that of psql and its like; ../servers/ has some. */
 #ifndef SLUICE_TEST_HARNESS_H
 #define SLUICE_TEST_HARNESS_H
 

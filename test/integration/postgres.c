@@ -26,6 +26,11 @@ const char *pg_socket_dir(void)
 
 bool pg_find(void)
 {
+	const char *wanted = getenv("TEST_PG_BINDIR");
+	if (wanted && *wanted) {
+		snprintf(harness.pg_bin, sizeof harness.pg_bin, "%s", wanted);
+		return access(text("%s/initdb", wanted), X_OK) == 0;
+	}
 	FILE *p = popen("pg_config --bindir 2>/dev/null", "r");
 	bool found = p && fgets(harness.pg_bin, sizeof harness.pg_bin, p);
 	if (p)
@@ -170,7 +175,8 @@ bool pg_make(void)
 				       "jit = off\nmax_parallel_workers_per_gather = 0\n"
 				       "timezone = 'UTC'\nlog_timezone = 'UTC'\nlc_messages = 'C'\n";
 	char *out;
-	if (run(&out, "mkdir -p pg && initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8") != 0) {
+	if (run(&out, "mkdir -p pg && %s/initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8",
+		harness.pg_bin) != 0) {
 		fprintf(stderr, "harness: initdb: %s\n", out);
 		return false;
 	}

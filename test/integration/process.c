@@ -226,7 +226,9 @@ static pid_t shell(const char *output, const char *command)
 		setenv("PGPORT", text("%d", sluice_port()), 1);
 	setenv("PGUSER", "alice", 1);
 	setenv("PGDATABASE", "test", 1);
-	setenv("PATH", text("%s:%s", harness.pg_bin, getenv("PATH")), 1);
+	const char *clients = getenv("TEST_CLIENT_BINDIR");
+	setenv("PATH", text("%s:%s:%s", clients && *clients ? clients : harness.pg_bin, harness.pg_bin, getenv("PATH")),
+	       1);
 	setenv("HOME", harness.top, 1);
 	if (chdir(harness.top) == 0)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
