@@ -8,6 +8,7 @@
 #include "core/str.h"
 #include "net/listen.h"
 #include "net/tls.h"
+#include "pg/key.h"
 #include "pg/login.h"
 #include "pg/startup.h"
 #include "pool/ask.h"
@@ -107,12 +108,13 @@ void pg_welcome(struct session *s)
 {
 	struct pg_client *c = pg_client_of(s);
 	const struct varset *all = s->pool ? varset_over(s->pool->welcome, s->vars) : varset_ref(s->vars);
-	size_t n = 13 + 6;
 	const char *message = config_text(config_now(), SET_login_notify_message, NULL, NULL);
-	uint8_t *p;
+	uint8_t tail[PG_KEY_TAIL], *p;
+	size_t tail_len = c->has_long_key ? sizeof tail : 0, n = PG_HEADER + 8 + tail_len + 6;
 
 	end_login(c);
-	if (!all || !make_key(&c->key) || !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
+	if (!all || !make_key(&c->key) || (c->has_long_key && !pg_key_tail(c->key, tail)) ||
+	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
 		c->key = 0;
 		varset_put(all);
 		struct fault f;
@@ -132,6 +134,7 @@ void pg_welcome(struct session *s)
 		pg_begin(&o, PG_BACKEND_KEY_DATA);
 		pg_put_u32(&o, (uint32_t)(c->key >> 32));
 		pg_put_u32(&o, (uint32_t)c->key);
+		pg_put(&o, tail, tail_len);
 		pg_end(&o);
 		if (message[0])
 			pg_put_notice(&o, message);
@@ -290,8 +293,9 @@ static void authenticated(struct session *s)
 	session_login_done(s);
 }
 
-/* A key of another process of the group. True: it is closed when the request is through. */
-static bool forward_cancel(struct session *s, uint64_t key)
+/* A key of another process of the group, with its tail, of which we know nothing. True: it is closed when the request
+ * is through. */
+static bool forward_cancel(struct session *s, uint64_t key, struct rd tail)
 {
 	uint32_t own = (uint32_t)config_num(config_now(), SET_peer_id, NULL, NULL), peer = key_peer(key);
 	uint8_t bytes[ENGINE_BYTES_MAX];
@@ -309,25 +313,28 @@ static bool forward_cancel(struct session *s, uint64_t key)
 	pg_put_u32(&o, PG_CANCEL_CODE);
 	pg_put_u32(&o, (uint32_t)(key >> 32));
 	pg_put_u32(&o, (uint32_t)key);
+	pg_put(&o, tail.p, rd_left(&tail));
 	pg_end(&o);
 	return session_forward_cancel(s, peer, &pg_engine, bytes, o.len);
 }
 
 static void cancel_request(struct session *s, struct rd body)
 {
-	uint64_t pid = rd_u32be(&body), key = pid << 32 | rd_u32be(&body), ours = key | KEY_HOPS;
 	struct map_node *n = NULL;
-	if (rd_done(&body)) {
+	struct pg_client *c;
+	uint32_t pid;
+	struct rd secret;
+	if (pg_parse_key(body, &pid, &secret)) {
+		uint64_t key = (uint64_t)pid << 32 | rd_u32be(&secret), ours = key | KEY_HOPS;
 		n = map_find(&by_key, &key, sizeof key, same_key);
-		if (!n) /* it was passed on to us */
+		if (!n && config_num(config_now(), SET_peer_id, NULL, NULL)) /* it was passed on to us */
 			n = map_find(&by_key, &ours, sizeof ours, same_key);
-		if (!n && forward_cancel(s, key)) {
+		if (!n && forward_cancel(s, key, secret)) {
 			stream_hold(&s->stream, HOLD_OWNER);
 			return;
 		}
 	}
-	if (n) {
-		struct pg_client *c = list_owner(n, struct pg_client, by_key);
+	if (n && (c = list_owner(n, struct pg_client, by_key)) && pg_key_fits(c->key, c->has_long_key, secret)) {
 		log_info(&c->s.log, "cancel request");
 		if (session_cancel(&c->s, s)) { /* closed when it has got through */
 			stream_hold(&s->stream, HOLD_OWNER);
@@ -502,9 +509,9 @@ static bool take_app_name(struct session *s, const char *app, struct fault *f)
 	return true;
 }
 
-/* Minor versions above 3.0 and unknown protocol options: what we do know is said. PostgreSQL docs,
+/* Versions above 3.2 and unknown protocol options: what we do know is said, as PostgreSQL 18 does. PostgreSQL docs,
  * NegotiateProtocolVersion. */
-static void negotiate(struct session *s, struct rd body, uint32_t unknown)
+static void negotiate(struct session *s, uint32_t version, struct rd body, uint32_t unknown)
 {
 	size_t n = PG_HEADER + 8 + rd_left(&body);
 	const char *name, *value;
@@ -514,7 +521,7 @@ static void negotiate(struct session *s, struct rd body, uint32_t unknown)
 		return;
 	struct pg_out o = pg_out(p, n);
 	pg_begin(&o, PG_NEGOTIATE);
-	pg_put_u32(&o, PG_VERSION_3_0); /* the newest that is spoken; servers and libpq put the major number in, too */
+	pg_put_u32(&o, version);
 	pg_put_u32(&o, unknown);
 	while (pg_startup_next(&body, &name, &value, &ok))
 		if (strncmp(name, "_pq_.", 5) == 0)
@@ -812,7 +819,7 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	struct database *db;
 
 	if (version >> 16 != 3) {
-		fault_set(&f, FAULT_UNSUP, "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0",
+		fault_set(&f, FAULT_UNSUP, "unsupported frontend protocol %u.%u: server supports 3.0 to 3.2",
 			  version >> 16, version & 0xffff);
 		session_fail(s, &f);
 		return;
@@ -829,8 +836,10 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		pg_protocol_fault(s, "user name or database name is longer than 63 bytes");
 		return;
 	}
-	if ((version & 0xffff) > 0 || a.unknown)
-		negotiate(s, body, a.unknown);
+	uint32_t spoken = version < PG_VERSION_3_2 ? version : PG_VERSION_3_2;
+	c->has_long_key = spoken == PG_VERSION_3_2;
+	if (spoken != version || a.unknown)
+		negotiate(s, spoken, body, a.unknown);
 	/* One that "*" would make is made for those only who have logged in. */
 	db = database_peek(l->database);
 	if (!db || db->dropped)

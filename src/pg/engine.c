@@ -139,8 +139,9 @@ static void start(struct server *sv)
 	}
 	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, pool_secret(sv->pool),
 			      pg_binding(&sv->stream, &p->login->binding));
+	p->version = p->is_old || sv->host->is_old ? PG_VERSION_3_0 : PG_VERSION_3_2;
 	pg_begin(&o, 0);
-	pg_put_u32(&o, PG_VERSION_3_0);
+	pg_put_u32(&o, p->version);
 	put_param(&o, "user", sv->pool->user->name->s);
 	put_param(&o, "database", database_remote_name(sv->pool->db));
 	put_param(&o, "client_encoding", c->client_encoding);
@@ -154,6 +155,40 @@ static void start(struct server *sv)
 		return;
 	}
 	stream_put_copy(&sv->stream, o.p, o.len);
+}
+
+/* Servers of before 2017, and things that call themselves servers, refuse any version but 3.0, or close at once,
+ * instead of saying what they speak. */
+static bool start_otherwise(struct server *sv, const struct fault *f)
+{
+	struct pg_server *p = pg_server_of(sv);
+	bool is_about_us = strncmp(f->sqlstate, "08", 2) == 0 || strncmp(f->sqlstate, "0A", 2) == 0;
+	if (p->version != PG_VERSION_3_2 || !is_about_us)
+		return false;
+	p->is_old = true;
+	return true;
+}
+
+/* It speaks another version than it was asked for. */
+static bool negotiated(struct pg_server *p, struct rd body)
+{
+	uint32_t unknown;
+	if (pg_parse_negotiate(body, p->version, &p->version, &unknown) && unknown == 0) /* there was none to know */
+		return true;
+	broken(&p->sv, "malformed NegotiateProtocolVersion");
+	return false;
+}
+
+static bool note_key(struct pg_server *p, struct rd body)
+{
+	struct rd key;
+	if (!pg_parse_key(body, &p->sv.pid, &key)) {
+		broken(&p->sv, "malformed BackendKeyData");
+		return false;
+	}
+	p->key_len = (uint16_t)rd_left(&key);
+	memcpy(p->key, key.p, p->key_len);
+	return true;
 }
 
 static void server_said_no(struct server *sv, struct rd body)
@@ -234,18 +269,11 @@ static bool login_message(struct server *sv, const struct pg_msg *m)
 	case PG_PARAMETER_STATUS:
 		return note_parameter(p, body);
 	case PG_BACKEND_KEY_DATA:
-		p->key_pid = rd_u32be(&body);
-		p->key_secret = rd_u32be(&body);
-		if (!rd_done(&body)) {
-			broken(sv, "malformed BackendKeyData");
-			return false;
-		}
-		p->has_key = true;
-		sv->pid = p->key_pid;
-		return true;
+		return note_key(p, body);
+	case PG_NEGOTIATE:
+		return negotiated(p, body);
 	case PG_NOTICE:
 	case PG_NOTIFICATION:
-	case PG_NEGOTIATE:
 		return true;
 	case PG_READY: {
 		p->txn = rd_u8(&body);
@@ -255,6 +283,7 @@ static bool login_message(struct server *sv, const struct pg_msg *m)
 		}
 		const struct varset *vars = varset_ref(p->login->vars), *welcome = varset_ref(p->login->welcome);
 		end_login(p);
+		sv->host->is_old |= p->is_old;
 		server_logged_in(sv, vars, welcome);
 		return false;
 	}
@@ -1030,12 +1059,12 @@ static size_t cancel(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
 {
 	const struct pg_server *p = list_owner((struct server *)(uintptr_t)sv, struct pg_server, sv);
 	struct pg_out o = pg_out(out, ENGINE_BYTES_MAX);
-	if (!p->has_key || expect_is_empty(&p->expect))
+	if (!p->key_len || expect_is_empty(&p->expect))
 		return 0; /* it runs nothing */
 	pg_begin(&o, 0);
 	pg_put_u32(&o, PG_CANCEL_CODE);
-	pg_put_u32(&o, p->key_pid);
-	pg_put_u32(&o, p->key_secret);
+	pg_put_u32(&o, sv->pid);
+	pg_put(&o, p->key, p->key_len);
 	pg_end(&o);
 	return o.len;
 }
@@ -1063,6 +1092,7 @@ const struct engine_ops pg_engine = {
 	.tls_request = tls_request,
 	.tls_answer = tls_answer,
 	.start = start,
+	.start_otherwise = start_otherwise,
 	.on_bytes = on_bytes,
 	.sync = sync_vars,
 	.run = run,

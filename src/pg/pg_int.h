@@ -23,11 +23,12 @@ struct pg_unnamed {
 struct pg_client {
 	struct session s;
 	struct map_node by_key;       /* in the directory of cancel keys */
-	uint64_t key;                 /* process id and secret, as in BackendKeyData; 0: not given out */
+	uint64_t key;                 /* process id and secret, as in BackendKeyData; 0: not given out: key.h */
 	struct pg_login *login;       /* owned; NULL once it is in */
 	struct pg_sink *sink;         /* owned; the console's clients only */
 	uint32_t in_left;             /* bytes of the message that is passing from the client */
 	uint32_t out_left;            /* bytes of the message that is passing to it */
+	bool has_long_key;            /* it speaks 3.2 */
 	bool in_skip;                 /* what passes is dropped */
 	bool asking;                  /* the console has not yet answered */
 	bool full;                    /* not read from: the server owes too many answers */
@@ -68,16 +69,19 @@ struct pg_server {
 	const struct varset *said_before; /* counted: sv.said before the transaction that changed it; NULL mostly */
 	const struct varset *syncing;     /* counted: what is being set, of that which is not reported */
 	struct pg_heal heal;
-	struct pg_script *script;     /* owned: of the Query under way; NULL mostly */
-	uint32_t done;                /* statements of the Query under way that are complete */
-	bool failed;                  /* an error was answered since the last ReadyForQuery */
-	uint32_t left;                /* bytes of the message that is passing from the server */
-	bool skip;                    /* what passes is dropped */
-	uint8_t txn;                  /* ReadyForQuery's: 'I', 'T', 'E' */
-	uint8_t own;                  /* enum own: what the house itself asked of it */
-	struct fault *own_fault;      /* owned; what that failed with */
-	uint32_t key_pid, key_secret; /* BackendKeyData */
-	bool has_key;
+	struct pg_script *script; /* owned: of the Query under way; NULL mostly */
+	uint32_t done;            /* statements of the Query under way that are complete */
+	bool failed;              /* an error was answered since the last ReadyForQuery */
+	uint32_t left;            /* bytes of the message that is passing from the server */
+	bool skip;                /* what passes is dropped */
+	uint8_t txn;              /* ReadyForQuery's: 'I', 'T', 'E' */
+	uint8_t own;              /* enum own: what the house itself asked of it */
+	struct fault *own_fault;  /* owned; what that failed with */
+
+	uint32_t version;        /* of the protocol: what was asked for, and then what is spoken */
+	bool is_old;             /* it refused what it should have negotiated: it is asked for 3.0 */
+	uint16_t key_len;        /* bytes of its cancel key; 0: it told none */
+	uint8_t key[PG_KEY_MAX]; /* BackendKeyData's, with the process id of sv.pid */
 };
 
 enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC, OWN_ASK };

@@ -46,6 +46,27 @@ enum frame pg_first_frame(struct rd *in, uint32_t *code, struct rd *body)
 	return FRAME_OK;
 }
 
+bool pg_parse_key(struct rd body, uint32_t *pid, struct rd *key)
+{
+	*pid = rd_u32be(&body);
+	*key = rd_sub(&body, rd_left(&body));
+	return rd_done(&body) && rd_left(key) >= PG_KEY_MIN && rd_left(key) <= PG_KEY_MAX;
+}
+
+bool pg_parse_negotiate(struct rd body, uint32_t asked, uint32_t *version, uint32_t *unknown)
+{
+	uint32_t v = rd_u32be(&body), n = rd_u32be(&body), i = 0;
+	for (; i < n && !body.bad; i++)
+		(void)rd_cstr(&body, NULL);
+	if (v < 0x10000u) /* the minor number alone, as the documentation once had it */
+		v |= asked & 0xffff0000u;
+	if (!rd_done(&body) || v >> 16 != asked >> 16 || v > asked)
+		return false;
+	*version = v;
+	*unknown = n;
+	return true;
+}
+
 bool pg_parse_error(struct rd body, struct pg_error *e)
 {
 	*e = (struct pg_error){ "", "", "", "", "", "" };

@@ -55,9 +55,13 @@ enum pg_back {
 #define PG_HEADER      5u     /* type and length */
 #define PG_STARTUP_MAX 10000u /* bytes of a start-up packet, as PostgreSQL itself allows */
 #define PG_VERSION_3_0 0x00030000u
+#define PG_VERSION_3_2 0x00030002u /* the newest; it differs from 3.0 in the length of cancel keys, and 3.1 does not   \
+				    */
 #define PG_CANCEL_CODE 80877102u
 #define PG_SSL_CODE    80877103u
 #define PG_GSS_CODE    80877104u
+#define PG_KEY_MIN     4u   /* bytes of a cancel key: all that 3.0 has */
+#define PG_KEY_MAX     256u /* and the most in 3.2 */
 
 struct pg_msg {
 	uint8_t type;
@@ -73,6 +77,12 @@ enum frame pg_frame(struct rd *in, uint32_t max, struct pg_msg *out);
 /* The first packet of a connection has no type byte. body is what follows the code. FRAME_BAD: not a length that any
  * start-up packet has. */
 enum frame pg_first_frame(struct rd *in, uint32_t *code, struct rd *body);
+
+/* A process id and the cancel key behind it (borrowed): the body of BackendKeyData, and of a CancelRequest. */
+bool pg_parse_key(struct rd body, uint32_t *pid, struct rd *key);
+/* NegotiateProtocolVersion: the version that the server speaks instead of `asked`, and how many of our options it does
+ * not know. False: malformed, or a version that answers nothing we asked. */
+bool pg_parse_negotiate(struct rd body, uint32_t asked, uint32_t *version, uint32_t *unknown);
 
 /* The fields that matter of an ErrorResponse or NoticeResponse; "" where one is missing. Borrowed from the body. */
 struct pg_error {

@@ -23,6 +23,7 @@ struct host {
 	bool dropped;
 	struct tls_ticket ticket; /* of its servers */
 	uint32_t servers;         /* open or being opened */
+	bool is_old;              /* for its engine: it takes only the older way to say hello, until it goes away */
 	uint64_t failed_ms;       /* when connecting to it failed last; 0: it did not */
 };
 
@@ -40,7 +41,7 @@ struct database {
 	struct user *forced; /* owned: the user= of its entry, or NULL */
 	struct list house;   /* users that the house itself is there, for auth_query */
 	struct list pools;
-	struct stats gone_stats; /* of pools that were dropped */
+	struct stats gone_stats;   /* of pools that were dropped */
 	uint32_t servers, clients; /* clients: also those that are still logging in */
 	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */

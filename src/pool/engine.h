@@ -38,6 +38,9 @@ struct engine_ops {
 	/* The socket is connected, and encrypted if it is to be: say hello. A second time when the first attempt was
 	 * given up for one that is encrypted, or is not. Then server_logged_in() or server_fail(). */
 	void (*start)(struct server *sv);
+	/* It closed, or refused with f, before it had greeted us: is there another way to say hello? start() will take
+	 * it, on a fresh connection. */
+	bool (*start_otherwise)(struct server *sv, const struct fault *f);
 	void (*on_bytes)(struct server *sv, struct rd *in);
 	/* Brings the server's settings to these, those that it reports and the others; then server_synced(). */
 	void (*sync)(struct server *sv, const struct varset *want, const struct varset *said);

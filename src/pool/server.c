@@ -137,6 +137,7 @@ void server_fail(struct server *sv, const struct fault *f)
 		return;
 	if (sv->state == SERVER_CONNECT) {
 		sv->host->failed_ms = loop_now();
+		sv->host->is_old = false; /* what comes back may be another */
 		if (sv->next_addr < sv->naddrs) {
 			log_debug(&sv->log, "%s; trying the next address", f->text);
 			stream_close(&sv->stream, false);
@@ -165,24 +166,36 @@ static bool wants_tls(const struct server *sv)
 
 static void begin_again(struct task *t);
 
+static void start_again(struct server *sv)
+{
+	stream_close(&sv->stream, false);
+	server_move(sv, SERVER_CONNECT);
+	sv->tls = SERVER_TLS_NONE;
+	sv->free_task.run = begin_again; /* not from within what the stream has called */
+	loop_defer(&sv->free_task);
+}
+
 /* The server refused us, or could not encrypt: has it been asked the other way? It must not have asked for a proof
  * yet, and a refusal must be about how we came (28000: no line of its pg_hba.conf fits), and not about who we are. */
 static bool try_other_way(struct server *sv, const struct fault *f)
 {
 	enum tls_mode mode = tls_mode_now(TLS_SERVERS);
 	bool refused = strcmp(f->sqlstate, "28000") == 0;
-	if (sv->state != SERVER_LOGIN || sv->greeted || sv->tls_second || sv->addr.family == ADDR_UNIX)
+	if (sv->state != SERVER_LOGIN || sv->greeted || sv->is_late)
+		return false;
+	if ((sv->tls == SERVER_TLS_NONE || sv->tls == SERVER_TLS_UP) && sv->ops->start_otherwise(sv, f)) {
+		log_info(&sv->log, "%s; trying an older protocol", f->text);
+		start_again(sv);
+		return true;
+	}
+	if (sv->tls_second || sv->addr.family == ADDR_UNIX)
 		return false;
 	if (!(mode == TLS_PREFER && (sv->tls == SERVER_TLS_SHAKING || (sv->tls == SERVER_TLS_UP && refused))) &&
 	    !(mode == TLS_ALLOW && sv->tls == SERVER_TLS_NONE && refused))
 		return false;
 	log_info(&sv->log, "%s; trying %s TLS", f->text, mode == TLS_PREFER ? "without" : "with");
-	stream_close(&sv->stream, false);
-	server_move(sv, SERVER_CONNECT);
-	sv->tls = SERVER_TLS_NONE;
 	sv->tls_second = true;
-	sv->free_task.run = begin_again; /* not from within what the stream has called */
-	loop_defer(&sv->free_task);
+	start_again(sv);
 	return true;
 }
 
@@ -298,6 +311,27 @@ static void connect_to(struct server *sv, const struct addr *a, const char *path
 	}
 }
 
+/* The socket file of a host that is a directory, or begins with '@'. False when its name is too long. */
+static bool socket_path(const struct server *sv, char *out, size_t cap)
+{
+	char file[64];
+	(void)snprintf(file, sizeof file, sv->ops->socket_file, (unsigned)sv->host->port);
+	int n = snprintf(out, cap, "%s/%s", sv->host->name, file);
+	return n > 0 && (size_t)n < cap;
+}
+
+static void connect_unix(struct server *sv)
+{
+	char path[256];
+	struct fault f;
+	if (socket_path(sv, path, sizeof path)) {
+		connect_to(sv, NULL, path);
+		return;
+	}
+	fault_set(&f, FAULT_CONNECT, "socket directory \"%.100s...\" is too long", sv->host->name);
+	server_fail(sv, &f);
+}
+
 static void begin_again(struct task *t)
 {
 	struct server *sv = list_owner(t, struct server, free_task);
@@ -305,6 +339,8 @@ static void begin_again(struct task *t)
 	sv->free_task.run = run_free;
 	if (sv->state == SERVER_DEAD) /* closed meanwhile */
 		run_free(t);
+	else if (a.family == ADDR_UNIX)
+		connect_unix(sv);
 	else
 		connect_to(sv, &a, NULL);
 }
@@ -338,15 +374,6 @@ static void on_dns(void *arg, const struct addr *addrs, size_t n, const struct f
 	connect_next(sv);
 }
 
-/* The socket file of a host that is a directory, or begins with '@'. False when its name is too long. */
-static bool socket_path(const struct server *sv, char *out, size_t cap)
-{
-	char file[64];
-	(void)snprintf(file, sizeof file, sv->ops->socket_file, (unsigned)sv->host->port);
-	int n = snprintf(out, cap, "%s/%s", sv->host->name, file);
-	return n > 0 && (size_t)n < cap;
-}
-
 static bool host_is_unix(const struct host *h)
 {
 	return h->name[0] == '/' || h->name[0] == '@';
@@ -364,13 +391,7 @@ static void begin_connect(struct task *t)
 		return;
 	}
 	if (host_is_unix(sv->host)) {
-		char path[256];
-		if (socket_path(sv, path, sizeof path)) {
-			connect_to(sv, NULL, path);
-		} else {
-			fault_set(&f, FAULT_CONNECT, "socket directory \"%.100s...\" is too long", sv->host->name);
-			server_fail(sv, &f);
-		}
+		connect_unix(sv);
 	} else if (addr_parse(&a, sv->host->name, sv->host->port)) {
 		connect_to(sv, &a, NULL);
 	} else {
@@ -403,7 +424,8 @@ static void on_deadline(struct deadline *d)
 	case SERVER_CONNECT:
 	case SERVER_LOGIN:
 	case SERVER_SETUP:
-		sv->next_addr = sv->naddrs; /* the time is that of all addresses together */
+		sv->next_addr = sv->naddrs; /* the time is that of all addresses together, and of all ways */
+		sv->is_late = true;
 		fault_set(&f, FAULT_CONNECT, "connect timeout: the server did not %s within server_connect_timeout",
 			  sv->state == SERVER_CONNECT ? "answer" : "complete the login");
 		server_fail(sv, &f);

@@ -70,6 +70,7 @@ struct server {
 	uint8_t state;
 	uint8_t tls;       /* enum server_tls */
 	bool tls_second;   /* sslmode allow, prefer: the first way was refused, this is the other */
+	bool is_late;      /* it was not ready within server_connect_timeout */
 	bool greeted;      /* it has asked for a proof of who we are, or let us in: set by the engine */
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */

@@ -201,6 +201,25 @@ static void check_rebuilt(const uint8_t *whole, size_t total, uint8_t type, cons
 	free(bytes);
 }
 
+static void check_key(struct rd body)
+{
+	uint32_t pid;
+	struct rd key;
+	bool ok = pg_parse_key(body, &pid, &key);
+	size_t n = rd_left(&body);
+	fuzz_check("a key is of some length", ok == (n >= 4 + PG_KEY_MIN && n <= 4 + PG_KEY_MAX));
+	fuzz_check("it is the rest", !ok || (key.p == body.p + 4 && key.end == body.end));
+}
+
+static void check_negotiate(struct rd body)
+{
+	uint32_t version = 0, unknown = 0;
+	if (pg_parse_negotiate(body, PG_VERSION_3_2, &version, &unknown)) {
+		fuzz_check("a version that was asked for", version >= PG_VERSION_3_0 && version <= PG_VERSION_3_2);
+		fuzz_check("each option has a NUL at least", unknown <= rd_left(&body) - 8);
+	}
+}
+
 static void check_messages(struct rd in)
 {
 	static const size_t some[] = { 0, 1, 4, 5, 6 };
@@ -227,6 +246,8 @@ static void check_messages(struct rd in)
 
 		uint8_t *body = fuzz_exact(m.body.p, rd_left(&m.body));
 		check_error(rd_of(body, rd_left(&m.body)));
+		check_key(rd_of(body, rd_left(&m.body)));
+		check_negotiate(rd_of(body, rd_left(&m.body)));
 		fuzz_free(body);
 	}
 }

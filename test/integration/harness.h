@@ -82,6 +82,7 @@ int stub_port(void);
 void stub_close(void); /* takes no more connections; those that it has go on */
 int stub_accept(void);    /* Sluice's next connection */
 int stub_startup(void);   /* the same, and its start-up packet is read */
+uint32_t stub_version(void); /* of the protocol, in the start-up packet that was read last */
 void stub_let_in(int fd); /* asks for no password, tells what servers tell, and is ready */
 int stub_login(void);     /* stub_startup() and stub_let_in() */
 

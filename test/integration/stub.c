@@ -13,6 +13,7 @@
 
 static int listeners[2] = { -1, -1 }; /* TCP, unix */
 static int stub_at;                   /* its port */
+static uint32_t asked_for;            /* of the start-up packet read last */
 
 int stub_port(void)
 {
@@ -62,6 +63,11 @@ int stub_accept(void)
 	return fd;
 }
 
+uint32_t stub_version(void)
+{
+	return asked_for;
+}
+
 int stub_startup(void)
 {
 	static const char ssl_request[] = { 4, (char)0xd2, 0x16, 0x2f };
@@ -73,6 +79,8 @@ int stub_startup(void)
 		memcpy(&be, head, sizeof be);
 		uint32_t len = ntohl(be) - 4;
 		require("and its body", len <= sizeof body && raw_read(fd, body, len));
+		memcpy(&be, body, sizeof be);
+		asked_for = ntohl(be);
 		if (len != sizeof ssl_request || memcmp(body, ssl_request, len) != 0)
 			return fd;
 		require("the stub declines TLS", raw_send(fd, "N", 1));

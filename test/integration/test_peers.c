@@ -104,20 +104,25 @@ static void test_one_port(void)
 	check_str("nothing is under way", show(con, "PEER_POOLS", "peer_id", "2", "sv_active_cancel"), "0");
 }
 
-/* A request as the other one gets it, with these eight bytes. */
-static int send_to_other(const char key[8])
+/* A request as the other one gets it, with these n bytes. */
+static int send_key_to_other(const char *key, size_t n)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char packet[16] = { 0, 0, 0, 16, 4, (char)0xd2, 0x16, 0x2e };
+	char packet[64] = { 0, 0, 0, (char)(8 + n), 4, (char)0xd2, 0x16, 0x2e };
 	int fd = raw_open_unix();
 	int to = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(a.sun_path, sizeof a.sun_path, "%s/.s.PGSQL.%d", other_dir(), sluice_port());
 	require("the other's socket", to >= 0 && connect(to, (struct sockaddr *)&a, sizeof a) == 0);
 	require("in the place of ours", dup2(to, fd) == fd);
 	close(to);
-	memcpy(packet + 8, key, 8);
-	check("cancel request", raw_send(fd, packet, sizeof packet));
+	memcpy(packet + 8, key, n);
+	check("cancel request", raw_send(fd, packet, 8 + n));
 	return fd;
+}
+
+static int send_to_other(const char key[8])
+{
+	return send_key_to_other(key, 8);
 }
 
 static void test_hops(void)
@@ -150,6 +155,29 @@ static void test_hops(void)
 	check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
 	PGconn *c = other_client("application_name=x");
 	check_scalar(c, "select 1", "1");
+}
+
+/* The longer keys of protocol 3.2 are forwarded whole, and only their owner knows whether they are right. */
+static void test_long_keys(void)
+{
+	static const char packet[] = "\0\0\0\x22\0\3\0\2user\0alice\0database\0test\0";
+	char key[36], body[512];
+	size_t len = 0;
+	start_both();
+	int fd = raw_open_unix();
+	require("start", raw_send(fd, packet, sizeof packet) && raw_expect(fd, 'K', body, sizeof body, &len));
+	require("a key of 36 bytes", len == sizeof key);
+	memcpy(key, body, sizeof key);
+	check("query", raw_expect(fd, 'Z', body, sizeof body, &len) && raw_message(fd, 'Q', SLEEP, sizeof SLEEP));
+	wait_until("it runs", sleepers() == 1);
+	check_eq("the beginning alone", raw_read_all(send_key_to_other(key, 8), body, sizeof body), 0);
+	key[35] ^= 1;
+	check_eq("another end", raw_read_all(send_key_to_other(key, 36), body, sizeof body), 0);
+	key[35] ^= 1;
+	check_eq("it runs on", sleepers(), 1);
+	check_eq("its key", raw_read_all(send_key_to_other(key, 36), body, sizeof body), 0);
+	check("an error", raw_expect(fd, 'E', body, sizeof body, &len));
+	check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
 }
 
 static int ask_for(char which)
@@ -210,7 +238,8 @@ static void test_asks_for_tls(void)
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
-		{ "one_port", test_one_port },         { "hops", test_hops }, { "line", test_line },
+		{ "one_port", test_one_port },         { "hops", test_hops },
+		{ "long_keys", test_long_keys },       { "line", test_line },
 		{ "asks_for_tls", test_asks_for_tls }, { NULL, NULL },
 	};
 	return harness_main(argc, argv, "peers", tests);

@@ -685,7 +685,7 @@ static void test_server_answers(void)
 	check("asked", raw_read(fd, request, 8) && raw_send(fd, "S", 1) && raw_read(fd, request, 5));
 	check("then an alert", raw_send(fd, "\25\3\3\0\2\2\50", 7));
 	fd = stub_accept();
-	check("in plain", raw_read(fd, request, 8) && memcmp(request + 4, "\0\3\0\0", 4) == 0);
+	check("in plain", raw_read(fd, request, 8) && memcmp(request + 4, "\0\3\0\2", 4) == 0);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* test_pg_wire.c - framing, the first packet, options, errors, and building messages. */
 #include "unit.h"
 
+#include "pg/key.h"
 #include "pg/startup.h"
 #include "pg/wire.h"
 
@@ -226,6 +227,92 @@ static void test_building(void)
 	check("and nothing was written past it", o.len <= need - 1);
 }
 
+static const struct {
+	const char *what, *in;
+	size_t len;
+	bool ok;
+	uint32_t pid;
+	size_t key;
+} keys[] = {
+	{ "of 3.0", BYTES("\0\0\1\2abcd"), true, 258, 4 },
+	{ "of 3.2", BYTES("\377\377\377\377abcdefghijklmnopqrstuvwxyz012345"), true, UINT32_MAX, 32 },
+	{ "too short", BYTES("\0\0\1\2abc"), false, 0, 0 },
+	{ "none", BYTES("\0\0\1\2"), false, 0, 0 },
+	{ "half a process id", BYTES("\0\0\1"), false, 0, 0 },
+	{ "nothing", BYTES(""), false, 0, 0 },
+};
+
+static void test_keys(void)
+{
+	uint8_t most[4 + PG_KEY_MAX + 1] = { 0 };
+	uint32_t pid;
+	struct rd key;
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		uint8_t *copy = copy_exact(keys[i].in, keys[i].len);
+		bool ok = pg_parse_key(rd_of(copy, keys[i].len), &pid, &key);
+		check_eq(keys[i].what, ok, keys[i].ok);
+		check(keys[i].what, !ok || (pid == keys[i].pid && rd_left(&key) == keys[i].key && key.p == copy + 4));
+		free(copy);
+	}
+	check("the longest", pg_parse_key(rd_of(most, sizeof most - 1), &pid, &key));
+	check("one more", !pg_parse_key(rd_of(most, sizeof most), &pid, &key));
+}
+
+static const struct {
+	const char *what, *in;
+	size_t len;
+	bool ok;
+	uint32_t version, unknown;
+} negotiations[] = {
+	{ "3.0", BYTES("\0\3\0\0\0\0\0\0"), true, PG_VERSION_3_0, 0 },
+	{ "3.2", BYTES("\0\3\0\2\0\0\0\0"), true, PG_VERSION_3_2, 0 },
+	{ "the minor number alone", BYTES("\0\0\0\0\0\0\0\0"), true, PG_VERSION_3_0, 0 },
+	{ "options", BYTES("\0\3\0\2\0\0\0\2_pq_.a\0_pq_.b\0"), true, PG_VERSION_3_2, 2 },
+	{ "more than was asked for", BYTES("\0\3\0\3\0\0\0\0"), false, 0, 0 },
+	{ "another protocol", BYTES("\0\4\0\0\0\0\0\0"), false, 0, 0 },
+	{ "an option that is missing", BYTES("\0\3\0\2\0\0\0\2_pq_.a\0"), false, 0, 0 },
+	{ "an option without its end", BYTES("\0\3\0\2\0\0\0\1_pq_.a"), false, 0, 0 },
+	{ "an option that is not counted", BYTES("\0\3\0\2\0\0\0\0_pq_.a\0"), false, 0, 0 },
+	{ "four billion options", BYTES("\0\3\0\2\377\377\377\377_pq_.a\0"), false, 0, 0 },
+	{ "half of it", BYTES("\0\3\0\2\0\0"), false, 0, 0 },
+};
+
+static void test_negotiation(void)
+{
+	for (size_t i = 0; i < COUNT(negotiations); i++) {
+		uint8_t *copy = copy_exact(negotiations[i].in, negotiations[i].len);
+		uint32_t version = 1, unknown = 1;
+		bool ok = pg_parse_negotiate(rd_of(copy, negotiations[i].len), PG_VERSION_3_2, &version, &unknown);
+		check_eq(negotiations[i].what, ok, negotiations[i].ok);
+		check_eq(negotiations[i].what, version, ok ? negotiations[i].version : 1);
+		check_eq(negotiations[i].what, unknown, ok ? negotiations[i].unknown : 1);
+		free(copy);
+	}
+}
+
+/* What Sluice itself gives: the same each time, and not to be had from the part that is told anyhow. */
+static void test_own_keys(void)
+{
+	uint8_t a[PG_KEY_TAIL], b[PG_KEY_TAIL + 1] = { 0 };
+	const uint64_t key = UINT64_C(0x0102030405060708);
+	check("short", pg_key_fits(key, false, rd_of("", 0)));
+	check("short, and more is said", !pg_key_fits(key, false, rd_of("x", 1)));
+	check("long", pg_key_tail(key, a) && pg_key_tail(key, b));
+	check_mem("it is the same again", a, b, PG_KEY_TAIL);
+	check("it fits", pg_key_fits(key, true, rd_of(a, PG_KEY_TAIL)));
+	check("not another's", !pg_key_fits(key + 1, true, rd_of(a, PG_KEY_TAIL)));
+	check("not of a short one", !pg_key_fits(key, false, rd_of(a, PG_KEY_TAIL)));
+	check("not nothing", !pg_key_fits(key, true, rd_of("", 0)));
+	check("not a part", !pg_key_fits(key, true, rd_of(a, PG_KEY_TAIL - 1)));
+	check("not more", !pg_key_fits(key, true, rd_of(b, PG_KEY_TAIL + 1)));
+	for (size_t i = 0; i < PG_KEY_TAIL; i++) {
+		a[i] ^= 0x80;
+		check("each byte counts", !pg_key_fits(key, true, rd_of(a, PG_KEY_TAIL)));
+		a[i] ^= 0x80;
+	}
+	check("another key has another", pg_key_tail(key ^ 1, b) && memcmp(a, b, PG_KEY_TAIL) != 0);
+}
+
 void suite_pg_wire(void)
 {
 	static const struct unit_test tests[] = {
@@ -236,6 +323,9 @@ void suite_pg_wire(void)
 		{ "options", test_options },
 		{ "errors", test_error },
 		{ "building", test_building },
+		{ "cancel keys", test_keys },
+		{ "negotiation", test_negotiation },
+		{ "keys of our own", test_own_keys },
 		{ NULL, NULL },
 	};
 	unit_add("pg/wire", tests);
