@@ -88,6 +88,12 @@ static const char *app_name(const struct varset *vars)
 	return name ? name->s : "";
 }
 
+static const char *replication(const struct session *s)
+{
+	static const char *const names[] = { "none", "logical", "physical" };
+	return names[s ? s->replication : REPLICATION_NONE];
+}
+
 /* --- SHOW CLIENTS */
 
 static void clients_gather(struct batch *b)
@@ -112,12 +118,12 @@ static uint32_t peer_pid(const struct session *s)
 /* PgBouncer's columns. state: for SHOW SOCKETS with cl_ before it. */
 static void client_cells(struct row *r, const struct session *s, const char *prefix, const char *state)
 {
-	bool in_line = s->state == SESSION_WAITING || s->state == SESSION_WELCOME;
+	bool in_line = s->state == SESSION_WAITING || s->state == SESSION_WELCOME || s->state == SESSION_OPENING;
 
 	row_text(r, "C");
 	row_text(r, s->user ? s->user->name->s : "");
 	row_text(r, s->db ? s->db->name->s : "");
-	row_text(r, "none");
+	row_text(r, replication(s));
 	row_fmt(r, "%s%s", prefix, state);
 	put_addrs(r, &s->addr, &s->stream);
 	row_time(r, s->connect_ms * 1000);
@@ -176,7 +182,7 @@ static void server_cells(struct row *r, const struct server *sv, const char *pre
 	row_text(r, "S");
 	row_text(r, sv->pool->user->name->s);
 	row_text(r, sv->pool->db->name->s);
-	row_text(r, "none");
+	row_text(r, replication(sv->is_own ? sv->session : NULL));
 	row_fmt(r, "%s%s", prefix, server_state(sv));
 	put_addrs(r, &sv->addr, &sv->stream);
 	row_time(r, sv->connect_ms * 1000);

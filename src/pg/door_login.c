@@ -104,10 +104,10 @@ static bool make_key(uint64_t *key)
 	return *key != 0;
 }
 
-void pg_welcome(struct session *s)
+void pg_welcome(struct session *s, const struct varset *reported)
 {
 	struct pg_client *c = pg_client_of(s);
-	const struct varset *all = s->pool ? varset_over(s->pool->welcome, s->vars) : varset_ref(s->vars);
+	const struct varset *all = reported ? varset_over(reported, s->vars) : varset_ref(s->vars);
 	const char *message = config_text(config_now(), SET_login_notify_message, NULL, NULL);
 	uint8_t tail[PG_KEY_TAIL], *p;
 	size_t tail_len = c->has_long_key ? sizeof tail : 0, n = PG_HEADER + 8 + tail_len + 6;
@@ -260,6 +260,9 @@ static void authenticated(struct session *s)
 	}
 	if (c->login->no_such_db) {
 		fault_set(&f, FAULT_PROTO, "no such database: %s", c->login->database);
+		if (s->replication == REPLICATION_PHYSICAL && strcmp(c->login->database, "replication") == 0)
+			fault_hint(&f, "Who names no database asks for \"replication\", which needs a line in "
+				       "[databases], as any other.");
 		session_fail(s, &f);
 		return;
 	}
@@ -437,6 +440,32 @@ static bool take_options(struct session *s, const char *options, struct fault *f
 	}
 }
 
+/* PostgreSQL's own reading: "database", or a boolean, of which a beginning is enough where it can be only one. */
+static bool take_replication(struct session *s, const char *value, struct fault *f)
+{
+	static const struct {
+		const char *word;
+		size_t least;
+		bool is_yes;
+	} words[] = { { "true", 1, true },   { "yes", 1, true }, { "on", 2, true },   { "1", 1, true },
+		      { "false", 1, false }, { "no", 1, false }, { "off", 2, false }, { "0", 1, false } };
+	size_t n = strlen(value);
+
+	if (strcmp(value, "database") == 0) {
+		s->replication = REPLICATION_LOGICAL;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (n >= words[i].least && strncasecmp(value, words[i].word, n) == 0) {
+			s->replication = words[i].is_yes ? REPLICATION_PHYSICAL : REPLICATION_NONE;
+			return true;
+		}
+	fault_set(f, FAULT_PROTO, "invalid value for parameter \"replication\": \"%.60s\"", value);
+	fault_sqlstate(f, "22023");
+	fault_hint(f, "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
+	return false;
+}
+
 struct asked {
 	const char *user, *database, *app;
 	uint32_t unknown; /* names beginning with _pq_. */
@@ -453,9 +482,7 @@ static bool take_param(struct session *s, const char *name, const char *value, s
 	} else if (strcmp(name, "application_name") == 0) {
 		a->app = value;
 	} else if (strcmp(name, "replication") == 0) {
-		if (strcasecmp(value, "false") && strcasecmp(value, "off") && strcasecmp(value, "no") &&
-		    strcmp(value, "0"))
-			return fault_set(f, FAULT_UNSUP, "replication connections are not supported yet");
+		return take_replication(s, value, f);
 	} else if (strncmp(name, "_pq_.", 5) == 0) {
 		a->unknown++;
 	} else if (pg_is_tracked(name) || (!is_ignored(name) && is_setting(name))) {
@@ -555,7 +582,11 @@ static bool pick_method(struct session *s, struct fault *f)
 	struct pg_login *l = pg_client_of(s)->login;
 	int64_t type = config_num(config_now(), SET_auth_type, NULL, NULL);
 	const struct hba_client asks = {
-		.addr = &s->addr, .database = l->database, .user = l->user, .is_tls = client_is_tls(s)
+		.addr = &s->addr,
+		.database = l->database,
+		.user = l->user,
+		.is_tls = client_is_tls(s),
+		.is_replication = s->replication == REPLICATION_PHYSICAL,
 	};
 	char host[ADDR_TEXT_MAX];
 
@@ -845,8 +876,10 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	if (!db || db->dropped)
 		db = config_find_db(config_now(), l->database) ? database_find(l->database, &f) : NULL;
 	l->no_such_db = !db && !database_is_known(l->database);
-	if (db && db->exchange)
+	if (db && db->exchange) {
 		s->is_own_user = is_own_user(s, l->user);
+		s->replication = REPLICATION_NONE; /* the console has no changes to tell */
+	}
 	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;
 	session_identify(s, db, user_find(l->user, any || s->is_own_user));
 	if (!session_may_enter(s, &f)) {

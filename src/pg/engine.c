@@ -124,10 +124,28 @@ static void put_param(struct pg_out *o, const char *name, const char *value)
 	pg_put_cstr(o, value);
 }
 
+/* What the entry of the database sets, unless the client that it is for says otherwise. */
+static void put_default(struct pg_out *o, const struct session *s, const char *name, const char *value)
+{
+	if (!s || !varset_find(s->vars, name))
+		put_param(o, name, value);
+}
+
+/* A server for replication cannot be told anything later: what its client asked for is said at once. */
+static void put_replication(struct pg_out *o, const struct session *s)
+{
+	put_param(o, "replication", s->replication == REPLICATION_LOGICAL ? "database" : "true");
+	for (uint32_t i = 0; i < s->vars->count; i++) {
+		pg_put_cstr(o, s->vars->at[i].name->s);
+		pg_put_cstr(o, s->vars->at[i].value->s);
+	}
+}
+
 static void start(struct server *sv)
 {
 	struct pg_server *p = pg_server_of(sv);
 	const struct db_conf *c = sv->pool->db->conf;
+	const struct session *s = sv->is_own ? sv->session : NULL;
 	uint8_t bytes[PG_STARTUP_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 
@@ -144,10 +162,12 @@ static void start(struct server *sv)
 	pg_put_u32(&o, p->version);
 	put_param(&o, "user", sv->pool->user->name->s);
 	put_param(&o, "database", database_remote_name(sv->pool->db));
-	put_param(&o, "client_encoding", c->client_encoding);
-	put_param(&o, "datestyle", c->datestyle);
-	put_param(&o, "timezone", c->timezone);
-	put_param(&o, "application_name", c->application_name);
+	if (s)
+		put_replication(&o, s);
+	put_default(&o, s, "client_encoding", c->client_encoding);
+	put_default(&o, s, "datestyle", c->datestyle);
+	put_default(&o, s, "timezone", c->timezone);
+	put_default(&o, s, "application_name", c->application_name);
 	pg_put_u8(&o, 0);
 	pg_end(&o);
 	if (o.bad) {

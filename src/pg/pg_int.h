@@ -123,7 +123,7 @@ void pg_protocol_fault(struct session *s, const char *what);
 bool pg_login_new(struct pg_client *c);  /* false: out of memory */
 void pg_login_free(struct pg_client *c); /* also takes it out of the directory of cancel keys */
 void pg_login_bytes(struct session *s, struct rd *in);
-void pg_welcome(struct session *s);
+void pg_welcome(struct session *s, const struct varset *reported);
 
 /* What becomes of a message; its header is at the cursor. */
 enum pg_pass {

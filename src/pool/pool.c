@@ -230,7 +230,7 @@ static void lend(struct pool *p, struct server *sv)
 
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
-	if (list_empty(&p->waiting) && !pool_is_paused(p)) {
+	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own) {
 		struct server *sv = pick_idle(p);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
@@ -240,6 +240,7 @@ struct server *pool_take(struct pool *p, struct pool_wait *w)
 	w->since_us = loop_now_us();
 	list_add(&p->waiting, &w->in_line);
 	p->nwaiting++;
+	p->nwaiting_own += w->is_own;
 	pool_serve(p);
 	return NULL;
 }
@@ -248,6 +249,7 @@ static void left_line(struct pool *p, struct pool_wait *w)
 {
 	list_del(&w->in_line);
 	p->nwaiting--;
+	p->nwaiting_own -= w->is_own;
 	p->stats.v[STAT_wait_time] += loop_now_us() - w->since_us;
 }
 
@@ -259,8 +261,12 @@ void pool_leave(struct pool *p, struct pool_wait *w)
 
 void pool_give(struct server *sv)
 {
-	ASSERT(sv->state == SERVER_ACTIVE);
 	sv->session = NULL;
+	if (sv->is_own) {
+		server_close(sv, "replication client was closed", NULL);
+		return;
+	}
+	ASSERT(sv->state == SERVER_ACTIVE);
 	server_release(sv);
 }
 
@@ -298,16 +304,17 @@ static bool make_room(struct pool *p, bool same_user)
 	return oldest != NULL;
 }
 
+/* Both without those that are for one session alone: nobody in line has anything of them. */
 static uint32_t opening(const struct pool *p)
 {
 	return p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] + p->count[SERVER_CHECK] +
-	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL] + p->count[SERVER_ROLLBACK];
+	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL] + p->count[SERVER_ROLLBACK] - p->own_opening;
 }
 
 static uint32_t live(const struct pool *p)
 {
 	return p->count[SERVER_IDLE] + p->count[SERVER_ACTIVE] + p->count[SERVER_CHECK] + p->count[SERVER_RESET] +
-	       p->count[SERVER_CANCEL] + p->count[SERVER_DRAIN] + p->count[SERVER_ROLLBACK];
+	       p->count[SERVER_CANCEL] + p->count[SERVER_DRAIN] + p->count[SERVER_ROLLBACK] - p->own_active;
 }
 
 bool pool_is_opening(const struct pool *p)
@@ -322,8 +329,8 @@ static uint64_t retry_at(const struct pool *p)
 	return p->failed_ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
 }
 
-/* May the pool have one more? Wakes itself later where time will tell. */
-static bool may_open(struct pool *p)
+/* Do the limits leave room for one more? Wakes itself later where time will tell. */
+static bool has_room(struct pool *p)
 {
 	uint64_t now = loop_now();
 	uint32_t total = pool_servers(p);
@@ -331,14 +338,6 @@ static bool may_open(struct pool *p)
 	if (now < p->starved_until_ms) { /* descriptors are short: not one more try before there may be some */
 		wake_at(p, p->starved_until_ms);
 		return false;
-	}
-	if (p->failed_ms) { /* after a failure: one at a time, and not before the retry is due */
-		if (now < retry_at(p)) {
-			wake_at(p, retry_at(p));
-			return false;
-		}
-		if (p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > 0)
-			return false;
 	}
 	if (p->lim.size && total >= p->lim.size) {
 		if (!p->lim.reserve_size || !p->lim.reserve_ms || total >= p->lim.size + p->lim.reserve_size ||
@@ -357,16 +356,42 @@ static bool may_open(struct pool *p)
 	return true;
 }
 
+static bool may_open(struct pool *p)
+{
+	if (p->failed_ms) { /* after a failure: one at a time, and not before the retry is due */
+		if (loop_now() < retry_at(p)) {
+			wake_at(p, retry_at(p));
+			return false;
+		}
+		if (p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > p->own_opening)
+			return false;
+	}
+	return has_room(p);
+}
+
+/* A server for the first in line alone; it counts as any other, and an idle one makes room for it. NULL: not now. What
+ * becomes of it says nothing about others: one that cannot be opened is told to its client, and not waited for. */
+static struct server *open_own(struct pool *p)
+{
+	struct list *idle = &p->by_state[SERVER_IDLE];
+	while (!has_room(p)) {
+		if (loop_now() < p->starved_until_ms || list_empty(idle))
+			return NULL;
+		server_close(server_at(idle->prev), "evicted: a client needs a server of its own", NULL);
+	}
+	return server_open(p, true);
+}
+
 static void grow(struct pool *p)
 {
 	uint32_t under_way = opening(p), total = pool_servers(p);
-	uint32_t want = p->nwaiting > under_way ? p->nwaiting - under_way : 0;
+	uint32_t in_line = p->nwaiting - p->nwaiting_own, want = in_line > under_way ? in_line - under_way : 0;
 
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
 	    want < p->lim.min_size - total)
 		want = p->lim.min_size - total;
 	while (want-- > 0 && may_open(p))
-		if (!server_open(p))
+		if (!server_open(p, false))
 			break;
 }
 
@@ -405,16 +430,17 @@ static void serve(struct task *t)
 			server_close(server_at(p->by_state[SERVER_IDLE].next), "paused", NULL);
 	} else {
 		while (!list_empty(&p->waiting)) {
-			struct server *sv = pick_idle(p);
+			struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
+			struct server *sv = w->is_own ? open_own(p) : pick_idle(p);
 			if (!sv)
 				break;
-			if (needs_check(p, sv)) {
+			if (!w->is_own && needs_check(p, sv)) {
 				server_check(sv);
 				continue;
 			}
-			struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
 			left_line(p, w);
-			lend(p, sv);
+			if (!w->is_own)
+				lend(p, sv);
 			w->granted(w, sv);
 		}
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */

@@ -33,6 +33,9 @@ struct pool {
 	uint32_t count[SERVER_NSTATES];
 	struct list waiting;          /* pool_wait, the first in line first */
 	uint32_t nwaiting, nclients;  /* sessions that belong here */
+	uint32_t nwaiting_own;        /* of those in line: for a server that nobody else gets */
+	uint32_t own_opening;         /* servers that belong to a session for good, while they are being opened */
+	uint32_t own_active;          /* and those that are in use */
 	const struct varset *welcome; /* counted: all that a server reported at login; NULL before the first */
 	const struct varset *vars;    /* counted: the tracked part of it */
 	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
@@ -52,7 +55,9 @@ struct pool {
 struct pool_wait {
 	struct list in_line;
 	uint64_t since_us;
-	void (*granted)(struct pool_wait *w, struct server *sv); /* sv is ACTIVE and yours */
+	bool is_own; /* wants a server that is opened for it alone, and closed when it is given back */
+	/* sv is ACTIVE and yours; is_own: it is being opened, and sv->session, which is to be set now, hears of it. */
+	void (*granted)(struct pool_wait *w, struct server *sv);
 	void (*refused)(struct pool_wait *w, const struct fault *f);
 };
 

@@ -45,6 +45,10 @@ void server_move(struct server *sv, enum server_state to)
 	log_debug(&sv->log, "server %s -> %s", states[sv->state].shown, states[to].shown);
 	sv->pool->count[sv->state]--;
 	sv->pool->count[to]++;
+	if (sv->is_own && to == SERVER_ACTIVE) {
+		sv->pool->own_opening--;
+		sv->pool->own_active++;
+	}
 	sv->state = (uint8_t)to;
 	list_del(&sv->in_state);
 	list_push(&sv->pool->by_state[to], &sv->in_state);
@@ -109,6 +113,8 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	struct ask *a = sv->ask;
 	sv->session = NULL;
 	sv->ask = NULL;
+	if (sv->is_own)
+		(*(sv->state == SERVER_ACTIVE ? &p->own_active : &p->own_opening))--;
 	server_move(sv, SERVER_DEAD);
 	list_del(&sv->in_state);
 	p->count[SERVER_DEAD]--;
@@ -147,8 +153,9 @@ void server_fail(struct server *sv, const struct fault *f)
 	}
 	if (try_other_way(sv, f))
 		return;
+	bool is_own = sv->is_own;
 	server_close(sv, told.text, &told);
-	if (at_login)
+	if (at_login && !is_own)
 		pool_server_failed(p, &told);
 }
 
@@ -458,7 +465,7 @@ static void on_deadline(struct deadline *d)
 	}
 }
 
-struct server *server_open(struct pool *p)
+struct server *server_open(struct pool *p, bool own)
 {
 	struct host *h = database_next_host(p->db);
 	struct server *sv = p->db->engine->make();
@@ -476,6 +483,8 @@ struct server *server_open(struct pool *p)
 	sv->vars = none;
 	sv->said = varset_ref(none);
 	sv->id = ++last_id;
+	sv->is_own = own;
+	p->own_opening += own;
 	sv->generation = p->db->generation;
 	sv->stream.io.fd = -1;
 	sv->expires_ms = UINT64_MAX;
@@ -507,6 +516,15 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 	struct pool *p = sv->pool;
 	varset_put(sv->vars);
 	sv->vars = vars;
+	if (sv->is_own) {
+		deadline_clear(&sv->deadline);
+		server_move(sv, SERVER_ACTIVE);
+		sv->request_ms = loop_now();
+		p->stats.v[STAT_server_assignment_count]++;
+		borrower->opened(sv->session, welcome);
+		varset_put(welcome);
+		return;
+	}
 	varset_put(p->welcome);
 	p->welcome = welcome;
 	varset_put(p->vars);

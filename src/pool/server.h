@@ -8,6 +8,7 @@
  *                            ACTIVE, DRAIN -> ROLLBACK                    ... or in a transaction
  *                            ACTIVE, DRAIN -> CANCEL                      a cancel request for it is still under way
  *                            DRAIN, ROLLBACK, CANCEL -> RESET or IDLE
+ *                   LOGIN -> ACTIVE                                       opened for one session, and closed with it
  *   any -> DEAD */
 #ifndef SLUICE_POOL_SERVER_H
 #define SLUICE_POOL_SERVER_H
@@ -21,7 +22,7 @@
 
 #define SERVER_STATES(X)                                                                                               \
 	X(CONNECT, "new", TO(LOGIN) | TO(DEAD))                                                                        \
-	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(CONNECT) | TO(DEAD))                                               \
+	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(ACTIVE) | TO(CONNECT) | TO(DEAD))                                  \
 	X(SETUP, "setup", TO(IDLE) | TO(DEAD))                                                                         \
 	X(IDLE, "idle", TO(ACTIVE) | TO(CHECK) | TO(DEAD))                                                             \
 	X(CHECK, "tested", TO(IDLE) | TO(DEAD))                                                                        \
@@ -72,6 +73,7 @@ struct server {
 	bool tls_second;   /* sslmode allow, prefer: the first way was refused, this is the other */
 	bool is_late;      /* it was not ready within server_connect_timeout */
 	bool greeted;      /* it has asked for a proof of who we are, or let us in: set by the engine */
+	bool is_own;       /* of one session, from its opening to its end: never lent, nor idle */
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */
 	bool used;         /* has served a session since its reset */
 	bool told;         /* its session has been sent the last error of the server itself */
@@ -82,8 +84,8 @@ struct server {
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
- * when out of memory. */
-struct server *server_open(struct pool *p);
+ * when out of memory. own: for one session, which the caller sets, and whose borrower hears opened() or lost(). */
+struct server *server_open(struct pool *p, bool own);
 /* why: for the log and, when a session is linked, for its client (NULL: it is not told). */
 void server_close(struct server *sv, const char *why, const struct fault *f);
 /* The only writer of sv->state. */
@@ -106,6 +108,8 @@ bool server_cancel(struct server *sv, struct list *who);
 struct borrower_ops {
 	/* The server is gone; sv->session is cleared already. told: its client has had the server's own last error. */
 	void (*lost)(struct session *s, struct server *sv, const struct fault *f);
+	/* The server that was opened for it alone is ready, and ACTIVE; reported: all that it reported at login. */
+	void (*opened)(struct session *s, const struct varset *reported);
 	/* The server takes no more bytes for now (true), or does again. */
 	void (*stalled)(struct session *s, bool stalled);
 	/* What sync asked for is done; f: it failed, and the server is still linked. */

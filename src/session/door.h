@@ -18,8 +18,9 @@ struct door_ops {
 	void (*free)(struct session *s); /* also whatever the door keeps for it */
 	/* The client said something. Consumes what it can; what has to wait (for a server) is left in `in`. */
 	void (*on_bytes)(struct session *s, struct rd *in);
-	/* Login is complete, and s->vars is set: tell the client that it is in. */
-	void (*on_welcome)(struct session *s);
+	/* Login is complete, and s->vars is set: tell the client that it is in. reported: what its servers told at
+	 * their own login; NULL where there are none. */
+	void (*on_welcome)(struct session *s, const struct varset *reported);
 	/* Tell the client; after a fatal one the session is closed by the caller. */
 	void (*tell)(struct session *s, const struct fault *f, bool is_fatal);
 	/* A message that is no error, at any time between two others. */

@@ -294,6 +294,7 @@ static uint64_t due_at(const struct session *s)
 	case SESSION_LOGIN:
 		return login_ms ? s->connect_ms + login_ms : NEVER;
 	case SESSION_WELCOME:
+	case SESSION_OPENING:
 		return after(s->wait.since_us, s->limits.wait);
 	case SESSION_WAITING:
 		return first_of(after(s->wait.since_us, s->limits.wait), notify_at(s));
@@ -424,6 +425,7 @@ static void too_late(struct session *s, uint64_t now)
 		session_fail(s, &f);
 		break;
 	case SESSION_WELCOME:
+	case SESSION_OPENING:
 		waited_too_long(s);
 		break;
 	case SESSION_WAITING:
@@ -474,12 +476,14 @@ static uint32_t limit(const struct session *s, enum setting_id id)
 
 static void read_limits(struct session *s)
 {
+	/* A stream of changes is a statement that does not end. */
+	bool none = s->replication != REPLICATION_NONE;
 	s->limits = (struct session_limits){
 		.wait = limit(s, SET_query_wait_timeout),
-		.query = limit(s, SET_query_timeout),
-		.xact = limit(s, SET_transaction_timeout),
-		.idle_xact = limit(s, SET_idle_transaction_timeout),
-		.idle = limit(s, SET_client_idle_timeout),
+		.query = none ? 0 : limit(s, SET_query_timeout),
+		.xact = none ? 0 : limit(s, SET_transaction_timeout),
+		.idle_xact = none ? 0 : limit(s, SET_idle_transaction_timeout),
+		.idle = none ? 0 : limit(s, SET_client_idle_timeout),
 	};
 	s->has_limits = s->limits.query || s->limits.xact || s->limits.idle_xact || s->limits.idle;
 }
@@ -557,7 +561,17 @@ static void welcome(struct session *s)
 	session_move(s, SESSION_IDLE);
 	if (s->has_limits)
 		(void)arm(s);
-	s->door->on_welcome(s);
+	s->door->on_welcome(s, s->pool->welcome);
+}
+
+/* Its own server is there. What it asked for went with the server's login: nothing is left to be set. */
+static void opened(struct session *s, const struct varset *reported)
+{
+	s->asked = s->vars;
+	s->vars = varset_ref(s->server->vars);
+	deadline_clear(&s->deadline);
+	session_move(s, SESSION_ACTIVE);
+	s->door->on_welcome(s, reported);
 }
 
 static void count_client(struct session *s)
@@ -618,12 +632,13 @@ void session_login_done(struct session *s)
 {
 	struct database *db = s->db;
 	struct user *u = s->user;
+	static const char *const replications[] = { "no", "database", "yes" };
 	char tls[TLS_TEXT_MAX];
 	struct fault f;
 
 	if (config_num(config_now(), SET_log_connections, NULL, NULL))
-		log_info(&s->log, "login attempt: db=%s user=%s tls=%s", db->name->s, u->name->s,
-			 s->stream.tls ? tls_text(s->stream.tls, tls) : "no");
+		log_info(&s->log, "login attempt: db=%s user=%s tls=%s replication=%s", db->name->s, u->name->s,
+			 s->stream.tls ? tls_text(s->stream.tls, tls) : "no", replications[s->replication]);
 	if (db->exchange) {
 		if (!db->exchange->open(s, &f)) {
 			session_fail(s, &f);
@@ -632,7 +647,7 @@ void session_login_done(struct session *s)
 		count_client(s);
 		deadline_clear(&s->deadline);
 		session_move(s, SESSION_IDLE);
-		s->door->on_welcome(s);
+		s->door->on_welcome(s, NULL);
 		return;
 	}
 	if (is_one_too_many(s, &f)) { /* others have come in while this one proved who it is */
@@ -646,13 +661,16 @@ void session_login_done(struct session *s)
 		return;
 	}
 	s->mode = (uint8_t)config_num(config_now(), SET_pool_mode, db->conf, u->conf);
+	s->wait.is_own = s->replication != REPLICATION_NONE;
+	if (s->wait.is_own)
+		s->mode = POOL_SESSION; /* whatever others have here */
 	read_limits(s);
 	count_client(s);
-	if (s->pool->welcome) {
+	if (s->pool->welcome && !s->wait.is_own) {
 		welcome(s);
 		return;
 	}
-	/* What servers report at login is not known yet: wait for a first one. */
+	/* What servers report at login is not known yet: wait for a first one, or for its own. */
 	session_move(s, SESSION_WELCOME);
 	deadline_clear(&s->deadline);
 	struct server *sv = pool_take(s->pool, &s->wait);
@@ -701,6 +719,14 @@ static void link_to(struct session *s, struct server *sv)
 static void granted(struct pool_wait *w, struct server *sv)
 {
 	struct session *s = list_owner(w, struct session, wait);
+	if (w->is_own) {
+		s->server = sv;
+		sv->session = s;
+		if (stream_is_stalled(&s->stream))
+			stream_hold(&sv->stream, HOLD_PEER);
+		session_move(s, SESSION_OPENING);
+		return;
+	}
 	if (s->state == SESSION_WELCOME) {
 		pool_give(sv);
 		welcome(s);
@@ -927,7 +953,9 @@ static void cancelled(struct list *who)
 		session_resume_input(s);
 }
 
-static const struct borrower_ops borrower = { server_lost, server_stalled, synced, cancelled };
+static const struct borrower_ops borrower = {
+	.lost = server_lost, .opened = opened, .stalled = server_stalled, .synced = synced, .cancelled = cancelled
+};
 
 bool session_cancel(struct session *s, struct session *who)
 {
@@ -946,6 +974,7 @@ bool session_cancel(struct session *s, struct session *who)
 		return s->server && server_cancel(s->server, &who->in_resume);
 	case SESSION_LOGIN:
 	case SESSION_WELCOME:
+	case SESSION_OPENING:
 	case SESSION_IDLE:
 	case SESSION_DEAD:
 		return false;

@@ -1,6 +1,7 @@
 /* session.h - one client, from accept() to close: its identity, its tracked settings, and the server it is linked to.
  *
  *   LOGIN -> (WELCOME: a first server must tell what it reports at login) -> IDLE
+ *   LOGIN -> WELCOME (in the pool's line) -> OPENING (a server of its own) -> ACTIVE: replication
  *   IDLE -> WAITING (in the pool's line) -> SYNC (its settings are replayed on the server) -> ACTIVE -> IDLE
  *   IDLE -> ACTIVE at once when an idle server has the right settings, or on the console
  *   WAITING, SYNC -> IDLE: the statement was refused, and the client stays
@@ -31,7 +32,8 @@ enum session_pin {
 
 #define SESSION_STATES(X)                                                                                              \
 	X(LOGIN, "login", TO(WELCOME) | TO(IDLE) | TO(DEAD))                                                           \
-	X(WELCOME, "waiting", TO(IDLE) | TO(DEAD))                                                                     \
+	X(WELCOME, "waiting", TO(IDLE) | TO(OPENING) | TO(DEAD))                                                       \
+	X(OPENING, "waiting", TO(ACTIVE) | TO(DEAD))                                                                   \
 	X(IDLE, "idle", TO(WAITING) | TO(SYNC) | TO(ACTIVE) | TO(DEAD))                                                \
 	X(WAITING, "waiting", TO(SYNC) | TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                             \
 	X(SYNC, "active", TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                                            \
@@ -45,6 +47,10 @@ enum session_state { SESSION_STATES(X) SESSION_NSTATES };
 struct session_limits {
 	uint32_t wait, query, xact, idle_xact, idle;
 };
+
+/* A client that wants the server's changes, and not its data, has a server of its own. In the order of what SHOW
+ * CLIENTS says. */
+enum session_replication { REPLICATION_NONE, REPLICATION_LOGICAL, REPLICATION_PHYSICAL };
 
 /* What has taken too long, and was cancelled for that. */
 enum session_late { LATE_NOT, LATE_QUERY, LATE_XACT };
@@ -75,16 +81,17 @@ struct session {
 	uint64_t xact_us;    /* start of the transaction; 0: in none */
 	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled */
 	uint8_t state;
-	uint8_t mode;      /* enum pool_mode */
-	uint32_t pins;     /* enum session_pin: why it keeps its server between transactions */
-	bool is_own_user;  /* came by a unix socket as the user that Sluice runs as */
-	bool is_cancelled; /* by its client, while its settings are being replayed */
-	bool is_in;        /* logged in: counted in user->clients and pool->nclients */
-	bool is_running;   /* its server owes it an answer */
-	bool has_limits;   /* of query, transaction or idling: the only ones that each statement has to look at */
-	bool was_noticed;  /* told that it waits for a server */
-	bool has_retried;  /* lost a server before its statement had reached it */
-	uint8_t late;      /* enum session_late */
+	uint8_t mode;        /* enum pool_mode */
+	uint8_t replication; /* enum session_replication; set by the door, before session_login_done() */
+	uint32_t pins;       /* enum session_pin: why it keeps its server between transactions */
+	bool is_own_user;    /* came by a unix socket as the user that Sluice runs as */
+	bool is_cancelled;   /* by its client, while its settings are being replayed */
+	bool is_in;          /* logged in: counted in user->clients and pool->nclients */
+	bool is_running;     /* its server owes it an answer */
+	bool has_limits;     /* of query, transaction or idling: the only ones that each statement has to look at */
+	bool was_noticed;    /* told that it waits for a server */
+	bool has_retried;    /* lost a server before its statement had reached it */
+	uint8_t late;        /* enum session_late */
 };
 
 /* --- For main */

@@ -313,19 +313,6 @@ static void test_names_of_strangers(void)
 	check_eq("one more", show_int(con, "LISTS", "list", "databases", "items"), atoi(before) + 1);
 }
 
-static void test_replication_is_refused(void)
-{
-	char body[2048];
-	static const char packet[] = "\0\0\0\x33" STARTUP "user\0alice\0database\0test\0replication\0true\0\0";
-	sluice_with(NULL);
-	int fd = raw_open();
-	check("sent", raw_send(fd, packet, sizeof packet - 1));
-	if (peer_version())
-		skip("PgBouncer serves replication");
-	else
-		check("refused", raw_read_all(fd, body, sizeof body) > 0 && body[0] == 'E');
-}
-
 /* SSLRequest and GSSENCRequest are answered and the same connection goes on. */
 static void test_encryption_requests(void)
 {
@@ -352,7 +339,6 @@ int main(int argc, char **argv)
 		{ "many_strangers", test_many_strangers },
 		{ "answers_are_not_taken", test_answers_are_not_taken },
 		{ "names_of_strangers", test_names_of_strangers },
-		{ "replication_is_refused", test_replication_is_refused },
 		{ "encryption_requests", test_encryption_requests },
 		{ NULL, NULL },
 	};

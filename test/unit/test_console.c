@@ -54,9 +54,10 @@ static void door_on_bytes(struct session *s, struct rd *in)
 	rd_take(in, rd_left(in));
 }
 
-static void door_on_welcome(struct session *s)
+static void door_on_welcome(struct session *s, const struct varset *reported)
 {
 	(void)s;
+	(void)reported;
 }
 
 static char told[200]; /* the last fatal error that a session was given */
