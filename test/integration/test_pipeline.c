@@ -13,6 +13,9 @@ static size_t len;
  *    P B E S H  Parse of "select 1", Bind, Execute, Sync, Flush         p  Parse of what is none
  *    Q q        Query "select 1", and what is none                      L  Query of two COPYs and a SELECT
  *    C X        "copy piped from stdin" by Query and by Parse           O  Query "copy (select 1) to stdout"
+ *    Y          Parse of "copy (select 1) to stdout"
+ *    F g        FunctionCall of abs(int), and of what is none
+ *    N n        Parse of the named statement s, and Bind of it
  *    d x c f    CopyData, CopyData that is wrong, CopyDone, CopyFail */
 static const struct {
 	const char *what, *sends, *hears;
@@ -37,6 +40,20 @@ static const struct {
 	{ "two copies", "CcCc", "GCZGCZ", false },
 	{ "two copies in a query", "LccQ", "GCGCTDCZTDCZ", false },
 	{ "copy out", "OQ", "HdcCZTDCZ", false },
+	{ "copy out by a batch", "YBES", "12HdcCZ", false },
+	{ "copies out in one batch, and a select", "YBEYBEPBES", "12HdcC12HdcC12DCZ", false },
+	{ "copy in and out in one batch", "XBEdcYBES", "12GC12HdcCZ", false },
+	{ "copy in, a batch behind it", "XBEdcSPBES", "12GCZ12DCZ", false },
+	{ "copy in, given up, a batch behind it", "XBEfSPBES", "12GEZ12DCZ", true },
+	{ "function calls", "FFF", "VZVZVZ", false },
+	{ "function calls, one fails", "FgF", "VZEZVZ", false },
+	{ "a function call within a batch", "PBFES", "12VZEZ", false },
+	{ "a function call behind a batch that fails", "pFSF", "EZVZ", false },
+	{ "a function call behind a batch and its Sync", "PBESFQ", "12DCZVZTDCZ", false },
+	{ "batches, of which some fail", "PBESpBESPBESpSS", "12DCZEZ12DCZEZZ", false },
+	{ "a named statement", "NnESnES", "12DCZ2DCZ", false },
+	{ "a named statement behind what fails", "pNSnESNnES", "EZEZ12DCZ", false },
+	{ "Flush between all", "PHBHEHSH", "12DCZ", false },
 };
 
 static bool send_letter(int fd, char letter)
@@ -49,6 +66,16 @@ static bool send_letter(int fd, char letter)
 		return raw_message(fd, 'P', BYTES("\0selec\0\0\0"));
 	case 'X':
 		return raw_message(fd, 'P', BYTES("\0copy piped from stdin\0\0\0"));
+	case 'Y':
+		return raw_message(fd, 'P', BYTES("\0copy (select 1) to stdout\0\0\0"));
+	case 'F':
+		return raw_message(fd, 'F', BYTES("\0\0\5\x75\0\0\0\1\0\0\0\3-12\0\0"));
+	case 'g':
+		return raw_message(fd, 'F', BYTES("\0\0\0\1\0\0\0\1\0\0\0\3-12\0\0"));
+	case 'N':
+		return raw_message(fd, 'P', BYTES("s\0select 1\0\0\0"));
+	case 'n':
+		return raw_message(fd, 'B', "\0s\0\0\0\0\0\0", 9);
 	case 'B':
 		return raw_message(fd, 'B', "\0\0\0\0\0\0\0", 8);
 	case 'E':
@@ -199,12 +226,66 @@ static void test_error_empties_the_queue(void)
 	check_own_row("behind it", fd, "mine");
 }
 
+/* Hundreds of Syncs under way, and every seventh batch fails; two clients by turns on one server. */
+static void test_many_syncs(void)
+{
+	enum { N = 500 };
+	char got = 0;
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	int fds[] = { enter(), enter() };
+	for (int i = 0; i < N; i++)
+		for (size_t k = 0; k < COUNT(fds); k++)
+			for (const char *at = i % 7 == 3 ? "pBES" : "PBES"; *at; at++)
+				require("it is sent", send_letter(fds[k], *at));
+	for (int i = 0; i < N; i++)
+		for (size_t k = 0; k < COUNT(fds); k++)
+			for (const char *at = i % 7 == 3 ? "EZ" : "12DCZ"; *at; at++) {
+				require("an answer", raw_next(fds[k], &got, body, sizeof body, &len));
+				require(text("batch %d of %zu: %c, not %c", i, k, *at, got), got == *at);
+			}
+	for (size_t k = 0; k < COUNT(fds); k++)
+		check_own_row("behind all", fds[k], text("client %zu", k));
+}
+
+/* What is asked for by Flush comes before there is a Sync, also what Sluice answers by itself: a statement that the
+ * server has already. */
+static void test_flush(void)
+{
+	static const struct {
+		const char *sends, *hears;
+	} parts[] = {
+		{ "NH", "1" }, { "nH", "2" }, { "EH", "DC" }, { "nEPBEH", "2DC12DC" }, { "HH", "" }, { "S", "Z" }
+	};
+	static const char *const pool_modes[] = { "session", "transaction" };
+	for (size_t m = 0; m < COUNT(pool_modes); m++) {
+		sluice_with(text("pool_mode = %s\ndefault_pool_size = %d", pool_modes[m], m ? 1 : 3));
+		for (int round = 0; round < 3; round++) { /* in the later ones the server knows the statement */
+			int fd = enter();
+			for (size_t i = 0; i < COUNT(parts); i++) {
+				for (const char *at = parts[i].sends; *at; at++)
+					require("it is sent", send_letter(fd, *at));
+				for (const char *at = parts[i].hears; *at; at++) {
+					char got = 0;
+					require(text("%s: an answer", parts[i].sends),
+						raw_next(fd, &got, body, sizeof body, &len));
+					check_str(parts[i].sends, text("%c", got), text("%c", *at));
+				}
+			}
+			check_own_row("behind it", fd, "mine");
+			raw_close(fd);
+		}
+		sluice_stop();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "answers", test_answers },
 		{ "no_answer_reaches_the_next", test_no_answer_reaches_the_next },
 		{ "error_empties_the_queue", test_error_empties_the_queue },
+		{ "many_syncs", test_many_syncs },
+		{ "flush", test_flush },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "pipeline", tests);
