@@ -138,6 +138,26 @@ static void test_long_keys(void)
 	}
 }
 
+/* libpq asks for more than 3.0 where it is told to. */
+static void test_libpq(void)
+{
+	char why[256] = "";
+	if (peer_version() || PQlibVersion() < 180000) {
+		skip("libpq of PostgreSQL 18 is needed");
+		return;
+	}
+	sluice_with("pool_mode = transaction");
+	PGconn *c = client("min_protocol_version=3.2 max_protocol_version=latest");
+	check_scalar(c, "select 1", "1");
+	check("query", PQsendQuery(c, SLEEP));
+	PQflush(c);
+	wait_until("it runs", sleepers() == 1);
+	PGcancel *key = PQgetCancel(c);
+	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
+	PQfreeCancel(key);
+	check_result_fails(c, PQgetResult(c), "57014", "canceling statement due to user request");
+}
+
 /* Two clients' keys have nothing in common that one could tell the other's by. */
 static void test_long_keys_differ(void)
 {
@@ -331,6 +351,7 @@ int main(int argc, char **argv)
 		{ "versions", test_versions },
 		{ "long_keys", test_long_keys },
 		{ "long_keys_differ", test_long_keys_differ },
+		{ "libpq", test_libpq },
 		{ "keys_of_servers", test_keys_of_servers },
 		{ "broken_servers", test_broken_servers },
 		{ "old_servers", test_old_servers },
