@@ -22,6 +22,7 @@ struct loading {
 	bool failed;      /* an error was told */
 	bool nomem;       /* and it was that one */
 	bool unread;      /* there is no file to speak of */
+	bool garbled;     /* there are lines that could not be understood */
 	bool has_users;   /* auth_file was read, and all of it understood */
 	bool seen[SET_COUNT];
 	char odd_section[INI_SECTION_BYTES + 1]; /* told already */
@@ -438,6 +439,7 @@ static bool on_file_fault(void *arg, const struct ini_place *at, const char *tex
 {
 	struct loading *l = arg;
 	l->unread |= at->line == 0;
+	l->garbled = true;
 	error(l, at, "%s", text);
 	return true;
 }
@@ -683,7 +685,7 @@ static void check_relations(struct loading *l)
 		if (db->set.count) /* else it is the global ones' fault, which was told */
 			check_sizes(l, &whole, whose, db);
 	}
-	if (list_empty(&l->c->databases) && !l->failed) /* else they may be there, but were not understood */
+	if (list_empty(&l->c->databases) && !l->garbled) /* else they may be there */
 		warning(l, &whole, "there are no [databases], so there is only the console");
 }
 

@@ -241,6 +241,9 @@ static void test_not_files(void)
 		  "W m:0 there are no [databases], so there is only the console\n");
 	config_put(c);
 	check("an empty file, checked", !load("", true, &told));
+	check_str("an empty file, checked", told.text,
+		  "E m:0 auth_file is not set, so nobody can log in\n"
+		  "W m:0 there are no [databases], so there is only the console\n");
 	check("no databases, for they were not understood",
 	      !load("[databases\nshop = host=a\n[sluice]\nauth_file = u\n", false, &told));
 	check_str("just that", told.text, "E m:1 a section is a name in brackets, alone on its line\n");
