@@ -186,12 +186,13 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	const char *text = (const char *)m.body.p;
 	size_t len = strnlen(text, rd_left(&m.body));
 	struct pg_look look = pg_track_look(c, text, len);
-	if (look.speaks && is_whole && len + 1 == rd_left(&m.body) && shares_statements(s))
+	bool shares = shares_statements(s);
+	if (((look.speaks && shares) || look.resets) && is_whole && len + 1 == rd_left(&m.body))
 		is_scripted = !pg_pins_are_refused(c, look.pins, &f);
-	else if (look.prepares)
+	if (look.prepares && !(is_scripted && shares))
 		look.pins |= PIN_PREPARED;
 	if (is_scripted)
-		return pg_script_query(c, text, len, look.changes);
+		return pg_script_query(c, text, len, look.changes || look.pins, shares);
 	if (look.pins && pg_pins_are_refused(c, look.pins, &f))
 		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
 	if (!look.changes && !look.pins)
@@ -206,6 +207,22 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 		return PG_PASS_AS_IT_IS;
 	no_memory(s);
 	return PG_PASS_FAILED;
+}
+
+/* A Query in session pooling: RESET goes back to what its client asked for, not to what the server was started with. */
+static enum pg_pass look_for_reset(struct session *s, const struct rd *in, uint32_t total)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct rd at = *in;
+	struct pg_msg m;
+	if (total > STREAM_KEEP_MAX)
+		return PG_PASS_AS_IT_IS;
+	if (pg_frame(&at, total, &m) != FRAME_OK)
+		return PG_PASS_WAIT;
+	size_t len = strnlen((const char *)m.body.p, rd_left(&m.body));
+	if (len + 1 != rd_left(&m.body) || !pg_track_look(c, (const char *)m.body.p, len).resets)
+		return PG_PASS_AS_IT_IS;
+	return pg_script_query(c, (const char *)m.body.p, len, false, false);
 }
 
 static bool send_as_it_is(struct session *s, uint8_t type, struct expect_entry *x)
@@ -248,7 +265,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 {
 	struct pg_client *c = pg_client_of(s);
 	struct expect_entry x = { 0 };
-	enum pg_pass how;
+	enum pg_pass how = PG_PASS_AS_IT_IS;
 
 	/* Half a message takes no server: who sends slowly waits by itself. */
 	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : PG_LOOK_BYTES))
@@ -284,7 +301,10 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
 	case PG_QUERY:
-		how = s->mode == POOL_SESSION ? PG_PASS_AS_IT_IS : look_at_query(s, in, total, &x);
+		if (s->mode != POOL_SESSION)
+			how = look_at_query(s, in, total, &x);
+		else if (s->asked->count)
+			how = look_for_reset(s, in, total);
 		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
 			return false;
 		if (how == PG_PASS_DROP) {

@@ -1,8 +1,10 @@
-/* door_script.c - SQL's own PREPARE, EXECUTE and DEALLOCATE in a Query, said again with the names that this server has.
- * PostgreSQL docs: PREPARE, EXECUTE, DEALLOCATE; Message Flow: Simple Query.
- * A client's statements have one name space, whether a Parse or a PREPARE made them (prepared.h). What a PREPARE makes
- * is remembered as SCRIPT_MARK and what stood behind its name. The text of a Query that says one of the three is sent
- * changed, with statements of the house's own in it; steps say what becomes of each CommandComplete. */
+/* door_script.c - what a Query says of prepared statements and of defaults, said again so that this server understands
+ * it as the client means it. PostgreSQL docs: PREPARE, EXECUTE, DEALLOCATE, RESET; Message Flow: Simple Query. A
+ * client's statements have one name space, whether a Parse or a PREPARE made them (prepared.h). What a PREPARE makes is
+ * remembered as SCRIPT_MARK and what stood behind its name. The text of a Query that says one of the three is sent
+ * changed, with statements of the house's own in it; steps say what becomes of each CommandComplete.
+ * RESET goes back to what the client asked for in its first packet, which this server was not started with: it is set
+ * behind it. */
 #include "pg/pg_int.h"
 
 #include "core/assert.h"
@@ -35,7 +37,7 @@ struct step {
 
 struct pg_script {
 	const struct istr *said; /* counted: the client's text */
-	bool changes;            /* its session: track.h */
+	bool has_names;          /* prepared statements are said with the server's */
 	unsigned n, at, cap;
 	struct step *steps; /* owned */
 };
@@ -48,6 +50,7 @@ struct builder {
 	const char *text; /* the client's */
 	size_t done;      /* bytes of it that are in sql */
 	unsigned nth;
+	bool has_names; /* prepared statements are the client's own, on whatever server */
 	bool no_memory;
 };
 
@@ -407,13 +410,37 @@ static void deallocate(struct builder *b, const struct sql_stmt *st, const char 
 	step(b, &(struct step){ .what = STEP_DEALLOCATE, .name = interned(b, name), .moved = by });
 }
 
+static void ask_again(struct builder *b, const struct var *v)
+{
+	sb_add(&b->sql, "\n;");
+	pg_add_set_config(&b->sql, v->name->s, v->value->s);
+	step(b, &(struct step){ .what = STEP_OWN });
+}
+
+/* All but who it is: SET ROLE and SET SESSION AUTHORIZATION have defaults of their own. */
+static void reset(struct builder *b, const struct sql_stmt *st)
+{
+	const struct varset *asked = b->c->s.asked;
+	char name[2 * SQL_IDENT_MAX + 2];
+	as_it_is(b, st, STEP_OTHER);
+	bool all = st->kind == SQL_RESET && st->flags & SQL_ALL;
+	if (!all && sql_setting_name(b->text, pg_sql_mode(b->c), st, name, sizeof name) < 0)
+		return;
+	for (uint32_t i = 0; i < asked->count; i++)
+		if (all ? !pg_is_identity(asked->at[i].name->s) : str_eq_nocase(asked->at[i].name->s, name))
+			ask_again(b, &asked->at[i]);
+}
+
 static void add_statement(struct builder *b, const struct sql_stmt *st)
 {
 	char name[SQL_IDENT_MAX + 1];
-	bool speaks = st->kind == SQL_PREPARE || st->kind == SQL_DEALLOCATE || st->flags & SQL_EXECUTES;
+	bool speaks =
+		b->has_names && (st->kind == SQL_PREPARE || st->kind == SQL_DEALLOCATE || st->flags & SQL_EXECUTES);
 	bool clears = (st->kind == SQL_DEALLOCATE || st->kind == SQL_DISCARD) && st->flags & SQL_ALL;
 
-	if (clears)
+	if (pg_track_resets(st))
+		reset(b, st);
+	else if (clears)
 		as_it_is(b, st, STEP_CLEAR);
 	else if (!speaks || sql_ident_decode(b->text + st->name.at, st->name.len, pg_sql_mode(b->c), name) < 0)
 		as_it_is(b, st, STEP_OTHER);
@@ -447,10 +474,10 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 	return false;
 }
 
-enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes)
+enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names)
 {
 	struct pg_server *p = pg_server_of(c->s.server);
-	struct builder b = { .c = c, .p = p, .text = text, .sql = { .max = SCRIPT_MAX } };
+	struct builder b = { .c = c, .p = p, .text = text, .has_names = has_names, .sql = { .max = SCRIPT_MAX } };
 	struct sql_reader r;
 	struct sql_stmt st;
 	struct fault f;
@@ -460,13 +487,13 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		return pg_wait_for_sync(c);
 	if (!expect_is_empty(&p->expect)) /* within a batch: nobody does this */
 		return PG_PASS_AS_IT_IS;
-	if (!pg_statements_make_room(c))
+	if (b.has_names && !pg_statements_make_room(c))
 		return PG_PASS_FAILED;
 	p->script = calloc(1, sizeof *p->script);
 	b.script = p->script;
 	b.no_memory = !p->script || !(p->script->said = istr_get(text, len));
 	if (!b.no_memory) {
-		p->script->changes = changes;
+		p->script->has_names = has_names;
 		sql_read_init(&r, text, len, pg_sql_mode(c), NULL, 0);
 		while (sql_read(&r, &st) && b.script->n < STEPS_MAX && !b.no_memory) {
 			if (st.kind == SQL_EMPTY) {
@@ -577,6 +604,17 @@ enum pg_step pg_script_step(struct pg_server *p, unsigned *nth)
 	default:
 		return PG_STEP_TOLD;
 	}
+}
+
+bool pg_script_has_names(const struct pg_server *p)
+{
+	return p->script && p->script->has_names;
+}
+
+bool pg_script_is_own(const struct pg_server *p)
+{
+	const struct pg_script *s = p->script;
+	return s->at < s->n && (s->steps[s->at].what == STEP_OWN || s->steps[s->at].what == STEP_OWN_PREPARE);
 }
 
 /* The position in an error is one in the text that was sent. */

@@ -363,15 +363,28 @@ static void add_quoted(struct sb *b, char quote, const char *s)
 	sb_add_n(b, &quote, 1);
 }
 
-/* Of a list of names SET would make one name: set_config() takes it as it is kept. E'' means the same whatever
- * standard_conforming_strings is there. */
+/* E'' means the same whatever standard_conforming_strings is there. */
+void pg_add_set_config(struct sb *b, const char *name, const char *value)
+{
+	sb_add(b, "SELECT pg_catalog.set_config(E");
+	add_quoted(b, '\'', name);
+	sb_add(b, ",E");
+	add_quoted(b, '\'', value);
+	sb_add(b, ",false);");
+}
+
+/* Of a list of names SET would make one name: set_config() takes it as it is kept. */
 static void add_set(struct sb *b, const struct var *v, bool is_list)
 {
-	sb_add(b, is_list ? "SELECT pg_catalog.set_config(E" : "SET ");
-	add_quoted(b, is_list ? '\'' : '"', v->name->s);
-	sb_add(b, is_list ? ",E" : " TO E");
+	if (is_list) {
+		pg_add_set_config(b, v->name->s, v->value->s);
+		return;
+	}
+	sb_add(b, "SET ");
+	add_quoted(b, '"', v->name->s);
+	sb_add(b, " TO E");
 	add_quoted(b, '\'', v->value->s);
-	sb_add(b, is_list ? ",false);" : ";");
+	sb_add(b, ";");
 }
 
 static void add_reset(struct sb *b, const struct istr *name)
@@ -381,7 +394,7 @@ static void add_reset(struct sb *b, const struct istr *name)
 	sb_add(b, ";");
 }
 
-static bool is_identity(const char *name)
+bool pg_is_identity(const char *name)
 {
 	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
 }
@@ -390,7 +403,7 @@ static bool is_identity(const char *name)
 static void add_unwanted(struct sb *b, const struct varset *has, const struct varset *want)
 {
 	for (uint32_t i = 0; i < has->count; i++)
-		if (!is_identity(has->at[i].name->s) && !varset_find(want, has->at[i].name->s))
+		if (!pg_is_identity(has->at[i].name->s) && !varset_find(want, has->at[i].name->s))
 			add_reset(b, has->at[i].name);
 }
 
@@ -405,7 +418,7 @@ static void add_wanted(struct sb *b, const struct varset *has, const struct vars
 {
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		bool is_meant = only ? strcasecmp(v->name->s, only) == 0 : !is_identity(v->name->s);
+		bool is_meant = only ? strcasecmp(v->name->s, only) == 0 : !pg_is_identity(v->name->s);
 		if (is_meant && varset_find(has, v->name->s) != v->value)
 			add_set(b, v, true);
 	}
@@ -995,6 +1008,8 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 			pg_heal_heard(&p->heal);
 		expect_reply(&p->expect);
 	}
+	if (p->script && (type == PG_ROW_DESCRIPTION || type == PG_DATA_ROW) && pg_script_is_own(p))
+		to = NULL;
 	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(&p->heal))
 		to = NULL;
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)

@@ -102,6 +102,11 @@ extern const struct engine_ops pg_engine;
 struct scram_binding;
 const struct scram_binding *pg_binding(const struct stream *st, struct scram_binding *out);
 
+/* Does this setting say who one is? RESET ALL leaves those alone. */
+bool pg_is_identity(const char *name);
+/* engine.c: "SELECT set_config(...);", which takes a value as it is kept. */
+struct sb;
+void pg_add_set_config(struct sb *b, const char *name, const char *value);
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
 bool pg_is_tracked(const char *name);
 /* Is it reported, and not to be set? */
@@ -159,14 +164,19 @@ bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, con
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
 
-/* door_script.c: a Query that says PREPARE, EXECUTE or DEALLOCATE, of a client that is linked; changes: its session. */
-enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes);
+/* door_script.c: a Query that says PREPARE, EXECUTE, DEALLOCATE or RESET, of a client that is linked; changes: its
+ * session; has_names: its prepared statements are its own on every server. */
+enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names);
 /* The Query at the cursor, of a client that is not linked: true when it is answered here, as it only deallocates one of
  * its statements. */
 bool pg_deallocate_without_server(struct pg_client *c, struct rd in);
 /* A statement of it is complete; *nth: which one of the client's it was. */
 enum pg_step { PG_STEP_TOLD, PG_STEP_OWN, PG_STEP_WRONG, PG_STEP_NO_MEMORY };
 enum pg_step pg_script_step(struct pg_server *p, unsigned *nth);
+/* Are its prepared statements said with the server's names? False also when there is none. */
+bool pg_script_has_names(const struct pg_server *p);
+/* Are the rows that come now nobody's? */
+bool pg_script_is_own(const struct pg_server *p);
 /* It has failed; body: of the ErrorResponse. True when the client has been told. */
 bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd body, struct stream *to);
 void pg_script_free(struct pg_server *p); /* it has been answered */

@@ -125,6 +125,11 @@ static bool changes(const struct sql_stmt *st)
 	}
 }
 
+bool pg_track_resets(const struct sql_stmt *st)
+{
+	return st->kind == SQL_RESET || (st->kind == SQL_SET && (st->flags & (SQL_DEFAULT | SQL_LOCAL)) == SQL_DEFAULT);
+}
+
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 {
 	struct sql_reader r;
@@ -136,6 +141,7 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 		look.pins |= pins;
 		look.changes |= pins || changes(&st);
 		look.prepares |= st.kind == SQL_PREPARE;
+		look.resets |= c->s.asked->count && pg_track_resets(&st);
 		look.speaks |= st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES ||
 			       (st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL));
 	}
@@ -305,14 +311,12 @@ static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 			return false;
 		return varset_set(&c->track->back, name, asked->s, asked->len);
 	}
+	if (asked && p->script) /* which has said so */
+		return varset_set(&p->sv.said, name, asked->s, asked->len) &&
+		       varset_set(&c->s.said, name, asked->s, asked->len);
 	if (!varset_unset(&p->sv.said, name))
 		return false;
 	return asked ? varset_set(&c->s.said, name, asked->s, asked->len) : varset_unset(&c->s.said, name);
-}
-
-static bool is_identity(const char *name)
-{
-	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
 }
 
 /* RESET ALL leaves alone who one is; DISCARD ALL does not. */
@@ -321,7 +325,7 @@ static bool reset_all(struct pg_client *c, struct pg_server *p, bool identity)
 	const struct varset *said = varset_ref(c->s.said), *asked = c->s.asked;
 	bool ok = true;
 	for (uint32_t i = 0; ok && i < said->count; i++)
-		if (identity || !is_identity(said->at[i].name->s))
+		if (identity || !pg_is_identity(said->at[i].name->s))
 			ok = reset(c, p, said->at[i].name->s);
 	for (uint32_t i = 0; ok && i < asked->count; i++)
 		ok = reset(c, p, asked->at[i].name->s);
@@ -401,7 +405,7 @@ static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
 /* Under the client's own name, not as door_script.c says it. */
 static bool prepares_itself(const struct pg_server *p, const struct sql_stmt *st)
 {
-	return st->kind == SQL_PREPARE && !p->script;
+	return st->kind == SQL_PREPARE && !pg_script_has_names(p);
 }
 
 static bool apply(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)

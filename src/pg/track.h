@@ -22,10 +22,13 @@ struct pg_track; /* of a client: the transaction it is in, and what RESET goes b
 struct pg_look {
 	bool changes;  /* a statement of it changes what the session is */
 	bool prepares; /* PREPARE */
+	bool resets;   /* RESET, or SET to the default, of what the client asked for when it came, maybe */
 	bool speaks;   /* of a prepared statement: PREPARE, EXECUTE, DEALLOCATE */
 	uint32_t pins; /* those that the session would get by it; none for PREPARE */
 };
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
+/* Does it go back to the default of the session? */
+bool pg_track_resets(const struct sql_stmt *st);
 /* How this client's texts are read: sql/lexer.h. */
 unsigned pg_sql_mode(struct pg_client *c);
 /* Does pin_policy refuse a statement that would get the client these? f: why. */

@@ -240,12 +240,59 @@ static void test_policy(void)
 	check_scalar(b, "select count(*) from t", "0");
 }
 
+/* Wherever it is said, and whether the server reports it or not. */
+static void test_reset_to_what_was_asked(void)
+{
+	static const char *const modes[] = { "transaction", "session" };
+	static const char *const ways[] = { "reset %s", "set %s to default", "set %s = default", "reset all",
+					    "RESET /* not -- */ all" };
+	static const struct {
+		const char *name, *asked, *other;
+	} vars[] = {
+		{ "work_mem", "7MB", "'1MB'" },
+		{ "datestyle", "German, DMY", "'Postgres, MDY'" },
+		{ "search_path", "pg_catalog,\"x y\"", "nowhere" },
+	};
+	for (size_t m = 0; m < COUNT(modes); m++) {
+		sluice_with(text("default_pool_size = 1\npool_mode = %s", modes[m]));
+		PGconn *c = client(
+			"options='-c work_mem=7MB -c datestyle=German,DMY -c search_path=pg_catalog,\\\"x\\\\\\ y\\\"'");
+		for (size_t v = 0; v < COUNT(vars); v++)
+			for (size_t w = 0; w < COUNT(ways); w++) {
+				const char *show = text("show %s", vars[v].name), *reset = text(ways[w], vars[v].name);
+				check_scalar(c, show, vars[v].asked);
+				sql(c, "begin; set %s = %s", vars[v].name, vars[v].other);
+				sql(c, "%s", reset);
+				check_str(text("%s, %s", modes[m], reset), scalar(c, "%s", show), vars[v].asked);
+				sql(c, "commit");
+				check_scalar(c, show, vars[v].asked);
+				check_str("at once",
+					  scalar(c, "set %s = %s; %s; %s", vars[v].name, vars[v].other, reset, show),
+					  vars[v].asked);
+				PGresult *r = PQexec(c, reset);
+				check_eq("rows", PQntuples(r), 0);
+				check("its tag", strcmp(PQcmdStatus(r), w == 1 || w == 2 ? "SET" : "RESET") == 0);
+				PQclear(r);
+			}
+		check_sql_fails(c, "reset nothing", "42704", "unrecognized configuration parameter \"nothing\"");
+		client_close(c);
+		c = client(NULL);
+		check_scalar(c, "show work_mem", "4MB");
+		check_scalar(c, "show datestyle", "ISO, MDY");
+		sluice_stop();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
-		{ "rows", test_rows },     { "startup", test_startup },
-		{ "pins", test_pins },     { "pinned_leaves", test_pinned_leaves },
-		{ "policy", test_policy }, { NULL, NULL },
+		{ "rows", test_rows },
+		{ "startup", test_startup },
+		{ "pins", test_pins },
+		{ "pinned_leaves", test_pinned_leaves },
+		{ "policy", test_policy },
+		{ "reset_to_what_was_asked", test_reset_to_what_was_asked },
+		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "state", tests);
 }
