@@ -16,11 +16,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/regress
 
 # Files whose results differ by their nature, and why.
 declare -A differs=(
-	[guc]="a server connection that is used again has plpgsql loaded, which DISCARD ALL does not undo; and as date"
+	[guc]="a server connection that is used again has plpgsql loaded, which DISCARD ALL does not undo"
 	[stats]="it counts sessions of PostgreSQL, and \\c does not begin one where a server connection is used again"
 	[temp]="a server connection that is used again has a schema for temporary tables, so that this transaction need not make it"
-	[date]="RESET datestyle in session pooling goes back to the server's default, not to what the client asked for"
-	[horology]="as date" [timestamp]="as date" [timestamptz]="as date"
 )
 
 no() {
