@@ -365,6 +365,12 @@ static bool set_modes(struct pg_client *c, struct pg_server *p, const struct sql
 	return ok;
 }
 
+/* Another user, or the one who came, has no role yet. */
+static bool another_user(struct pg_client *c, struct pg_server *p, const char *name)
+{
+	return strcasecmp(name, "session_authorization") != 0 || reset(c, p, "role");
+}
+
 static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)
 {
 	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
@@ -378,15 +384,12 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	} else if (ok && sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0) {
 		pin(c, PIN_SETTING);
 	} else if (ok && (st->kind == SQL_RESET || st->flags & SQL_DEFAULT)) {
-		ok = reset(c, p, name);
+		ok = another_user(c, p, name) && reset(c, p, name);
 	} else if (ok && sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) < 0) {
 		if (!is_reported(c, name))
 			pin(c, PIN_SETTING);
 	} else if (ok) {
-		/* Another user has no role yet. */
-		if (strcmp(name, "session_authorization") == 0)
-			ok = reset(c, p, "role");
-		ok = ok && set(c, p, name, value);
+		ok = another_user(c, p, name) && set(c, p, name, value);
 	}
 	free(value);
 	return ok;

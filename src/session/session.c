@@ -918,6 +918,19 @@ static void refuse_cancelled(struct session *s)
 	s->door->refuse(s, &f);
 }
 
+/* What it came with is now what the server made of it: a reset goes back to that. Out of memory it stays as it was. */
+static void learn_asked(struct session *s, const struct varset *was)
+{
+	const struct varset *asked = varset_ref(s->asked);
+	for (uint32_t i = 0; i < asked->count; i++) {
+		const struct var *v = &asked->at[i];
+		const struct istr *now = varset_find(s->vars, v->name->s);
+		if (now && now != v->value && varset_find(was, v->name->s) == v->value)
+			(void)varset_set(&s->asked, v->name->s, now->s, now->len);
+	}
+	varset_put(asked);
+}
+
 static void synced(struct session *s, const struct fault *f)
 {
 	bool is_cancelled = s->is_cancelled;
@@ -932,8 +945,10 @@ static void synced(struct session *s, const struct fault *f)
 	const struct varset *was = s->vars;
 	s->vars = varset_ref(s->server->vars);
 	session_move(s, SESSION_ACTIVE);
-	if (was != s->vars)
+	if (was != s->vars) {
+		learn_asked(s, was);
 		s->door->on_vars(s, was);
+	}
 	varset_put(was);
 	if (is_cancelled) {
 		session_move(s, SESSION_IDLE);

@@ -71,6 +71,11 @@ static const struct row rows[] = {
 	{ "a role", { "set role bob" }, "select current_user", "bob", "alice" },
 	{ "no role", { "set role bob", "reset role" }, "select current_user", "alice", "alice" },
 	{ "a user", { "set session authorization carol" }, "select session_user", "carol", "alice" },
+	{ "the user who came has no role",
+	  { "set role bob", "reset session authorization" },
+	  "select current_user",
+	  "alice",
+	  "alice" },
 	{ "a user and a role that only the first may have",
 	  { "set session authorization postgres; set role bob" },
 	  "select session_user || current_user",
@@ -162,6 +167,11 @@ static void test_startup(void)
 	sql(a, "discard all");
 	check_scalar(a, "show work_mem", "7MB");
 	check_scalar(b, "show work_mem", "4MB");
+	/* What servers make of it is what it goes back to. */
+	PGconn *c = client("options='-c datestyle=german'");
+	sql(c, "reset datestyle");
+	check_str("told", PQparameterStatus(c, "DateStyle"), "German, DMY");
+	check_scalar(c, "show datestyle", "German, DMY");
 }
 
 static const struct {
