@@ -286,8 +286,11 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		stream_hold(&s->stream, HOLD_OWNER);
 		return false;
 	}
-	if (expect_is_empty(&p->expect))
+	if (expect_is_empty(&p->expect)) {
 		session_request_begins(s);
+		if (c->portals && p->txn == 'I')
+			pg_portals_free(c);
+	}
 	if (p->heal.len || type == PG_BIND || type == PG_DESCRIBE)
 		pg_heal_note(c, p, in, type, total);
 	switch (type) {
@@ -313,10 +316,9 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		}
 		break;
 	case PG_EXECUTE:
-		if (c->portal) {
-			x.flags = EXPECT_CHANGES;
-			x.text = istr_ref(c->portal);
-		}
+		if (c->portals && !pg_portal_text(c, in, total, &x.text))
+			return false;
+		x.flags = x.text ? EXPECT_CHANGES : 0;
 		break;
 	case PG_SYNC:
 		p->cache.batch++;

@@ -121,13 +121,86 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 	istr_put(x->text);
 }
 
+/* --- Portals that change the session when they are executed */
+
+#define PORTALS_MAX 16u
+
+struct pg_portals {
+	uint32_t n;
+	struct {
+		const struct istr *name, *text; /* counted */
+	} at[PORTALS_MAX];
+};
+
+static void portal_drop(struct pg_portals *k, uint32_t i)
+{
+	istr_put(k->at[i].name);
+	istr_put(k->at[i].text);
+	k->at[i] = k->at[--k->n];
+}
+
+void pg_portals_free(struct pg_client *c)
+{
+	while (c->portals && c->portals->n)
+		portal_drop(c->portals, 0);
+	free(c->portals);
+	c->portals = NULL;
+}
+
+/* A portal is bound to what m is about. False: out of memory. */
+static bool note_portal(struct said *m, const char *name, size_t len)
+{
+	struct pg_client *c = m->c;
+	struct pg_portals *k = c->portals;
+	const struct istr *text = m->changes ? m->about : NULL;
+
+	for (uint32_t i = 0; k && i < k->n; i++)
+		if (k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0) {
+			portal_drop(k, i);
+			break;
+		}
+	if (!text)
+		return true;
+	if (!k)
+		k = c->portals = calloc(1, sizeof *k);
+	if (!k)
+		return false;
+	if (k->n == PORTALS_MAX) { /* what it runs will not be known */
+		session_pin(&c->s, PIN_SETTING & ~c->s.pins);
+		return true;
+	}
+	const struct istr *named = istr_get(name, len);
+	if (!named)
+		return false;
+	k->at[k->n].name = named;
+	k->at[k->n++].text = istr_ref(text);
+	return true;
+}
+
+bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text)
+{
+	const struct pg_portals *k = c->portals;
+	struct rd at = *in;
+	struct pg_msg m;
+	size_t len;
+	*text = NULL;
+	if (total > NAMES_MAX) /* there is none of such a name */
+		return true;
+	if (pg_frame(&at, NAMES_MAX, &m) != FRAME_OK)
+		return false;
+	const char *name = rd_cstr(&m.body, &len);
+	for (uint32_t i = 0; i < k->n; i++)
+		if (!m.body.bad && k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0)
+			*text = istr_ref(k->at[i].text);
+	return true;
+}
+
 void pg_statements_forget(struct pg_client *c)
 {
 	pg_names_free(c->names);
 	pg_unnamed_is(c, NULL);
 	free(c->gather);
-	istr_put(c->portal);
-	c->portal = NULL;
+	pg_portals_free(c);
 	c->names = NULL;
 	c->gather = NULL;
 }
@@ -611,12 +684,10 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	enum pg_pass how = len ? provide(m, name, len, &meant) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
+	if ((m->c->portals || m->changes) && !note_portal(m, portal, portal_len))
+		return no_memory(m);
 	if (!sent_about(m, EXPECT_BIND, &meant))
 		return no_memory(m);
-	if (m->c->portal || m->changes) {
-		istr_put(m->c->portal);
-		m->c->portal = m->changes && m->about ? istr_ref(m->about) : NULL;
-	}
 	if (!meant.there)
 		return PG_PASS_AS_IT_IS;
 

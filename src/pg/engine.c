@@ -1006,6 +1006,10 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 			to = NULL;
 		else
 			pg_heal_heard(&p->heal);
+		/* As far as it was executed it has changed what it changes. */
+		if (type == PG_PORTAL_SUSPENDED && x && x->flags & EXPECT_CHANGES && sv->session && !p->own &&
+		    !note_change(p, x, ""))
+			return false;
 		expect_reply(&p->expect);
 	}
 	if (p->script && (type == PG_ROW_DESCRIPTION || type == PG_DATA_ROW) && pg_script_is_own(p))

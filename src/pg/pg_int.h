@@ -51,7 +51,7 @@ struct pg_client {
 	bool describes_portals;       /* it was told what rows of a portal look like, once */
 	const struct varset *mode_of; /* counted: the settings that `mode` is for */
 	struct pg_track *track;       /* owned; NULL mostly */
-	const struct istr *portal;    /* counted: what the unnamed portal runs, if that changes the session */
+	struct pg_portals *portals;   /* owned: those that change the session when they run; NULL mostly */
 };
 
 #define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */
@@ -155,6 +155,10 @@ enum pg_pass pg_statement_gathered(struct pg_client *c);
 bool pg_parse_without_server(struct pg_client *c, struct rd in);
 /* A Query is passed on, and is about to be expected: the unnamed statement ends. */
 void pg_statement_query(struct pg_client *c, struct expect_entry *x);
+/* What the portal at the cursor, in an Execute, runs: false when more of the message has to come. *text: NULL when that
+ * does not change the session, or else a reference. */
+bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text);
+void pg_portals_free(struct pg_client *c); /* they have ended, with their transaction */
 void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how);
 void pg_statements_forget(struct pg_client *c); /* it leaves */
 /* Without a server: its unnamed statement is this text; NULL: none. */
