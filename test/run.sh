@@ -5,9 +5,11 @@
 #   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, newer, drivers, scripts
 #   ./test/run.sh integration test_auth test_copy
 #   ./test/run.sh fuzz 60              each fuzz target for a minute, with inputs of its own choice
+#   ./test/run.sh property 600         the property test with seeds by chance, for so many seconds (at most 800)
 #
 # The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
-# What runs for longer is not here: test/bench/README.md, test/fuzz/README.md, test/regress.sh.
+# What runs for longer is not here: test/bench/README.md, test/fuzz/README.md,
+# test/integration/README.md, test/regress.sh.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=contrib/packages.sh
@@ -65,7 +67,7 @@ give_up() { failed=$((failed + 1)) bad+=("$1"); finish; }
 
 part=${1:-all}
 case $part in
-all | unit | static | clang | fuzz | integration | newer | drivers | scripts) ;;
+all | unit | static | clang | fuzz | integration | newer | drivers | scripts | property) ;;
 *) give_up "there is no part \"$part\"" ;;
 esac
 [ $# = 0 ] || shift
@@ -130,6 +132,10 @@ if wants newer; then
 		fi
 	fi
 	rm -rf "$newer"
+fi
+if [ "$part" = property ]; then
+	say "The property test, with other seeds than always"
+	one test_property env PROPERTY_FOR="${1:-600}" "$asan/test/integration/test_property" property
 fi
 if wants drivers; then
 	say "Drivers, through Sluice and on its console"

@@ -127,7 +127,7 @@ static const char *take_cstr(struct body *b)
 
 static void print_value(FILE *f, const char *p, size_t n)
 {
-	enum { SHOWN = 60 };
+	enum { SHOWN = 400 };
 	uint32_t sum = 5381;
 	for (size_t i = 0; i < n; i++)
 		sum = sum * 33 + (unsigned char)p[i];
@@ -298,7 +298,7 @@ void pgraw_forget(struct pgraw *r)
 
 /* ------------------------------------------------------------------------------------------------ coming and going */
 
-bool pgraw_open(struct pgraw *r, int port, const char *user, const char *database)
+bool pgraw_open(struct pgraw *r, int port, const char *user, const char *database, const char *const *asks)
 {
 	struct pgraw_bytes b = { 0 };
 	*r = (struct pgraw){ .fd = connect_to(port) };
@@ -308,6 +308,8 @@ bool pgraw_open(struct pgraw *r, int port, const char *user, const char *databas
 	pgraw_add_cstr(&b, user);
 	pgraw_add_cstr(&b, "database");
 	pgraw_add_cstr(&b, database);
+	for (; asks && *asks; asks++)
+		pgraw_add_cstr(&b, *asks);
 	pgraw_add_cstr(&b, "");
 	pgraw_end(&b, at);
 	bool ok = pgraw_send(r, &b);

@@ -43,8 +43,9 @@ struct pgraw {
 	size_t nparams;
 };
 
-/* Connects to 127.0.0.1 and logs in without a password. False: it could not. */
-bool pgraw_open(struct pgraw *r, int port, const char *user, const char *database);
+/* Connects to 127.0.0.1 and logs in without a password. asks: more parameters for the startup message, a name and a
+ * value in turn, and NULL behind them; or NULL. False: it could not. */
+bool pgraw_open(struct pgraw *r, int port, const char *user, const char *database, const char *const *asks);
 bool pgraw_send(struct pgraw *r, const struct pgraw_bytes *b);
 /* Reads what is there. False when the other side has closed, or speaks nonsense. */
 bool pgraw_read(struct pgraw *r);

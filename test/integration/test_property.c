@@ -20,14 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SEEDS = 8, STEPS = 1500, SHRINK_MS = 90000, NAMES = 4, LINE_BYTES = 4096 };
+enum { SEEDS = 8, STEPS = 800, SHRINK_MS = 90000, CLIENTS = 6, NAMES = 4, LINE_BYTES = 4096 };
 
 /* What is not built yet, or cannot be. */
 enum {
-	SQL_PREPARE = 1,     /* PREPARE, EXECUTE, DEALLOCATE of a name */
+	SQL_PREPARE = 1,     /* EXECUTE and DEALLOCATE of what was prepared by Parse, and the other way round */
 	DEALLOCATE_SENT = 2, /* DEALLOCATE ALL, with more sent behind it before it is answered */
-	ALL_SETTINGS = 4,    /* SET of parameters that the server does not report */
-	DDL = 8,             /* a prepared statement's result changes its type */
+	DDL = 4,             /* a prepared statement's result changes its type */
 };
 static const struct {
 	const char *word;
@@ -35,7 +34,6 @@ static const struct {
 } features[] = {
 	{ "prepare", SQL_PREPARE },
 	{ "deallocate", DEALLOCATE_SENT },
-	{ "settings", ALL_SETTINGS },
 	{ "ddl", DDL },
 };
 static unsigned more;
@@ -84,6 +82,14 @@ static const struct {
 	{ "show datestyle", "", 0 },
 	{ "select current_setting('application_name')", "", 0 },
 	{ "set application_name = 'parsed %u'", "", 0 },
+	{ "set work_mem = '%uMB'", "", 0 },
+	{ "set search_path = parsed%u, public", "", 0 },
+	{ "set local work_mem = '11MB'", "", 0 },
+	{ "select set_config('work_mem', '21MB', false)", "", 0 },
+	{ "show work_mem", "", 0 },
+	{ "set role bob", "", 0 },
+	{ "reset role", "", 0 },
+	{ "release a", "", 0 },
 	{ "select length('@3000')", "", 0 },
 	{ "select length('@70000')", "", 0 },
 };
@@ -94,6 +100,7 @@ struct mind {
 	unsigned number;
 	bool is_sure;           /* what it says now does not come to a transaction that has failed */
 	bool is_bound;          /* the unnamed portal, in this batch */
+	bool pins;              /* says also what keeps its server */
 	int text_of[NAMES + 1]; /* what it parsed last under this name; 0 is the unnamed one; -1: none */
 	char line[LINE_BYTES];
 	size_t n;
@@ -200,7 +207,11 @@ static void simple(struct mind *m)
 		";",
 		"begin",
 		"begin; insert into own%u values (3)",
+		"begin isolation level serializable read only",
 		"commit",
+		"commit and chain",
+		"rollback and chain",
+		"savepoint a; set work_mem = '4%uMB'; rollback to a",
 		"rollback",
 		"savepoint a",
 		"rollback to a",
@@ -211,6 +222,10 @@ static void simple(struct mind *m)
 		"fetch 2 from c",
 		"close c",
 	};
+	if (often(m, 8)) { /* int4div() and int4pl() */
+		say(m, " F %s", often(m, 50) ? "154 (7,0)" : often(m, 80) ? "177 (40,2)" : "177 (40)");
+		return;
+	}
 	say(m, " Q \"");
 	say(m, queries[pick(m, COUNT(queries))], m->number); /* NOLINT */
 	say(m, "\"");
@@ -337,21 +352,102 @@ static void settings(struct mind *m)
 	};
 	static const char *const other[] = {
 		"set work_mem = '%uMB'",
+		"set local work_mem = '3%uMB'",
 		"show work_mem",
 		"set search_path = s%u, public",
+		"set search_path to default",
+		"set SEARCH_path = \\\"S %u\\\", public; select 1",
 		"show search_path",
-		"set statement_timeout = '1%umin'",
+		"set statement_timeout = '1%umin'; set work_mem = 2048; select 1/0",
+		"set statement_timeout = '1%umin'; set lock_timeout to 50000",
+		"reset statement_timeout",
 		"show statement_timeout",
+		"select set_config('search_path', 'c%u, public', false)",
 		"set role bob",
-		"select current_user",
+		"set local role bob",
+		"set role none",
+		"set session authorization bob",
+		"reset session authorization",
+		"select current_user, session_user",
 		"reset role",
+		"set session characteristics as transaction isolation level repeatable read",
+		"set session characteristics as transaction read write",
+		"reset default_transaction_isolation",
+		"select current_setting('default_transaction_isolation'), current_setting('lock_timeout')",
+		"begin; set work_mem = '6%uMB'; savepoint b; reset work_mem; rollback to b; commit",
+		"begin; set work_mem = '6%uMB'; savepoint b; set work_mem = '5MB'; release b; rollback",
+		"begin; set work_mem = '6%uMB'; commit; select 1/0",
+		"set work_mem = '6%uMB'; begin; select 1/0",
+		"set work_mem = '9%uMB'; commit; select 1/0",
+		"set local work_mem = '9%uMB'; select 1",
+		"select set_config('work_mem', '8%uMB', true), 1",
+		"savepoint a",
+		"rollback to a",
+		"release a",
+		"discard all",
+		"reset all",
 	};
-	const char *fmt =
-		more & ALL_SETTINGS && often(m, 50) ? other[pick(m, COUNT(other))] : sets[pick(m, COUNT(sets))];
+	const char *fmt = often(m, 60) ? other[pick(m, COUNT(other))] : sets[pick(m, COUNT(sets))];
+	if (often(m, 15))
+		fmt = TWINS_SETTINGS;
+	if (twins_asks(m->number) && (strstr(fmt, "reset") || strstr(fmt, " default") || strstr(fmt, "discard")) &&
+	    (twins_status(m->number) != 'I' || strchr(fmt, ';')))
+		fmt = "show work_mem"; /* in a transaction, a RESET goes back to what the server has */
+	say(m, " Q \"");
+	say(m, fmt, m->number); /* NOLINT */
+	say(m, "\"");
+	if (often(m, 20)) /* what a RESET goes back to is there when it is answered */
+		say(m, "%s Q \"" TWINS_SETTINGS "\"", twins_asks(m->number) ? " w" : "");
+	m->text_of[0] = -1;
+	if (strstr(fmt, "discard all"))
+		for (unsigned i = 0; i <= NAMES; i++)
+			m->text_of[i] = -1;
+}
+
+/* What keeps its server with its client. */
+static void pinned(struct mind *m)
+{
+	static const char *const queries[] = {
+		"create temp table t (n int)",
+		"create temp table if not exists t as select %u as n",
+		"insert into t values (%u)",
+		"select count(*), sum(n) from t",
+		"drop table t",
+		"discard temp",
+		"discard all",
+		"begin; create temp table u%u (n int) on commit drop; rollback",
+		"prepare q as select 'sql %u'",
+		"prepare q2 (int) as select $1 + %u",
+		"execute q",
+		"execute q2 (3)",
+		"deallocate q",
+		"deallocate all",
+		"declare h cursor with hold for select g from generate_series(1, 9) g",
+		"fetch 2 from h",
+		"close h",
+		"close all",
+		"select pg_advisory_lock(%u)",
+		"select pg_advisory_unlock(%u)",
+		"select pg_advisory_unlock_all()",
+		"select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+		"do $$ begin perform set_config('work_mem', '7%uMB', false); end $$",
+		"select set_config('work_mem', '1%uMB', false), current_setting('search_path')",
+		"select set_config('search_path', 'c%u, public', false) from generate_series(1, 2)",
+		"select set_config('lock_timeout', '%u000', false) where false",
+		"select set_config('work_mem', current_setting('maintenance_work_mem'), false)",
+		"show work_mem",
+		"reset all",
+	};
+	const char *fmt = queries[pick(m, COUNT(queries))];
+	if (twins_asks(m->number) && (strstr(fmt, "reset") || strstr(fmt, "discard")) && twins_status(m->number) != 'I')
+		fmt = "show work_mem";
 	say(m, " Q \"");
 	say(m, fmt, m->number); /* NOLINT */
 	say(m, "\"");
 	m->text_of[0] = -1;
+	if (strstr(fmt, "all"))
+		for (unsigned i = 0; i <= NAMES; i++)
+			m->text_of[i] = -1;
 }
 
 static void sql_prepare(struct mind *m)
@@ -360,9 +456,6 @@ static void sql_prepare(struct mind *m)
 		"prepare s%u as select 'sql'",
 		"execute s%u",
 		"deallocate s%u",
-		"prepare q%u (int) as select $1 + 1",
-		"execute q%u (3)",
-		"deallocate q%u",
 		"deallocate prepare s%u",
 	};
 	say(m, " Q \"");
@@ -420,14 +513,18 @@ static const char *think(struct mind *m)
 		batches(m);
 	} else if (often(m, 50)) {
 		simple(m);
-	} else if (often(m, 40)) {
+	} else if (m->pins && often(m, 30)) {
+		pinned(m);
+	} else if (often(m, 70)) {
 		settings(m);
 	} else if (often(m, 30)) {
 		copy(m);
 	} else if (often(m, 20)) {
 		deallocate(m);
 	} else if (often(m, 15) && !twins_is_starved()) {
-		if (status == 'I' && often(m, 50))
+		if (status == 'I' && often(m, 30))
+			say(m, " P - \"select pg_sleep(0.01)\" B - - () E - 0 S Q \"select 1\" y");
+		else if (status == 'I' && often(m, 50))
 			say(m, " Q \"select pg_sleep(0.01)\" y");
 		else
 			say(m, " Q \"select pg_sleep(60)\" x");
@@ -478,8 +575,8 @@ static void script_free(struct script *s)
 
 static void script_print(const struct script *s)
 {
-	fprintf(stderr, "# %u clients, %u servers, max_prepared_statements = %u\n", s->conf.clients, s->conf.pool,
-		s->conf.kept);
+	fprintf(stderr, "# %u clients, %u servers, max_prepared_statements = %u%s%s\n", s->conf.clients, s->conf.pool,
+		s->conf.kept, s->conf.session ? ", session pooling" : "", s->conf.ask ? ", startup settings" : "");
 	enum { SHOWN = 40 };
 	if (s->n > SHOWN)
 		fprintf(stderr, "# (the last %d of %zu steps)\n", SHOWN, s->n);
@@ -503,14 +600,17 @@ static enum twins_verdict script_say(const struct script *s)
 /* Lines split at newlines. A first line "# N clients, N servers, ...= N" says how. */
 static void script_read(struct script *s, const char *all)
 {
-	*s = (struct script){ .conf = { 4, 2, 3, 0 } };
+	*s = (struct script){ .conf = { .clients = 4, .pool = 2, .kept = 3 } };
 	char *copy = strdup(all), *save = NULL;
 	for (char *w = strtok_r(copy, "\n", &save); w; w = strtok_r(NULL, "\n", &save)) {
-		if (*w != '#')
+		if (*w != '#') {
 			script_add(s, w);
-		else
-			(void)sscanf(w, "# %u clients, %u servers, max_prepared_statements = %u", &s->conf.clients,
-				     &s->conf.pool, &s->conf.kept);
+			continue;
+		}
+		(void)sscanf(w, "# %u clients, %u servers, max_prepared_statements = %u", &s->conf.clients,
+			     &s->conf.pool, &s->conf.kept);
+		s->conf.session |= strstr(w, "session pooling") != NULL;
+		s->conf.ask |= strstr(w, "startup settings") != NULL;
 	}
 	free(copy);
 	if (s->conf.clients > TWINS_MAX)
@@ -552,7 +652,7 @@ static bool without(struct script *s, size_t from, size_t n, enum twins_verdict 
 /* The word that begins here, with the words that belong to it. */
 static size_t op_length(const char *at)
 {
-	static const char *const args[] = { "P2", "B3", "DS1", "DP1", "CS1", "CP1", "E2", "Q1", "d1" };
+	static const char *const args[] = { "P2", "B3", "DS1", "DP1", "CS1", "CP1", "E2", "Q1", "F2", "d1" };
 	size_t len = strcspn(at, " "), words = 0;
 	for (size_t i = 0; i < COUNT(args); i++)
 		if (strncmp(args[i], at, len) == 0 && strlen(args[i]) == len + 1)
@@ -586,7 +686,7 @@ static bool is_whole(const char *line)
 			last = at;
 	if (strstr(line, "pg_sleep(60)") && !strchr(" x y", last[0]))
 		return false;
-	return *last && strchr("SHQcfxyRTw", *last) && (*last != 'C') && !(*last == 'T' && last[1] != 0);
+	return *last && strchr("SHQFcfxyRTw", *last) && (*last != 'C') && !(*last == 'T' && last[1] != 0);
 }
 
 static void cut_words(struct script *s, enum twins_verdict want)
@@ -670,6 +770,19 @@ static const struct {
 	  "0 P - \"select 1\" S B - s9 () Q \"select 2\" S\n"
 	  "1 P - \"select 3\" S\n"
 	  "0 B - - () E - 0 S\n" },
+	{ "each portal is known to change settings, or not",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P s1 \"set work_mem = '5MB'\" P s2 \"select 1\" B p1 s1 () B - s2 () E p1 0 E - 0 S\n"
+	  "1 Q \"select 1\"\n"
+	  "0 Q \"show work_mem\"\n"
+	  "0 Q \"begin\" P s3 \"set work_mem = '6MB'\" B p1 s3 () B p2 s2 () S E p2 0 E p1 0 S Q \"commit\"\n"
+	  "1 Q \"select 1\"\n"
+	  "0 Q \"show work_mem\"\n" },
+	{ "a portal that is suspended has set what it sets",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P s1 \"select set_config('work_mem', '7MB', false)\" B p1 s1 () E p1 1 S\n"
+	  "1 Q \"select 1\"\n"
+	  "0 Q \"show work_mem\"\n" },
 };
 
 static void test_found(void)
@@ -695,12 +808,18 @@ static bool one_seed(uint64_t seed, unsigned steps)
 {
 	uint64_t luck = seed;
 	static const unsigned kept[] = { 1, 3, 3, 200 };
-	struct script s = { .conf = { .clients = 6,
+	unsigned kind = (unsigned)(chance(&luck) % 8);
+	struct script s = { .conf = { .clients = CLIENTS,
 				      .pool = 1 + (unsigned)(chance(&luck) % 3),
-				      .kept = kept[chance(&luck) % COUNT(kept)] } };
+				      .kept = kept[chance(&luck) % COUNT(kept)],
+				      .session = kind == 0,
+				      .ask = kind >= 5 } };
+	bool pins = kind < 3;
+	if (pins) /* each may come to keep one; they change nevertheless */
+		s.conf.pool = CLIENTS + 1;
 	struct mind minds[TWINS_MAX] = { 0 };
 	for (unsigned i = 0; i < s.conf.clients; i++) {
-		minds[i] = (struct mind){ .luck = chance(&luck), .number = i };
+		minds[i] = (struct mind){ .luck = chance(&luck), .number = i, .pins = pins };
 		for (unsigned k = 0; k <= NAMES; k++)
 			minds[i].text_of[k] = -1;
 	}
@@ -728,8 +847,9 @@ static bool one_seed(uint64_t seed, unsigned steps)
 		v = twins_finish();
 	twins_close();
 	if (v == TWINS_FINE) {
-		printf("(seed %llu: %zu steps, %u servers, %u kept, %llu ms) ", (unsigned long long)seed, s.n,
-		       s.conf.pool, s.conf.kept, (unsigned long long)(now_ms() - began));
+		printf("(seed %llu: %zu steps, %u servers, %u kept%s%s, %llu ms) ", (unsigned long long)seed, s.n,
+		       s.conf.pool, s.conf.kept, s.conf.session ? ", session" : "", s.conf.ask ? ", asks" : "",
+		       (unsigned long long)(now_ms() - began));
 		script_free(&s);
 		return true;
 	}

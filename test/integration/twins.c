@@ -91,7 +91,7 @@ static bool due_push(struct twin *t, char type)
 		return true;
 	t->skipping = false;
 	t->in_batch = strchr("PBDEC", type) || (strchr("Hdcf", type) && t->in_batch);
-	if (!strchr("PBDECQS", type))
+	if (!strchr("PBDECQFS", type))
 		return true;
 	if (t->ndue == DUE_MAX)
 		return false;
@@ -104,16 +104,16 @@ static bool due_heard(struct twin *t, char type)
 {
 	static const char answers[] = "1P2BTDnDCEIEsE3C"; /* an answer and what it is to */
 	char to = t->ndue ? t->due[0] : 0;
-	if (strchr("NAtDGHdcWv", type))
+	if (strchr("NAtDGHdcWvV", type))
 		return true;
 	if (!to)
 		return false;
 	if (type == 'Z') {
 		due_pop(t, 1);
-		return to == 'Q' || to == 'S';
+		return to == 'Q' || to == 'F' || to == 'S';
 	}
 	if (type == 'E') {
-		if (to == 'Q' || to == 'S')
+		if (to == 'Q' || to == 'F' || to == 'S')
 			return true;
 		unsigned n = 0;
 		while (n < t->ndue && t->due[n] != 'S')
@@ -201,8 +201,8 @@ static bool add_parse(struct pgraw_bytes *b, const char **at)
 	return true;
 }
 
-/* (1,x,null)!: formats, values, formats of the result. */
-static bool add_values(struct pgraw_bytes *b, const char *s)
+/* (1,x,null): formats and values. */
+static bool add_arguments(struct pgraw_bytes *b, const char *s)
 {
 	char word[WORD_MAX], *save = NULL;
 	const char *close = strrchr(s, ')');
@@ -222,8 +222,17 @@ static bool add_values(struct pgraw_bytes *b, const char *s)
 		pgraw_add_u32(b, (uint32_t)strlen(w));
 		pgraw_add(b, w, strlen(w));
 	}
-	pgraw_add_u16(b, close[1] == '!');
-	if (close[1] == '!')
+	return true;
+}
+
+/* The same, with ! behind it or not: formats of the result. */
+static bool add_values(struct pgraw_bytes *b, const char *s)
+{
+	bool binary = *s && s[strlen(s) - 1] == '!';
+	if (!add_arguments(b, s))
+		return false;
+	pgraw_add_u16(b, binary);
+	if (binary)
 		pgraw_add_u16(b, 1);
 	return true;
 }
@@ -262,6 +271,14 @@ static bool add_body(struct pgraw_bytes *b, const char *op, const char **at)
 			return false;
 		add_text(b, word);
 		return true;
+	case 'F':
+		if (!next_word(at, word))
+			return false;
+		pgraw_add_u32(b, (uint32_t)strtoul(word, NULL, 10));
+		if (!next_word(at, word) || !add_arguments(b, word))
+			return false;
+		pgraw_add_u16(b, 0);
+		return true;
 	case 'd':
 		if (!next_word(at, word))
 			return false;
@@ -279,12 +296,28 @@ static bool add_body(struct pgraw_bytes *b, const char *op, const char **at)
 	}
 }
 
+static const char *const *asks_of(unsigned client)
+{
+	static const char *const rows[][9] = {
+		{ NULL },
+		{ "options", "-c work_mem=7MB -c search_path=asked,public -c datestyle=German,\\ DMY", NULL },
+		{ "TimeZone", "Asia/Tokyo", "application_name", "asked", "statement_timeout", "77s", NULL },
+	};
+	return rows[conf.ask ? client % COUNT(rows) : 0];
+}
+
+bool twins_asks(unsigned client)
+{
+	return asks_of(client)[0] != NULL;
+}
+
 static bool let_in(struct twin *t)
 {
+	const char *const *asks = asks_of((unsigned)(t - twins));
 	t->ndue = 0;
 	t->skipping = t->in_batch = false;
-	return pgraw_open(&t->side[STRAIGHT], pg_port(), "alice", "straight") &&
-	       pgraw_open(&t->side[THROUGH], sluice_port(), "alice", "test");
+	return pgraw_open(&t->side[STRAIGHT], pg_port(), "alice", "straight", asks) &&
+	       pgraw_open(&t->side[THROUGH], sluice_port(), "alice", "test", asks);
 }
 
 static bool holds(const struct twin *t)
@@ -328,6 +361,8 @@ static enum twins_verdict say_more(struct twin *t)
 bool twins_is_starved(void)
 {
 	unsigned held = 0;
+	if (conf.session)
+		return false;
 	for (unsigned i = 0; i < conf.clients; i++)
 		held += !twins[i].busy && holds(&twins[i]);
 	return held >= conf.pool;
@@ -597,9 +632,10 @@ static enum twins_verdict end_all(void)
 enum twins_verdict twins_finish(void)
 {
 	enum twins_verdict v = end_all();
-	char line[64];
+	char line[600];
 	for (unsigned i = 0; i < conf.clients && v == TWINS_FINE; i++) {
-		snprintf(line, sizeof line, "%u Q \"select 'the end', count(*) from own%u\"", i, i);
+		snprintf(line, sizeof line, "%u Q \"select 'the end', count(*) from own%u\" Q \"" TWINS_SETTINGS "\"",
+			 i, i);
 		v = twins_say(line);
 	}
 	return v == TWINS_FINE ? end_all() : v;
@@ -612,7 +648,7 @@ static void wait_for_postgres(void)
 	bool ok;
 	uint64_t until = now_ms() + PATIENCE_MS;
 	do {
-		ok = pgraw_open(&r, pg_port(), "postgres", "postgres");
+		ok = pgraw_open(&r, pg_port(), "postgres", "postgres", NULL);
 		pgraw_close(&r, true);
 	} while (!ok && now_ms() < until);
 }
@@ -626,18 +662,20 @@ bool twins_open(const struct twins_conf *c)
 	wait_for_postgres();
 	sluice_start(&(struct conf){
 		.databases = "test = @PG@ dbname=through",
-		.settings = text("pool_mode = transaction\ndefault_pool_size = %u\nmax_prepared_statements = %u\n"
-				 "server_round_robin = 1\nlog_connections = 0\nlog_disconnections = 0\n"
-				 "log_pooler_errors = 0\nquery_wait_notify = 0\nquery_wait_timeout = 0",
-				 c->pool, c->kept) });
+		.settings =
+			text("pool_mode = %s\ndefault_pool_size = %u\nmax_prepared_statements = %u\n"
+			     "server_round_robin = 1\nlog_connections = 0\nlog_disconnections = 0\n"
+			     "log_pooler_errors = 0\nquery_wait_notify = 0\nquery_wait_timeout = 0",
+			     c->session ? "session" : "transaction", c->session ? 4 * c->clients : c->pool, c->kept) });
 	for (int k = 0; k < SIDES; k++) {
 		if (!*pg_scalar("select datname from pg_database where datname = '%s'", databases[k]))
 			pg_sql("create database %s", databases[k]);
 		PGconn *pg = client_to_pg("dbname=%s", databases[k]);
 		for (unsigned i = 0; i < c->clients; i++)
 			sql(pg,
-			    "set client_min_messages = error; drop table if exists own%u; create table own%u (n int)",
-			    i, i);
+			    "set client_min_messages = error; drop table if exists own%u; create table own%u (n int); "
+			    "grant all on own%u to public",
+			    i, i, i);
 		client_close(pg);
 	}
 	for (unsigned i = 0; i < c->clients; i++)

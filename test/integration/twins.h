@@ -10,6 +10,7 @@
  *   CS name   CP portal            Close
  *   H  S                           Flush, Sync
  *   Q "text"                       Query
+ *   F oid (value,...)              FunctionCall
  *   d "data"  c  f                 CopyData, CopyDone, CopyFail
  *   w                              waits for all that is due so far
  *   x                              asks to cancel, until all is answered
@@ -37,6 +38,8 @@ enum twins_verdict {
 struct twins_conf {
 	unsigned clients, pool; /* servers of the pool */
 	unsigned kept;          /* max_prepared_statements */
+	bool session;           /* session pooling: as many servers as there may be connections */
+	bool ask;               /* some of them ask for settings when they come: see twins_asks() */
 	unsigned patience_ms;   /* how long an answer may take; 0: PATIENCE_MS */
 };
 
@@ -46,7 +49,7 @@ bool twins_open(const struct twins_conf *conf);
 enum twins_verdict twins_say(const char *line);
 /* Waits for whatever can be answered. */
 enum twins_verdict twins_settle(void);
-/* All end what they are in, and leave: nothing more may come. */
+/* All end what they are in, and show their settings: nothing more may come. */
 enum twins_verdict twins_finish(void);
 /* Closes everything; Sluice is stopped. */
 void twins_close(void);
@@ -55,8 +58,14 @@ const char *twins_story(void);
 
 /* Of a client: has it not heard everything yet? */
 bool twins_is_busy(unsigned client);
+bool twins_asks(unsigned client);     /* when it comes, for settings of its own */
 bool twins_in_batch(unsigned client); /* its last batch has no Sync yet */
 char twins_status(unsigned client);   /* I, T, E: of the last ReadyForQuery straight from PostgreSQL */
-bool twins_is_starved(void);          /* no server is left for one that has none */
+/* A query for what they may have set. */
+#define TWINS_SETTINGS                                                                                                 \
+	"select string_agg(name || '=' || setting, ' ' order by name), current_user, session_user from pg_settings "   \
+	"where name in ('work_mem', 'search_path', 'statement_timeout', 'lock_timeout', 'DateStyle', 'TimeZone', "     \
+	"'application_name', 'default_transaction_read_only', 'default_transaction_isolation')"
+bool twins_is_starved(void); /* no server is left for one that has none */
 
 #endif
