@@ -40,8 +40,10 @@ static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expe
 	n->refs--;
 	if (x->kind == EXPECT_PARSE && how != EXPECT_ANSWERED)
 		pg_name_set(n, NULL);
-	if (x->kind == EXPECT_CLOSE && how != EXPECT_ANSWERED && n->names)
+	if (x->kind == EXPECT_CLOSE && how != EXPECT_ANSWERED && n->names) {
 		pg_name_set(n, x->text ? istr_ref(x->text) : NULL);
+		n->changes = (x->flags & EXPECT_SETS) != 0;
+	}
 	pg_name_check(n);
 }
 
@@ -754,6 +756,8 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	if (n && n->text) {
 		x.text = istr_ref(n->text);
 		x.name = n;
+		if (n->changes)
+			x.flags |= EXPECT_SETS;
 		n->refs++;
 		n->batch = k->batch;
 		pg_name_set(n, NULL);

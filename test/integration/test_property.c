@@ -783,6 +783,13 @@ static const struct {
 	  "0 P s1 \"select set_config('work_mem', '7MB', false)\" B p1 s1 () E p1 1 S\n"
 	  "1 Q \"select 1\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "a statement whose Close was skipped sets what it did before",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P s1 \"set work_mem = '7MB'\" S\n"
+	  "0 B - s9 () CS s1 P s1 \"select 1\" S\n"
+	  "0 B - s1 () E - 0 S\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\"\n" },
 };
 
 static void test_found(void)
