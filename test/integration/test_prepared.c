@@ -285,6 +285,33 @@ static void test_long(void)
 	}
 }
 
+/* Its batch fails while a long Parse is still coming: it has not happened, and its name is free. */
+static void test_long_skipped(void)
+{
+	enum { LEN = 100000, HALF = 40000 };
+	char *m = text("%*s", LEN + 5, ""), type, body[1024];
+	uint32_t len = LEN + 4;
+	size_t n;
+	sluice_with(two_clients_one_server);
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &n));
+	m[0] = 'P';
+	for (int i = 0; i < 4; i++)
+		m[1 + i] = (char)(len >> (24 - 8 * i));
+	memcpy(m + 5, "long\0select 1", 13);
+	memcpy(m + LEN + 2, "\0\0\0", 3); /* the text's NUL, and no types */
+	check("a Bind that fails", raw_send(fd, BYTES("B\0\0\0\x0e\0s9\0\0\0\0\0\0\0H\0\0\0\4")));
+	check("half of it", raw_send(fd, m, HALF));
+	require("fails", raw_expect(fd, 'E', body, sizeof body, &n));
+	check_str("fails", error_field(body, n, 'C'), "26000");
+	check("the rest", raw_send(fd, m + HALF, LEN + 5 - HALF) && raw_send(fd, BYTES("S\0\0\0\4")));
+	require("skipped", raw_next(fd, &type, body, sizeof body, &n) && type == 'Z');
+	check("again", raw_send(fd, m, LEN + 5) && raw_send(fd, BYTES("S\0\0\0\4")));
+	check("parsed", raw_next(fd, &type, body, sizeof body, &n) && type == '1');
+	check("ready", raw_next(fd, &type, body, sizeof body, &n) && type == 'Z');
+	raw_close(fd);
+}
+
 /* A pipeline with errors: what was skipped has not happened. */
 static void test_pipeline(void)
 {
@@ -430,6 +457,7 @@ int main(int argc, char **argv)
 		{ "what_rows_look_like", test_what_rows_look_like },
 		{ "unnamed", test_unnamed },
 		{ "long", test_long },
+		{ "long_skipped", test_long_skipped },
 		{ "pipeline", test_pipeline },
 		{ "pgbench", test_pgbench },
 		{ "without_server", test_without_server },

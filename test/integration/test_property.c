@@ -207,7 +207,7 @@ static void simple(struct mind *m)
 		";",
 		"begin",
 		"begin; insert into own%u values (3)",
-		"begin isolation level serializable read only",
+		"begin read only",
 		"commit",
 		"commit and chain",
 		"rollback and chain",
@@ -482,7 +482,7 @@ static void deallocate(struct mind *m)
 	if (often(m, 60))
 		say(m, " Q \"%s\"", all);
 	else
-		say(m, " P - \"%s\" B - - () E - 0 S", all);
+		say(m, " P - \"%s\" B - - () E - 0 S CS - S", all); /* nor is it executed again, with more behind it */
 	for (unsigned i = 0; i <= NAMES; i++)
 		m->text_of[i] = -1;
 	if (more & DEALLOCATE_SENT && often(m, 50))
