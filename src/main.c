@@ -498,6 +498,7 @@ int main(int argc, char **argv)
 
 	if (!parse_options(argc, argv, &status))
 		return status;
+	tls_mem_begin();
 	config_set_checker(check_tls);
 	if (opt.check) {
 		status = check_config();

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How the library gets its memory: without it an idle client costs up to twice as much. Before anything else of the
+ * library's is used, auth/crypto.h too: later it does nothing. */
+void tls_mem_begin(void);
+
 /* --- Contexts */
 
 /* In the order of the words of client_tls_sslmode and server_tls_sslmode. */
@@ -99,7 +103,7 @@ enum tls_got tls_read(struct tls *t, uint8_t *out, size_t cap, size_t *n, struct
 #define TLS_PLAIN_MAX  (16u << 10) /* plaintext in it */
 /* Encrypts; false when it cannot, and the connection is of no use any more. */
 bool tls_write(struct tls *t, const void *p, size_t n);
-/* Puts our goodbye. */
+/* Puts our goodbye, unless the peer has said its own. */
 void tls_bye(struct tls *t);
 
 #endif

@@ -16,7 +16,6 @@
 
 #define FILE_MAX         (16u << 20)
 #define CLIENT_CHAIN_MAX (32u << 10) /* bytes of certificates that a client may show before it is known */
-#define TICKETS          1           /* that a client gets; drivers use none or one */
 
 static const char *const side_name[] = { "client", "server" };
 static const unsigned char alpn[] = "\012postgresql";
@@ -330,7 +329,7 @@ static int pick_protocol(SSL *ssl, const unsigned char **out, unsigned char *out
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static bool set_sessions(SSL_CTX *ctx, enum tls_side side, const struct tls_conf *c)
+static bool set_sessions(SSL_CTX *ctx, enum tls_side side, const struct tls_conf *c, struct tls_ctx *x)
 {
 	if (side == TLS_SERVERS) {
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -341,15 +340,16 @@ static bool set_sessions(SSL_CTX *ctx, enum tls_side side, const struct tls_conf
 	 * at anew each time. */
 	static const unsigned char name[] = "sluice";
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	bool none = c->mode >= TLS_VERIFY_CA;
-	if (none)
+	x->tickets = c->mode < TLS_VERIFY_CA;
+	if (!x->tickets)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	return SSL_CTX_set_num_tickets(ctx, none ? 0 : TICKETS) == 1 &&
+	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && /* tls_write() has it made */
 	       SSL_CTX_set_session_id_context(ctx, name, sizeof name - 1) == 1;
 }
 
-static bool set_all(SSL_CTX *ctx, enum tls_side side, const struct tls_conf *c, struct fault *f)
+static bool set_all(struct tls_ctx *x, enum tls_side side, const struct tls_conf *c, struct fault *f)
 {
+	SSL_CTX *ctx = x->ssl_ctx;
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -357,7 +357,7 @@ static bool set_all(SSL_CTX *ctx, enum tls_side side, const struct tls_conf *c, 
 		SSL_CTX_set_alpn_select_cb(ctx, pick_protocol, NULL);
 	else if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof alpn - 1) != 0) /* 0 is success here */
 		return no_memory(f);
-	if (!set_sessions(ctx, side, c))
+	if (!set_sessions(ctx, side, c, x))
 		return no_memory(f);
 	return set_protocols(ctx, side, c->protocols, f) && set_ciphers(ctx, side, c, f) &&
 	       set_key_exchange(ctx, side, c, f) && set_key(ctx, side, c, f) && set_authorities(ctx, side, c, f);
@@ -387,11 +387,13 @@ static bool make(enum tls_side side, const struct tls_conf *c, struct tls_ctx **
 	x->ssl_ctx = SSL_CTX_new(side == TLS_CLIENTS ? TLS_server_method() : TLS_client_method());
 	if (!x->ssl_ctx)
 		(void)no_memory(f);
-	if (!x->ssl_ctx || !set_all(x->ssl_ctx, side, c, f)) {
+	if (!x->ssl_ctx || !set_all(x, side, c, f)) {
 		tls_ctx_put(x);
 		ERR_clear_error();
 		return false;
 	}
+	if (side == TLS_CLIENTS)
+		x->end_point_len = tls_end_point_of(SSL_CTX_get0_certificate(x->ssl_ctx), x->end_point);
 	ERR_clear_error(); /* what was tried and did not matter */
 	*out = x;
 	return true;

@@ -696,8 +696,9 @@ static void begin_auth(struct session *s)
 			refuse(s, &f, "");
 		return;
 	}
-	switch (pg_door_login_begin(&l->auth, exchange_of(s, l), l->user, secret_of(s, l),
-				    pg_binding(&s->stream, &l->binding), out, &n, &f)) {
+	enum pg_auth how = exchange_of(s, l);
+	const struct scram_binding *binding = how == PG_AUTH_SCRAM ? pg_binding(&s->stream, &l->binding) : NULL;
+	switch (pg_door_login_begin(&l->auth, how, l->user, secret_of(s, l), binding, out, &n, &f)) {
 	case PG_LOGIN_MORE:
 		stream_put_copy(&s->stream, out, n);
 		break;

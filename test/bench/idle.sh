@@ -2,16 +2,17 @@
 # What an idle client costs: the growth of the proxy's PSS over N clients that have logged in, after each of them has run
 # one query, and once they have left.
 #
-#   idle.sh [-n CLIENTS] [-l BYTES] [-a trust|scram] [-o] [TARGET...]      targets: sluice, pgbouncer (those there are)
+#   idle.sh [-n CLIENTS] [-l BYTES] [-a trust|scram|tls] [-o] [TARGET...]      targets: sluice, pgbouncer (those there are)
 #     -n  clients (5000; as many as there are descriptors for)
 #     -l  most bytes for each client of sluice, logged in and after a query; exit status 1 above it (1024)
-#     -a  how they log in (trust)       -o  each has an application_name of its own
+#     -a  how they log in (trust; tls is trust, encrypted: no limit but -l's then)
+#     -o  each has an application_name of its own
 # SLUICE: the daemon to measure; SLUICE_OLD: another one beside it (target sluice-old).
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-N=5000 LIMIT=1024 AUTH=trust OWN=''
+N=5000 LIMIT='' AUTH=trust OWN=''
 while getopts n:l:a:oh o; do
 	case $o in
 	n) N=$OPTARG ;;
@@ -23,7 +24,7 @@ while getopts n:l:a:oh o; do
 	esac
 done
 shift $((OPTIND - 1))
-case $AUTH in trust | scram) ;; *) usage ;; esac
+case $AUTH in trust | scram) LIMIT=${LIMIT:-1024} ;; tls) LIMIT=${LIMIT:-1000000} ;; *) usage ;; esac
 raise_files 0 >/dev/null
 asked=$N N=$(raise_files "$N")
 [ "$N" = "$asked" ] || say "descriptors are limited (ulimit -n): $N clients"
@@ -39,7 +40,7 @@ fi
 bench_begin
 start_postgres
 db=$DB
-[ "$AUTH" = trust ] || db=$DB_SCRAM
+[ "$AUTH" != scram ] || db=$DB_SCRAM
 status=0
 echo "PSS for each of $N idle clients, bytes ($AUTH${OWN:+, own names})"
 printf '%-11s %10s %12s %10s %10s\n' target 'logged in' 'after query' 'left' 'before, KB'

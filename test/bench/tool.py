@@ -17,6 +17,7 @@ import re
 import select
 import shutil
 import socket
+import ssl
 import statistics
 import struct
 import sys
@@ -152,6 +153,32 @@ class Client:
             pass
 
 
+def encrypt(clients):
+    """PGSSLMODE=require: their handshakes overlap, too."""
+    if os.environ.get("PGSSLMODE") != "require":
+        return
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    for c in clients:
+        c.s.sendall(struct.pack("!II", 8, 80877103))
+    for c in clients:
+        if c.s.recv(1) != b"S":
+            raise Failed("no TLS")
+        c.s = tls.wrap_socket(c.s, do_handshake_on_connect=False)
+        c.s.settimeout(0)
+    shaking = clients
+    while shaking:
+        left = []
+        for c in shaking:
+            try:
+                c.s.do_handshake()
+                c.s.settimeout(60)
+            except ssl.SSLWantReadError:
+                left.append(c)
+        shaking = left
+
+
 AT_ONCE = 100  # as a crowd does: logins and queries overlap, and queries wait for one another
 
 
@@ -165,6 +192,7 @@ def idle(pid, port, n, user, password, db, own_names=""):
     before = pss(pid)
     while len(clients) < n:
         crowd = [Client(int(port)) for _ in range(min(AT_ONCE, n - len(clients)))]
+        encrypt(crowd)
         for i, c in enumerate(crowd):
             c.begin(user.encode(), db.encode(), b"app-%d" % (len(clients) + i) if own_names else b"")
         for c in crowd:
@@ -183,6 +211,7 @@ def idle(pid, port, n, user, password, db, own_names=""):
             c.s.close()
     # The proxy hears of them one by one; how long that takes is not measured.
     last = Client(int(port))
+    encrypt([last])
     last.begin(user.encode(), db.encode(), b"")
     last.finish_login(password.encode())
     left = pss(pid)

@@ -441,6 +441,37 @@ static void test_direct(void)
 	check_str("its answer", file_text(text("%s/psql18.out", dir())), "18\n");
 }
 
+/* A ticket makes the next handshake shorter, also after a RELOAD that changes no file. It comes with what the client is
+ * told first. */
+static void test_resumption(void)
+{
+	/* alice to test, then a farewell. */
+	const char *said = "printf '\\0\\0\\0\\42\\0\\3\\0\\0user\\0alice\\0database\\0test\\0\\0X\\0\\0\\0\\4'";
+	static const struct {
+		const char *what, *args, *want;
+		bool reload;
+	} rows[] = {
+		{ "the first time", "-sess_out tls/session", "New, TLSv1.3", false },
+		{ "again", "-sess_in tls/session -sess_out tls/session", "Reused, TLSv1.3", false },
+		{ "after a reload", "-sess_in tls/session", "Reused, TLSv1.3", true },
+		{ "TLS 1.2", "-tls1_2 -sess_out tls/session12", "New, TLSv1.2", false },
+		{ "TLS 1.2 again", "-tls1_2 -sess_in tls/session12", "Reused, TLSv1.2", false },
+	};
+	with_tls("prefer", "");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *out;
+		if (rows[i].reload)
+			sql(console(), "reload");
+		check_eq(rows[i].what,
+			 run(&out,
+			     "%s | timeout 20 openssl s_client -connect 127.0.0.1:%d -alpn postgresql -ign_eof %s 2>&1 | tr -d '\\0'",
+			     said, sluice_port(), rows[i].args),
+			 0);
+		check(text("%s: %s", rows[i].what, out), strstr(out, rows[i].want) != NULL);
+		check(text("%s: %s", rows[i].what, out), strstr(out, "server_version") != NULL);
+	}
+}
+
 /* --- Much data */
 
 static void test_large_results(void)
@@ -704,6 +735,7 @@ int main(int argc, char **argv)
 		{ "garbage", test_garbage },
 		{ "half_handshake", test_half_handshake },
 		{ "direct", test_direct },
+		{ "resumption", test_resumption },
 		{ "large_results", test_large_results },
 		{ "slow_reader", test_slow_reader },
 		{ "server_modes", test_server_modes },

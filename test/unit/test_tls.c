@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "core/str.h"
-#include "net/tls.h"
+#include "net/tls_int.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -215,6 +215,9 @@ static void test_talk(void)
 		tls_bye(a.t);
 		pump(steps[i]);
 		check_eq("and farewell", b.last, TLS_END);
+		b.len = 0;
+		tls_bye(b.t);
+		check_eq("to which nothing is said", b.len, 0);
 		close_ends();
 	}
 	end();
@@ -251,11 +254,17 @@ static void test_tickets(void)
 	if (!begin() || !set_up(clients(TLS_REQUIRE), servers(TLS_VERIFY_FULL)))
 		return;
 	for (int i = 0; i < 3; i++) {
+		const void *before = ticket.session;
 		open_ends("door.example", &ticket, false);
 		pump(65536);
 		check("up", tls_is_up(a.t) && tls_is_up(b.t));
 		check_eq("short", tls_is_resumed(a.t), i > 0);
-		check("a ticket came", ticket.session != NULL);
+		check("no packet for a ticket alone", ticket.session == before);
+		check("said", tls_write(b.t, "welcome", 7));
+		pump(65536);
+		check("a ticket came with it", ticket.session && ticket.session != before);
+		check_mem("and what was said", a.got, "welcome", a.ngot == 7 ? 7 : 0);
+		check_eq("all of it", a.ngot, 7);
 		tls_bye(a.t);
 		close_ends();
 	}
@@ -271,7 +280,9 @@ static void test_tickets(void)
 	set_up(clients(TLS_VERIFY_CA), other);
 	open_ends("door.example", &ticket, false);
 	pump(65536);
-	check("none", tls_is_up(a.t) && ticket.session == NULL);
+	check("said", tls_is_up(a.t) && tls_write(b.t, "welcome", 7));
+	pump(65536);
+	check("none", a.ngot == 7 && ticket.session == NULL);
 	close_ends();
 	tls_ticket_drop(&ticket);
 	end();
@@ -377,16 +388,55 @@ static void test_contexts(void)
 	end();
 }
 
+/* Buffers of a record's length come from an area of their own, the rest from the heap; whatever grows or shrinks
+ * between the two keeps what it holds. */
+static void test_memory(void)
+{
+	static const size_t sizes[] = { 1, 7624, 12288, 12289, 16384, 16709, 21848, 24576, 24577, 100000 };
+	void *many[100];
+	tls_mem_begin(); /* of no effect on the library, which has begun long ago */
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		for (size_t j = 0; j < COUNT(sizes); j++) {
+			size_t least = sizes[i] < sizes[j] ? sizes[i] : sizes[j];
+			uint8_t *p = tls_mem_get(sizes[i], __FILE__, __LINE__);
+			if (!check("got", p))
+				return;
+			for (size_t k = 0; k < sizes[i]; k++)
+				p[k] = (uint8_t)(k * 7 + k / 251);
+			p = tls_mem_resize(p, sizes[j], __FILE__, __LINE__);
+			if (!check("of another size", p))
+				return;
+			size_t bad = 0;
+			for (size_t k = 0; k < least; k++)
+				bad += p[k] != (uint8_t)(k * 7 + k / 251);
+			check_eq("holds what it held", bad, 0);
+			memset(p, 0xee, sizes[j]);
+			tls_mem_put(p, __FILE__, __LINE__);
+		}
+	}
+	for (size_t i = 0; i < COUNT(many); i++) {
+		many[i] = tls_mem_resize(NULL, 16384, __FILE__, __LINE__);
+		if (check("one of many", many[i]))
+			memset(many[i], (int)i, 16384);
+	}
+	for (size_t i = 0; i < COUNT(many); i++) {
+		const uint8_t *p = many[i];
+		check("its own", p && p[0] == i && p[16383] == i);
+		tls_mem_put(many[i], __FILE__, __LINE__);
+	}
+	void *again = tls_mem_get(16384, __FILE__, __LINE__);
+	check("the one used last is used first", again == many[COUNT(many) - 1]);
+	check("to nothing", tls_mem_resize(again, 0, __FILE__, __LINE__) == NULL);
+	tls_mem_put(NULL, __FILE__, __LINE__);
+}
+
 void suite_tls(void)
 {
 	static const struct unit_test tests[] = {
-		{ "protocols", test_protocols },
-		{ "contexts", test_contexts },
-		{ "talk", test_talk },
-		{ "names", test_names },
-		{ "tickets", test_tickets },
-		{ "damage", test_damage },
-		{ NULL, NULL },
+		{ "protocols", test_protocols }, { "contexts", test_contexts },
+		{ "talk", test_talk },           { "names", test_names },
+		{ "tickets", test_tickets },     { "damage", test_damage },
+		{ "memory", test_memory },       { NULL, NULL },
 	};
 	unit_add("tls", tests);
 }
