@@ -462,11 +462,12 @@ static void test_resumption(void)
 		char *out;
 		if (rows[i].reload)
 			sql(console(), "reload");
-		check_eq(rows[i].what,
-			 run(&out,
-			     "%s | timeout 20 openssl s_client -connect 127.0.0.1:%d -alpn postgresql -ign_eof %s 2>&1 | tr -d '\\0'",
-			     said, sluice_port(), rows[i].args),
-			 0);
+		check_eq(
+			rows[i].what,
+			run(&out,
+			    "%s | timeout 20 openssl s_client -connect 127.0.0.1:%d -alpn postgresql -ign_eof %s 2>&1 | tr -d '\\0'",
+			    said, sluice_port(), rows[i].args),
+			0);
 		check(text("%s: %s", rows[i].what, out), strstr(out, rows[i].want) != NULL);
 		check(text("%s: %s", rows[i].what, out), strstr(out, "server_version") != NULL);
 	}
