@@ -187,6 +187,16 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	size_t len = strnlen(text, rd_left(&m.body));
 	struct pg_look look = pg_track_look(c, text, len);
 	bool shares = shares_statements(s);
+	if (is_whole && (look.pins & PIN_LISTEN || (look.changes && c->listens)))
+		switch (pg_listen_ahead(c, text, len)) {
+		case PG_LISTEN_WAIT:
+			return PG_PASS_WAIT;
+		case PG_LISTEN_SERVED:
+			look.pins &= ~(uint32_t)PIN_LISTEN;
+			break;
+		case PG_LISTEN_ALONE:
+			break;
+		}
 	if (((look.speaks && shares) || look.resets) && is_whole && len + 1 == rd_left(&m.body))
 		is_scripted = !pg_pins_are_refused(c, look.pins, &f);
 	if (look.prepares && !(is_scripted && shares))
@@ -318,6 +328,11 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	case PG_EXECUTE:
 		if (c->portals && !pg_portal_text(c, in, total, &x.text))
 			return false;
+		if (x.text && pg_listen_ahead(c, x.text->s, strnlen(x.text->s, x.text->len)) == PG_LISTEN_WAIT) {
+			pg_heal_heard(&p->heal); /* or it would be noted twice */
+			istr_put(x.text);
+			return false;
+		}
 		x.flags = x.text ? EXPECT_CHANGES : 0;
 		break;
 	case PG_SYNC:
@@ -468,8 +483,11 @@ static void relay_bytes(struct session *s, struct rd *in)
 	if (pool)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
-	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && pg_engine.at_rest(s->server))
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->waits && pg_engine.at_rest(s->server)) {
+		if (c->listens)
+			pg_listen_rest(c);
 		session_boundary(s, false);
+	}
 }
 
 static void on_bytes(struct session *s, struct rd *in)
@@ -502,8 +520,17 @@ static uint32_t prepared(const struct session *s)
 	return pg_names_count(pg_client_of((struct session *)(uintptr_t)s)->names);
 }
 
+static void leaves(struct session *s)
+{
+	if (pg_client_of(s)->listens)
+		pg_listen_leave(pg_client_of(s));
+}
+
 static void on_drained(struct session *s)
 {
+	struct pg_client *c = pg_client_of(s);
+	if (c->listens)
+		pg_listen_drained(c);
 	if (s->talk && pg_client_of(s)->asking)
 		s->db->exchange->resume(s);
 }
@@ -523,6 +550,7 @@ const struct door_ops pg_door = {
 	.on_vars = on_vars,
 	.prepared = prepared,
 	.on_drained = on_drained,
+	.leaves = leaves,
 };
 
 const struct door_ops *pg_door_ops(void)

@@ -552,6 +552,8 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	if (look.prepares)
 		look.pins |= PIN_PREPARED;
 	m->changes = look.changes || look.pins;
+	if (look.pins & PIN_LISTEN && pg_listen_may(m->c))
+		look.pins &= ~(uint32_t)PIN_LISTEN;
 	struct fault f;
 	if (look.pins && pg_pins_are_refused(m->c, look.pins, &f)) {
 		istr_put(text);

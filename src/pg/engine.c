@@ -15,6 +15,8 @@
 
 #define HELD_MAX                                                                                                       \
 	30000u /* bytes of a message that must be understood whole; those of errors and parameters are far smaller */
+#define NOTIFICATION_MAX                                                                                               \
+	40000u /* a channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more */
 #define BODY_MAX  0x7ffffff0u
 #define DRAIN_MAX (16u << 20) /* bytes that are swallowed for a client that has left: what buffers on the way hold */
 
@@ -56,11 +58,24 @@ bool pg_is_tracked(const char *name)
 
 /* --- Making and ending */
 
+static void resume(struct task *t)
+{
+	struct pg_server *p = list_owner(t, struct pg_server, resume_task);
+	stream_unhold(&p->sv.stream, HOLD_OWNER);
+	stream_redeliver(&p->sv.stream);
+}
+
+void pg_server_resume(struct pg_server *p)
+{
+	loop_defer(&p->resume_task);
+}
+
 static struct server *make(void)
 {
 	struct pg_server *p = slab_get(&slab);
 	if (!p)
 		return NULL;
+	p->resume_task.run = resume;
 	expect_init(&p->expect);
 	p->expect.gone = pg_statement_gone;
 	pg_cache_init(&p->cache);
@@ -83,6 +98,7 @@ static void free_server(struct server *sv)
 {
 	struct pg_server *p = pg_server_of(sv);
 	end_login(p);
+	loop_undefer(&p->resume_task);
 	expect_free(&p->expect);
 	pg_script_free(p);
 	pg_heal_free(&p->heal);
@@ -342,6 +358,11 @@ static void run(struct server *sv, const char *sql)
 	begin_own(pg_server_of(sv), OWN_RUN, sql);
 }
 
+void pg_listener_run(struct pg_server *p, const char *sql)
+{
+	begin_own(p, OWN_LISTEN, sql);
+}
+
 /* A statement is read in the client_encoding that the server has from the client before: only ASCII means the same in
  * all. */
 static bool is_ascii(const char *s)
@@ -567,6 +588,10 @@ static void own_done(struct pg_server *p)
 		server_drained(sv);
 		return;
 	}
+	if (what == OWN_LISTEN) {
+		pg_listener_done(p, failed ? &f : NULL);
+		return;
+	}
 	if (what == OWN_RUN) {
 		server_done_own(sv, failed ? &f : NULL);
 		return;
@@ -638,8 +663,11 @@ static bool ready(struct pg_server *p, uint8_t txn)
 		session_request_ends(s, txn != 'I');
 	check_full(p, s);
 	/* What was sent late may still be on its way: the door looks again when it has left. */
-	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream))
+	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream)) {
+		if (txn == 'I' && pg_client_of(s)->listens)
+			pg_listen_rest(pg_client_of(s));
 		session_boundary(s, txn != 'I');
+	}
 	return true;
 }
 
@@ -658,8 +686,10 @@ static enum engine_left abandon(struct server *sv)
 		return ENGINE_BROKEN;
 	if (at_rest(sv))
 		return ENGINE_REST;
-	if (p->said_before || expect_has(&p->expect, EXPECT_CHANGES))
+	if (p->said_before || expect_has(&p->expect, EXPECT_CHANGES)) {
 		sv->was_session = true; /* what it leaves behind is not followed any more: it is cleaned */
+		sv->tidy = PG_UNLISTEN;
+	}
 	if (copies) {
 		pg_begin(&o, PG_COPY_FAIL);
 		pg_put(&o, why, sizeof why);
@@ -770,6 +800,8 @@ static bool understood(struct pg_server *p, const struct pg_msg *m, struct strea
 		if (to) {
 			if (pg_client_of(s)->track)
 				pg_track_ready(pg_client_of(s), p, txn, p->failed);
+			if (txn == 'I' && pg_client_of(s)->listens)
+				pg_listen_flush(pg_client_of(s));
 			stream_put_span(to, at, n);
 		}
 		p->failed = false;
@@ -930,6 +962,35 @@ static bool is_reply(uint8_t type)
 	}
 }
 
+/* The ReadyForQuery at the cursor, of a client that listens: must it wait until that has heard what its transaction
+ * said? */
+static bool is_early(struct pg_server *p, const struct rd *in)
+{
+	struct pg_client *c = pg_client_of(p->sv.session);
+	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track)
+		return false;
+	pg_track_ready(c, p, 'I', p->failed); /* a second time it does nothing */
+	return pg_listen_holds(c, p);
+}
+
+/* A notification for the listener, or one that a client need not hear from its own server. False: more of it has to
+ * come first, or the server is gone. */
+static bool take_notification(struct pg_server *p, struct rd *in, uint32_t total, bool *hidden)
+{
+	struct rd at = *in;
+	struct pg_msg m;
+	if (total > NOTIFICATION_MAX) {
+		broken(&p->sv, "a notification that is too long");
+		return false;
+	}
+	if (pg_frame(&at, NOTIFICATION_MAX, &m) != FRAME_OK)
+		return false;
+	if (p->listener)
+		pg_listener_note(p, in->p, total);
+	*hidden = p->listener || pg_listen_hides(pg_client_of(p->sv.session), m.body);
+	return stream_is_open(&p->sv.stream);
+}
+
 /* Passes n bytes that stand at the cursor. */
 static void pass(struct rd *in, struct stream *to, size_t n)
 {
@@ -982,6 +1043,15 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 			return false;
 		}
 		return pg_frame(in, HELD_MAX, &m) == FRAME_OK && own_row(p, m.body);
+	}
+	if (type == PG_READY && to && pg_client_of(sv->session)->listens && is_early(p, in))
+		return false;
+	if (type == PG_NOTIFICATION && (p->listener || (to && pg_client_of(sv->session)->listens))) {
+		bool hidden;
+		if (!take_notification(p, in, total, &hidden))
+			return false;
+		if (hidden)
+			to = NULL;
 	}
 	if (must_be_held(type) && total <= HELD_MAX) {
 		struct pg_msg m;
@@ -1137,6 +1207,7 @@ const struct engine_ops pg_engine = {
 	.run = run,
 	.ask = ask,
 	.at_rest = at_rest,
+	.apart = pg_listener_apart,
 	.prepared = prepared,
 	.abandon = abandon,
 	.goodbye = goodbye,

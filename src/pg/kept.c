@@ -21,8 +21,11 @@ static char status_of(const struct pg_client *c)
 void pg_tell_ready(struct session *s)
 {
 	uint8_t bytes[6];
+	struct pg_client *c = pg_client_of(s);
 	struct pg_out o = pg_out(bytes, sizeof bytes);
-	pg_put_ready(&o, (uint8_t)status_of(pg_client_of(s)));
+	if (c->listens && !c->failed)
+		pg_listen_flush(c);
+	pg_put_ready(&o, (uint8_t)status_of(c));
 	stream_put_copy(&s->stream, o.p, o.len);
 }
 

@@ -4,6 +4,7 @@
 
 #include "pg/expect.h"
 #include "pg/heal.h"
+#include "pg/listen.h"
 #include "pg/prepared.h"
 #include "pg/track.h"
 #include "pg/wire.h"
@@ -51,6 +52,7 @@ struct pg_client {
 	bool describes_portals;       /* it was told what rows of a portal look like, once */
 	const struct varset *mode_of; /* counted: the settings that `mode` is for */
 	struct pg_track *track;       /* owned; NULL mostly */
+	struct pg_listens *listens;   /* owned; NULL mostly */
 	struct pg_portals *portals;   /* owned: those that change the session when they run; NULL mostly */
 };
 
@@ -82,9 +84,12 @@ struct pg_server {
 	bool is_old;             /* it refused what it should have negotiated: it is asked for 3.0 */
 	uint16_t key_len;        /* bytes of its cancel key; 0: it told none */
 	uint8_t key[PG_KEY_MAX]; /* BackendKeyData's, with the process id of sv.pid */
+
+	struct pg_listener *listener; /* whose server it is; NULL mostly */
+	struct task resume_task;      /* its ReadyForQuery was held, and may go on */
 };
 
-enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC, OWN_ASK };
+enum own { OWN_NOTHING, OWN_RUN, OWN_SYNC, OWN_ASK, OWN_LISTEN };
 
 static inline struct pg_client *pg_client_of(struct session *s)
 {
@@ -117,6 +122,10 @@ bool pg_is_fixed(const char *name);
 bool pg_send_failure(struct session *s, const struct fault *f);
 /* door.c: the client says these messages. What is left of them has to wait, or the session is closed. */
 void pg_client_says(struct pg_client *c, struct rd *in);
+/* engine.c: a server that was not read from, HOLD_OWNER, is again from the end of the turn on. */
+void pg_server_resume(struct pg_server *p);
+#define PG_UNLISTEN "UNLISTEN *" /* what ends a LISTEN that the listener serves */
+
 /* door.c: the client may be read from again. */
 void pg_client_unfull(struct pg_client *c);
 void pg_tell(struct session *s, const struct fault *f, bool is_fatal);

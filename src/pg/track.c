@@ -15,6 +15,7 @@
 struct state {
 	const struct varset *said, *at_server; /* counted */
 	uint32_t pins;
+	uint32_t listens; /* pg_listen_mark() */
 };
 
 struct savepoint {
@@ -104,7 +105,7 @@ static uint32_t pins_of(const struct sql_stmt *st)
 	return pins;
 }
 
-static bool changes(const struct sql_stmt *st)
+static bool changes(const struct pg_client *c, const struct sql_stmt *st)
 {
 	switch (st->kind) {
 	case SQL_SET:
@@ -115,8 +116,10 @@ static bool changes(const struct sql_stmt *st)
 	case SQL_SAVEPOINT:
 	case SQL_RELEASE:
 	case SQL_ROLLBACK_TO:
-		return true;
 	case SQL_UNLISTEN:
+		return true;
+	case SQL_NOTIFY:
+		return c->listens != NULL;
 	case SQL_CLOSE:
 	case SQL_DEALLOCATE:
 		return (st->flags & SQL_ALL) != 0;
@@ -139,7 +142,7 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 	while (sql_read(&r, &st)) {
 		uint32_t pins = pins_of(&st);
 		look.pins |= pins;
-		look.changes |= pins || changes(&st);
+		look.changes |= pins || changes(c, &st);
 		look.prepares |= st.kind == SQL_PREPARE;
 		look.resets |= c->s.asked->count && pg_track_resets(&st);
 		look.speaks |= st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES ||
@@ -154,12 +157,12 @@ static void state_put(struct state *s)
 {
 	varset_put(s->said);
 	varset_put(s->at_server);
-	*s = (struct state){ NULL, NULL, 0 };
+	*s = (struct state){ NULL, NULL, 0, 0 };
 }
 
 static struct state state_now(const struct pg_client *c, const struct pg_server *p)
 {
-	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), c->s.pins };
+	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), c->s.pins, pg_listen_mark(c) };
 }
 
 /* Pins that a rollback does not take away: what they stand for is none of the transaction's. */
@@ -172,6 +175,7 @@ static void state_restore(struct pg_client *c, struct pg_server *p, const struct
 	varset_put(p->sv.said);
 	p->sv.said = varset_ref(s->at_server);
 	c->s.pins = s->pins | (c->s.pins & PINS_THAT_STAY);
+	pg_listen_back_to(c, s->listens);
 }
 
 static void drop_saves(struct pg_track *t, uint32_t from)
@@ -187,6 +191,8 @@ static void end_xact(struct pg_client *c, struct pg_server *p, bool rolled_back)
 		return;
 	if (rolled_back)
 		state_restore(c, p, &t->before);
+	else
+		pg_listen_commit(c);
 	state_put(&t->before);
 	drop_saves(t, 0);
 	t->in_xact = false;
@@ -197,6 +203,8 @@ static void end_xact(struct pg_client *c, struct pg_server *p, bool rolled_back)
 void pg_track_lost(struct pg_client *c)
 {
 	struct pg_track *t = c->track;
+	if (c->listens)
+		pg_listen_rest(c);
 	if (!t)
 		return;
 	varset_put(t->back);
@@ -395,6 +403,31 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	return ok;
 }
 
+/* *pins: without the one that the listener makes needless. */
+static bool did_listen(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st,
+		       uint32_t *pins)
+{
+	char name[SQL_IDENT_MAX + 1];
+	bool served = false;
+	if (sql_ident_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name) >= 0 &&
+	    !pg_listen_said(c, p, name, &served))
+		return false;
+	if (served)
+		*pins &= ~(uint32_t)PIN_LISTEN;
+	return true;
+}
+
+static bool did_unlisten(struct pg_client *c, const char *text, const struct sql_stmt *st)
+{
+	char name[SQL_IDENT_MAX + 1];
+	if (st->flags & SQL_ALL) {
+		c->s.pins &= ~(uint32_t)PIN_LISTEN;
+		return pg_listen_unsaid(c, NULL);
+	}
+	return sql_ident_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name) < 0 ||
+	       pg_listen_unsaid(c, name);
+}
+
 static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
 {
 	if (flags & SQL_TEMP)
@@ -402,7 +435,7 @@ static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
 	if (!(flags & SQL_ALL))
 		return true;
 	c->s.pins = 0;
-	return reset_all(c, p, true);
+	return reset_all(c, p, true) && pg_listen_unsaid(c, NULL);
 }
 
 /* Under the client's own name, not as door_script.c says it. */
@@ -416,7 +449,10 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	char name[SQL_IDENT_MAX + 1];
 	if (!begin_xact(c, p))
 		return false;
-	pin(c, pins_of(st) | (prepares_itself(p, st) ? PIN_PREPARED : 0u));
+	uint32_t pins = pins_of(st) | (prepares_itself(p, st) ? PIN_PREPARED : 0u);
+	if (st->kind == SQL_LISTEN && !did_listen(c, p, text, st, &pins))
+		return false;
+	pin(c, pins);
 	if (st->calls & SQL_CALL_UNLOCK_ALL)
 		c->s.pins &= ~(uint32_t)PIN_LOCK;
 	switch (st->kind) {
@@ -432,8 +468,9 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	case SQL_DISCARD:
 		return discard(c, p, st->flags);
 	case SQL_UNLISTEN:
-		if (st->flags & SQL_ALL)
-			c->s.pins &= ~(uint32_t)PIN_LISTEN;
+		return did_unlisten(c, text, st);
+	case SQL_NOTIFY:
+		pg_listen_notified(c);
 		return true;
 	case SQL_CLOSE:
 		if (st->flags & SQL_ALL)
@@ -470,7 +507,7 @@ bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, s
 	while (sql_read(&r, &st)) {
 		if (st.kind == SQL_EMPTY || nth-- > 0)
 			continue;
-		if (pins_of(&st) || changes(&st) || prepares_itself(p, &st))
+		if (pins_of(&st) || changes(c, &st) || prepares_itself(p, &st))
 			ok = apply(c, p, text, &st);
 		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK)
 			pg_track_tag(c, p, tag);

@@ -24,7 +24,8 @@ struct pg_look {
 	bool prepares; /* PREPARE */
 	bool resets;   /* RESET, or SET to the default, of what the client asked for when it came, maybe */
 	bool speaks;   /* of a prepared statement: PREPARE, EXECUTE, DEALLOCATE */
-	uint32_t pins; /* those that the session would get by it; none for PREPARE */
+	uint32_t pins; /* those that the session would get by it; none for PREPARE; PIN_LISTEN also when it may be
+			  served */
 };
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
 /* Does it go back to the default of the session? */

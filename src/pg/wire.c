@@ -46,6 +46,14 @@ enum frame pg_first_frame(struct rd *in, uint32_t *code, struct rd *body)
 	return FRAME_OK;
 }
 
+bool pg_read_notification(struct rd body, struct pg_notification *m)
+{
+	m->pid = rd_u32be(&body);
+	m->channel = rd_cstr(&body, NULL);
+	m->payload = rd_cstr(&body, NULL);
+	return rd_done(&body);
+}
+
 bool pg_parse_key(struct rd body, uint32_t *pid, struct rd *key)
 {
 	*pid = rd_u32be(&body);

@@ -90,6 +90,13 @@ struct pg_error {
 };
 bool pg_parse_error(struct rd body, struct pg_error *e);
 
+/* A NotificationResponse; borrowed from the body. */
+struct pg_notification {
+	uint32_t pid;
+	const char *channel, *payload;
+};
+bool pg_read_notification(struct rd body, struct pg_notification *m);
+
 /* Builds messages in memory of the caller's; sticky: `bad` when cap was reached, and nothing counts then. */
 struct pg_out {
 	uint8_t *p;

@@ -51,6 +51,9 @@ struct engine_ops {
 	void (*ask)(struct server *sv);
 	/* Nothing is expected from it, no transaction is open, no byte is half read. */
 	bool (*at_rest)(const struct server *sv);
+	/* A server that the engine has opened by pool_open_apart() is up (NULL), or could not be opened or has gone
+	 * (why). */
+	void (*apart)(struct server *sv, const struct fault *f);
 	/* How many statements are prepared there for clients that share it. */
 	uint32_t (*prepared)(const struct server *sv);
 	/* Its session is gone: does what brings it to rest (a copy is ended, a batch closed). May be called again. */

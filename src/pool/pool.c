@@ -81,7 +81,8 @@ static void retire(struct pool *p, bool all)
 			if (!all && sv->generation == p->db->generation)
 				continue;
 			sv->close_needed = true;
-			if (st == SERVER_IDLE || (fast && st == SERVER_ACTIVE && sv->ops->at_rest(sv)))
+			if (st == SERVER_IDLE || st == SERVER_LISTEN ||
+			    (fast && st == SERVER_ACTIVE && sv->ops->at_rest(sv)))
 				server_close(sv, "database configuration changed", NULL);
 		}
 	}
@@ -307,8 +308,9 @@ static bool make_room(struct pool *p, bool same_user)
 /* Both without those that are for one session alone: nobody in line has anything of them. */
 static uint32_t opening(const struct pool *p)
 {
+	uint32_t apart = p->napart - p->count[SERVER_LISTEN];
 	return p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] + p->count[SERVER_CHECK] +
-	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL] + p->count[SERVER_ROLLBACK] - p->own_opening;
+	       p->count[SERVER_RESET] + p->count[SERVER_CANCEL] + p->count[SERVER_ROLLBACK] - p->own_opening - apart;
 }
 
 static uint32_t live(const struct pool *p)
@@ -329,11 +331,39 @@ static uint64_t retry_at(const struct pool *p)
 	return p->failed_ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
 }
 
+/* Those that are lent, or will be. */
+static uint32_t for_clients(const struct pool *p)
+{
+	return pool_servers(p) - p->napart;
+}
+
+/* Do its database and its user allow one more? */
+static bool limits_allow(struct pool *p)
+{
+	if (p->lim.max_db && p->db->servers >= p->lim.max_db && !make_room(p, false))
+		return false;
+	return !p->lim.max_user || pool_user_servers(p->user->name->s) < p->lim.max_user || make_room(p, true);
+}
+
+struct server *pool_open_apart(struct pool *p)
+{
+	const struct list *idle = &p->by_state[SERVER_IDLE];
+	if (!limits_allow(p) && !list_empty(idle)) /* one of its own that nobody needs now */
+		server_close(server_at(idle->prev), "evicted: its database or user is at its limit of connections",
+			     NULL);
+	struct server *sv = limits_allow(p) ? server_open(p, false) : NULL;
+	if (sv) {
+		sv->is_apart = true;
+		p->napart++;
+	}
+	return sv;
+}
+
 /* Do the limits leave room for one more? Wakes itself later where time will tell. */
 static bool has_room(struct pool *p)
 {
 	uint64_t now = loop_now();
-	uint32_t total = pool_servers(p);
+	uint32_t total = for_clients(p);
 
 	if (now < p->starved_until_ms) { /* descriptors are short: not one more try before there may be some */
 		wake_at(p, p->starved_until_ms);
@@ -349,11 +379,7 @@ static bool has_room(struct pool *p)
 			return false;
 		}
 	}
-	if (p->lim.max_db && p->db->servers >= p->lim.max_db && !make_room(p, false))
-		return false;
-	if (p->lim.max_user && pool_user_servers(p->user->name->s) >= p->lim.max_user && !make_room(p, true))
-		return false;
-	return true;
+	return limits_allow(p);
 }
 
 static bool may_open(struct pool *p)
@@ -384,7 +410,7 @@ static struct server *open_own(struct pool *p)
 
 static void grow(struct pool *p)
 {
-	uint32_t under_way = opening(p), total = pool_servers(p);
+	uint32_t under_way = opening(p), total = for_clients(p);
 	uint32_t in_line = p->nwaiting - p->nwaiting_own, want = in_line > under_way ? in_line - under_way : 0;
 
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
@@ -399,7 +425,7 @@ static void grow(struct pool *p)
 static void shrink(struct pool *p)
 {
 	struct list *idle = &p->by_state[SERVER_IDLE];
-	while (p->lim.size && pool_servers(p) > p->lim.size + p->lim.reserve_size && !list_empty(idle))
+	while (p->lim.size && for_clients(p) > p->lim.size + p->lim.reserve_size && !list_empty(idle))
 		server_close(server_at(idle->prev), "evicted: its pool is over pool_size", NULL);
 }
 
@@ -428,6 +454,8 @@ static void serve(struct task *t)
 	if (pool_is_paused(p)) {
 		while (!list_empty(&p->by_state[SERVER_IDLE]))
 			server_close(server_at(p->by_state[SERVER_IDLE].next), "paused", NULL);
+		while (!list_empty(&p->by_state[SERVER_LISTEN]))
+			server_close(server_at(p->by_state[SERVER_LISTEN].next), "paused", NULL);
 	} else {
 		while (!list_empty(&p->waiting)) {
 			struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);

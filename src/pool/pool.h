@@ -36,6 +36,7 @@ struct pool {
 	uint32_t nwaiting_own;        /* of those in line: for a server that nobody else gets */
 	uint32_t own_opening;         /* servers that belong to a session for good, while they are being opened */
 	uint32_t own_active;          /* and those that are in use */
+	uint32_t napart;              /* servers that are not lent: see pool_open_apart() */
 	const struct varset *welcome; /* counted: all that a server reported at login; NULL before the first */
 	const struct varset *vars;    /* counted: the tracked part of it */
 	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
@@ -80,6 +81,11 @@ struct server *pool_take(struct pool *p, struct pool_wait *w);
 void pool_leave(struct pool *p, struct pool_wait *w);
 /* Gives a server back. It is no longer yours. */
 void pool_give(struct server *sv);
+
+/* Opens a server that is never lent: the engine keeps it for itself and hears of it by its apart(). It counts in
+ * max_db_connections and max_user_connections, not in the pool's size. PAUSE, RECONNECT, KILL and a new target close
+ * it. NULL: the limits, or out of memory. */
+struct server *pool_open_apart(struct pool *p);
 
 /* Ask for a server to be opened, idle ones lent, and min_pool_size filled, at the end of the turn. */
 void pool_serve(struct pool *p);

@@ -115,6 +115,7 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	sv->ask = NULL;
 	if (sv->is_own)
 		(*(sv->state == SERVER_ACTIVE ? &p->own_active : &p->own_opening))--;
+	p->napart -= sv->is_apart;
 	server_move(sv, SERVER_DEAD);
 	list_del(&sv->in_state);
 	p->count[SERVER_DEAD]--;
@@ -123,7 +124,7 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	loop_defer(&sv->free_task);
 	pool_server_gone(p);
 	struct fault none;
-	if (!f && (s || a)) {
+	if (!f && (s || a || sv->is_apart)) {
 		fault_set(&none, FAULT_IO, "server connection closed: %s", why ? why : "no reason known");
 		f = &none;
 	}
@@ -131,6 +132,8 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 		borrower->lost(s, sv, f);
 	else if (a)
 		ask_lost(a, f);
+	else if (sv->is_apart)
+		sv->ops->apart(sv, f);
 }
 
 void server_fail(struct server *sv, const struct fault *f)
@@ -153,7 +156,7 @@ void server_fail(struct server *sv, const struct fault *f)
 	}
 	if (try_other_way(sv, f))
 		return;
-	bool is_own = sv->is_own;
+	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
 	server_close(sv, told.text, &told);
 	if (at_login && !is_own)
 		pool_server_failed(p, &told);
@@ -450,7 +453,7 @@ static void on_deadline(struct deadline *d)
 		if (now >= sv->expires_ms)
 			server_close(sv, "server lifetime over", NULL);
 		else if (sv->pool->lim.idle_ms && now >= sv->released_ms + sv->pool->lim.idle_ms &&
-			 pool_servers(sv->pool) > sv->pool->lim.min_size)
+			 pool_servers(sv->pool) - sv->pool->napart > sv->pool->lim.min_size)
 			server_close(sv, "server idle timeout", NULL);
 		else if (sv->pool->lim.idle_ms && now >= sv->released_ms + sv->pool->lim.idle_ms)
 			(void)deadline_set(&sv->deadline, now + sv->pool->lim.idle_ms);
@@ -458,6 +461,7 @@ static void on_deadline(struct deadline *d)
 			arm_idle(sv);
 		break;
 	case SERVER_ACTIVE: /* looked at when it is released */
+	case SERVER_LISTEN:
 	case SERVER_DEAD:
 		break;
 	case SERVER_NSTATES:
@@ -502,10 +506,25 @@ struct server *server_open(struct pool *p, bool own)
 	return sv;
 }
 
+static bool is_outdated(const struct server *sv)
+{
+	return sv->close_needed || sv->is_doubtful || sv->generation != sv->pool->db->generation;
+}
+
 static void become_idle(struct server *sv)
 {
 	deadline_clear(&sv->deadline);
 	sv->released_ms = loop_now();
+	if (sv->is_apart && is_outdated(sv)) {
+		server_close(sv, "close_needed", NULL);
+		return;
+	}
+	if (sv->is_apart) {
+		server_move(sv, SERVER_LISTEN);
+		pool_server_ready(sv);
+		sv->ops->apart(sv, NULL);
+		return;
+	}
 	server_move(sv, SERVER_IDLE);
 	arm_idle(sv);
 	pool_server_ready(sv);
@@ -567,6 +586,11 @@ void server_done_own(struct server *sv, const struct fault *f)
 		become_idle(sv);
 		break;
 	case SERVER_RESET:
+		if (sv->tidy) {
+			sv->tidy = NULL;
+			server_release(sv);
+			break;
+		}
 		sv->used = sv->was_session = false;
 		become_idle(sv);
 		break;
@@ -580,6 +604,7 @@ void server_done_own(struct server *sv, const struct fault *f)
 	case SERVER_ACTIVE:
 	case SERVER_DRAIN:
 	case SERVER_CANCEL:
+	case SERVER_LISTEN:
 	case SERVER_DEAD:
 	case SERVER_NSTATES:
 		ASSERT(false);
@@ -614,11 +639,6 @@ void server_check(struct server *sv)
 	sv->used = false;
 	/* The word <empty> stands for an empty query: nothing at all would switch checks off. */
 	run_own(sv, strcmp(sv->pool->lim.check_query, "<empty>") == 0 ? "" : sv->pool->lim.check_query);
-}
-
-static bool is_outdated(const struct server *sv)
-{
-	return sv->close_needed || sv->is_doubtful || sv->generation != sv->pool->db->generation;
 }
 
 /* They have a deadline of their own. */
@@ -689,6 +709,11 @@ void server_release(struct server *sv)
 	}
 	if (loop_now() >= sv->expires_ms) {
 		server_close(sv, "server lifetime over", NULL);
+		return;
+	}
+	if (sv->tidy) {
+		server_move(sv, SERVER_RESET);
+		run_own(sv, sv->tidy);
 		return;
 	}
 	if (p->lim.reset_query[0] && sv->used && (sv->was_session || p->lim.reset_always)) {

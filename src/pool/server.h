@@ -9,6 +9,7 @@
  *                            ACTIVE, DRAIN -> CANCEL                      a cancel request for it is still under way
  *                            DRAIN, ROLLBACK, CANCEL -> RESET or IDLE
  *                   LOGIN -> ACTIVE                                       opened for one session, and closed with it
+ *                                                  LOGIN or SETUP -> LISTEN     opened apart: its engine keeps it
  *   any -> DEAD */
 #ifndef SLUICE_POOL_SERVER_H
 #define SLUICE_POOL_SERVER_H
@@ -22,15 +23,16 @@
 
 #define SERVER_STATES(X)                                                                                               \
 	X(CONNECT, "new", TO(LOGIN) | TO(DEAD))                                                                        \
-	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(ACTIVE) | TO(CONNECT) | TO(DEAD))                                  \
-	X(SETUP, "setup", TO(IDLE) | TO(DEAD))                                                                         \
+	X(LOGIN, "login", TO(SETUP) | TO(IDLE) | TO(ACTIVE) | TO(LISTEN) | TO(CONNECT) | TO(DEAD))                     \
+	X(SETUP, "setup", TO(IDLE) | TO(LISTEN) | TO(DEAD))                                                            \
 	X(IDLE, "idle", TO(ACTIVE) | TO(CHECK) | TO(DEAD))                                                             \
 	X(CHECK, "tested", TO(IDLE) | TO(DEAD))                                                                        \
 	X(ACTIVE, "active", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DRAIN) | TO(ROLLBACK) | TO(DEAD))                   \
 	X(DRAIN, "being_canceled", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(ROLLBACK) | TO(DEAD))                        \
 	X(CANCEL, "being_canceled", TO(IDLE) | TO(RESET) | TO(ROLLBACK) | TO(DEAD))                                    \
 	X(ROLLBACK, "rollback", TO(IDLE) | TO(RESET) | TO(CANCEL) | TO(DEAD))                                          \
-	X(RESET, "reset", TO(IDLE) | TO(DEAD))                                                                         \
+	X(RESET, "reset", TO(IDLE) | TO(RESET) | TO(DEAD))                                                             \
+	X(LISTEN, "listen", TO(DEAD))                                                                                  \
 	X(DEAD, "dead", 0)
 #define X(s, shown, next) SERVER_##s,
 enum server_state { SERVER_STATES(X) SERVER_NSTATES };
@@ -54,6 +56,7 @@ struct server {
 	const struct engine_ops *ops;
 	struct session *session;   /* linked; session->server points back; both cleared together */
 	struct ask *ask;           /* the house itself has it, for a question; likewise */
+	const char *tidy;          /* static: what is to be run before another session gets it; NULL mostly */
 	const struct varset *vars; /* counted: its tracked settings; NULL before login */
 	const struct varset *said; /* counted: what is set there besides, by statements of the session it was lent to */
 	struct dns_query *dns;     /* while its name is looked up */
@@ -80,6 +83,7 @@ struct server {
 	bool was_session;  /* since its reset a client of session pooling has held it */
 	bool is_cut;       /* a message of the session that left it ends in the middle */
 	bool is_doubtful;  /* a cancel request for it may still be about: closed as it comes free */
+	bool is_apart;     /* opened by pool_open_apart() */
 	uint32_t drained;  /* DRAIN: bytes that were swallowed */
 };
 

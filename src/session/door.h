@@ -42,6 +42,8 @@ struct door_ops {
 	uint32_t (*prepared)(const struct session *s);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
+	/* It ends: the server that it may have is given back after this. */
+	void (*leaves)(struct session *s);
 };
 
 #endif

@@ -122,6 +122,7 @@ static void end_session(struct session *s, bool drain)
 {
 	if (stands_in_line(s))
 		pool_leave(s->pool, &s->wait);
+	s->door->leaves(s);
 	list_del(&s->in_resume);
 	session_move(s, SESSION_DEAD);
 	deadline_clear(&s->deadline);

@@ -127,6 +127,23 @@ const cases = [
 		}))
 		await Promise.all(clients.map(c => c.end()))
 	}],
+	[POOLED, async function notifications() {
+		const clients = [...Array(4)].map(() => new Client())
+		await Promise.all(clients.map(c => c.connect()))
+		const heard = clients.map(() => [])
+		const all = Promise.all(clients.map((c, k) => new Promise(resolve => c.on('notification', n => {
+			heard[k].push(n.payload)
+			if (heard[k].length === 20)
+				resolve()
+		}))))
+		await Promise.all(clients.map(c => c.query('listen node_pg')))
+		for (let i = 0; i < 20; i++)
+			await clients[i % 4].query("select pg_notify('node_pg', $1)", ['n' + i])
+		await all
+		for (const h of heard)
+			assert.deepStrictEqual(h, [...Array(20)].map((_, i) => 'n' + i))
+		await Promise.all(clients.map(c => c.end()))
+	}],
 	[POOLED, async function all_at_once() {
 		const pool = new Pool({ max: 12 })
 		await Promise.all([...Array(60)].map(async (_, n) => {

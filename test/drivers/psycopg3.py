@@ -6,7 +6,7 @@ import decimal
 import psycopg
 from psycopg.rows import dict_row
 
-from cases import CONSOLE, POOLED, SESSION, case, run, same
+from cases import CONSOLE, POOLED, SESSION, TRANSACTION, case, run, same
 
 
 def connect(**how):
@@ -224,6 +224,24 @@ def prepared_and_the_table_changes():
         c.execute("create table psycopg3_changes (b text, c text)")
         same(c.execute("select * from psycopg3_changes").fetchall(), [])
         c.rollback()
+
+
+@case(TRANSACTION)
+def notifications():
+    clients = [connect() for _ in range(8)]
+    heard = [[] for _ in clients]
+    for c, h in zip(clients, heard):
+        c.add_notify_handler(h.append)
+        c.execute("listen psycopg3")
+    for i, c in enumerate(clients):
+        c.execute("notify psycopg3, '%d'" % i)
+        same(len(heard[i]), i + 1)  # its own is here
+        for d, h in zip(clients, heard):
+            while len(h) <= i:
+                d.execute("select 1")
+            same((h[i].channel, h[i].payload, h[i].pid == d.pgconn.backend_pid), ("psycopg3", str(i), c is d))
+    for c in clients:
+        c.close()
 
 
 @case(*POOLED)

@@ -1,10 +1,11 @@
 """psycopg_2.py - psycopg 2, which speaks the simple protocol only."""
 import io
+import select
 
 import psycopg2
 import psycopg2.extensions
 
-from cases import CONSOLE, POOLED, case, run, same
+from cases import CONSOLE, POOLED, TRANSACTION, case, run, same
 
 
 def connect(autocommit=True):
@@ -103,6 +104,24 @@ def clients_over_few_servers():
     clients = [connect() for _ in range(8)]
     for i in range(40):
         same(ask(clients[i % 8], "select %s", (i,)), [(i,)])
+    for c in clients:
+        c.close()
+
+
+@case(TRANSACTION)
+def notifications():
+    clients = [connect() for _ in range(4)]
+    for c in clients:
+        ask(c, "listen psycopg2")
+    for i in range(20):
+        c = clients[i % 4]
+        ask(c, "notify psycopg2, '%d'" % i)
+        for d in clients:
+            while not d.notifies:
+                select.select([d], [], [], 20)
+                d.poll()
+            n = d.notifies.pop(0)
+            same((n.channel, n.payload, n.pid == d.info.backend_pid), ("psycopg2", str(i), c is d))
     for c in clients:
         c.close()
 

@@ -74,9 +74,18 @@ static void put_field(struct pg_out *o, uint8_t field, const char *text)
 	}
 }
 
+static void check_notification(struct rd body)
+{
+	struct pg_notification m;
+	bool ok = pg_read_notification(body, &m);
+	fuzz_check("its parts are in it", is_within(m.channel, body) && is_within(m.payload, body));
+	fuzz_check("they are all of it", !ok || rd_left(&body) == 4 + strlen(m.channel) + 1 + strlen(m.payload) + 1);
+}
+
 static void check_error(struct rd body)
 {
 	struct pg_error e, again;
+	check_notification(body);
 	bool ok = pg_parse_error(body, &e);
 	fuzz_check("its parts are in it", is_within(e.severity, body) && is_within(e.sqlstate, body) &&
 						  is_within(e.message, body) && is_within(e.detail, body) &&

@@ -193,7 +193,7 @@ static const struct {
 
 static void test_pins(void)
 {
-	sluice_with("default_pool_size = 2\npin_functions = sets_something\n");
+	sluice_with("default_pool_size = 2\npin_functions = sets_something\nshared_listener = 0\n");
 	pg_sql("set role alice");
 	PGconn *a = client(NULL), *boss = console();
 	sql(a, "create or replace function sets_something() returns int language sql as 'select 1'");
@@ -230,7 +230,8 @@ static void test_pinned_leaves(void)
 
 static void test_policy(void)
 {
-	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = error\n" });
+	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = error\n"
+						 "shared_listener = 0\n" });
 	PGconn *a = client(NULL);
 	PGresult *r;
 	check_sql_fails(a, "listen x", "0A000", "needs a server connection of its own (listen)");

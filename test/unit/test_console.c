@@ -75,6 +75,11 @@ static uint32_t door_prepared(const struct session *s)
 	return 0;
 }
 
+static void door_leaves(struct session *s)
+{
+	(void)s;
+}
+
 static const struct door_ops door = {
 	.prepared = door_prepared,
 	.name = "quiet",
@@ -83,6 +88,7 @@ static const struct door_ops door = {
 	.on_bytes = door_on_bytes,
 	.on_welcome = door_on_welcome,
 	.tell = door_tell,
+	.leaves = door_leaves,
 };
 
 static bool written(struct paper *p)

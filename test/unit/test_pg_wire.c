@@ -186,6 +186,23 @@ static void test_error(void)
 	check_str("it counts then", e.severity, "ERROR");
 }
 
+static void test_notification(void)
+{
+	static const char good[] = "\0\1\2\3channel\0payload"; /* with the NUL behind it */
+	struct pg_notification m;
+	check("a whole one", pg_read_notification(rd_of(good, sizeof good), &m));
+	check_eq("pid", m.pid, 0x010203);
+	check_str("channel", m.channel, "channel");
+	check_str("payload", m.payload, "payload");
+	for (size_t n = 0; n < sizeof good; n++) {
+		uint8_t *copy = copy_exact(good, n);
+		check("every prefix is malformed", !pg_read_notification(rd_of(copy, n), &m));
+		free(copy);
+	}
+	check("bytes behind it", !pg_read_notification(rd_of("\0\0\0\0a\0b\0c", 9), &m));
+	check("empty ones", pg_read_notification(rd_of("\0\0\0\0\0\0", 6), &m));
+}
+
 static void test_building(void)
 {
 	uint8_t bytes[PG_ERROR_MAX];
@@ -322,6 +339,7 @@ void suite_pg_wire(void)
 		{ "start-up parameters", test_startup },
 		{ "options", test_options },
 		{ "errors", test_error },
+		{ "notifications", test_notification },
 		{ "building", test_building },
 		{ "cancel keys", test_keys },
 		{ "negotiation", test_negotiation },
