@@ -967,7 +967,7 @@ static bool is_reply(uint8_t type)
 static bool is_early(struct pg_server *p, const struct rd *in)
 {
 	struct pg_client *c = pg_client_of(p->sv.session);
-	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track)
+	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track || p->heal.is_under_way)
 		return false;
 	pg_track_ready(c, p, 'I', p->failed); /* a second time it does nothing */
 	return pg_listen_holds(c, p);
