@@ -218,6 +218,8 @@ static void drop_unused(struct pg_listens *k)
 	}
 }
 
+static struct log_seldom refusals;
+
 enum pg_listening pg_listen_ahead(struct pg_client *c, const char *text, size_t len)
 {
 	bool served;
@@ -231,7 +233,8 @@ enum pg_listening pg_listen_ahead(struct pg_client *c, const char *text, size_t 
 	if (must && k->gave_up) {
 		k->gave_up = false;
 		drop_unused(k);
-		log_warn(&c->s.log, "the shared listener cannot be had: a client that listens keeps its server");
+		log_seldom(&refusals, LOG_LV_WARN, &c->s.log,
+			   "the shared listener cannot be had: a client that listens keeps its server");
 		return PG_LISTEN_ALONE;
 	}
 	k->gave_up = false;
