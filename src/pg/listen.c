@@ -349,6 +349,7 @@ static bool is_free(const struct pg_client *c)
 	case SESSION_ACTIVE:
 		break;
 	case SESSION_LOGIN:
+	case SESSION_OPENING:
 	case SESSION_WELCOME:
 	case SESSION_DEAD:
 	case SESSION_NSTATES:
