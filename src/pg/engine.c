@@ -18,7 +18,7 @@
 #define NOTIFICATION_MAX                                                                                               \
 	40000u /* a channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more */
 #define BODY_MAX  0x7ffffff0u
-#define DRAIN_MAX (16u << 20) /* bytes that are swallowed for a client that has left: what buffers on the way hold */
+#define DRAIN_MAX (64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts */
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
