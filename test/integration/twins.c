@@ -25,6 +25,7 @@ struct twin {
 	unsigned ndue;
 	bool skipping;        /* a batch failed, and its Sync was not sent */
 	bool in_batch;        /* something was sent behind the last Sync */
+	bool in_more;         /* and not only what Sluice may have answered without a server: Parse */
 	char was;             /* its status before the step */
 	bool held;            /* it had a server before what was said last, and still has it */
 	bool cancels, is_odd; /* x, y */
@@ -91,6 +92,7 @@ static bool due_push(struct twin *t, char type)
 		return true;
 	t->skipping = false;
 	t->in_batch = strchr("PBDEC", type) || (strchr("Hdcf", type) && t->in_batch);
+	t->in_more = strchr("BDEC", type) || (t->in_more && t->in_batch);
 	if (!strchr("PBDECQFS", type))
 		return true;
 	if (t->ndue == DUE_MAX)
@@ -331,7 +333,7 @@ static enum twins_verdict say_more(struct twin *t)
 	struct pgraw_bytes b = { 0 };
 	char op[WORD_MAX];
 	bool ok = true;
-	t->held = holds(t);
+	t->held = holds(t) && (t->side[THROUGH].status != 'I' || t->in_more);
 	while (ok && next_word(&t->rest, op) && strcmp(op, "w") != 0) {
 		if (*op == '&')
 			continue;
@@ -382,15 +384,17 @@ static bool same_params(const struct twin *t, const char **which)
 /* What was cancelled is not known: each may have been. */
 static enum twins_verdict compare_odd(struct twin *t)
 {
-	bool done = t->ndue == 0;
+	unsigned ready[SIDES] = { 0 };
 	for (int i = 0; i < SIDES; i++) {
 		const struct pgraw *r = &t->side[i];
-		done &= r->nheard > 0 && *r->heard[r->nheard - 1].line == 'Z';
-		for (size_t at = 0; at < r->nheard; at++)
+		for (size_t at = 0; at < r->nheard; at++) {
+			ready[i] += *r->heard[at].line == 'Z';
 			if (*r->heard[at].line == 'E' && !strstr(r->heard[at].line, " 57014 "))
 				return tell(TWINS_DIFFER, t, "%s: an error that a cancel request does not cause",
 					    databases[i]);
+		}
 	}
+	bool done = t->ndue == 0 && ready[STRAIGHT] == ready[THROUGH];
 	if (done && (t->side[STRAIGHT].status != 'I' || t->side[THROUGH].status != 'I'))
 		return tell(TWINS_INVALID, t, "y within a transaction");
 	t->busy = !done;
