@@ -1,5 +1,6 @@
 /* main.c - start, stop, signals. */
 #include "admin/console.h"
+#include "auth/helper.h"
 #include "auth/secret.h"
 #include "config/config.h"
 #include "config/ini.h"
@@ -191,6 +192,7 @@ static void apply_settings(void)
 	dns_configure((uint64_t)number(SET_dns_max_ttl), (uint64_t)number(SET_dns_nxdomain_ttl));
 	if (tls_commit())
 		databases_retarget();
+	helpers_configure((unsigned)number(SET_auth_helpers), (uint32_t)number(SET_auth_helper_timeout));
 }
 
 static void apply(void)
@@ -394,6 +396,8 @@ static bool start(struct fault *f)
 	if (!open_listeners(uid, f) || !daemon_become(user, f))
 		return false;
 	apply_settings();
+	if (!helpers_init(f) && config_asks_outside(config_now()))
+		return false;
 	if (!console_init(&hooks))
 		return fault_set(f, FAULT_NOMEM, "no memory for the console");
 	databases_reload();
@@ -421,6 +425,7 @@ static void finish(void)
 	loop_turn(false);
 	databases_free();
 	watch_signals(false);
+	helpers_free();
 	dns_free();
 	deadlines_free();
 	loop_free();

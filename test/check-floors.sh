@@ -21,6 +21,8 @@ offences_in() (
 		may["openssl/"] = "^src/(auth|net)/[^/]*[.]c$"
 		may["ini.h"] = "^src/config/[^/]*[.]c$"
 		may["stringprep.h"] = "^src/auth/[^/]*[.]c$"
+		may["ldap.h"] = "^src/auth/ldap[.]c$"
+		may["security/"] = "^src/auth/pam[.]c$"
 		may["ares"] = "^src/net/[^/]*[.]c$"
 		may["libpq-fe.h"] = "^$"
 		may["mysql"] = "^$"

@@ -98,6 +98,17 @@ bool secret_parse(struct secret *s, const char *text)
 	return true;
 }
 
+bool secret_of_password(struct secret *s, const char *password)
+{
+	*s = (struct secret){ .kind = SECRET_NONE };
+	if (!*password)
+		return true;
+	s->text = str_dup(password);
+	if (s->text)
+		s->kind = SECRET_PLAIN;
+	return s->text;
+}
+
 void secret_clear(struct secret *s)
 {
 	free_text(s->text);

@@ -47,6 +47,8 @@ bool secret_init(void);
  * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). What looks like an md5 hash but is none (PostgreSQL writes 32
  * lower-case digits) is a plain password. */
 bool secret_parse(struct secret *s, const char *text);
+/* A plain password, whatever it looks like; "" is SECRET_NONE. False, and *s is that, when out of memory. */
+bool secret_of_password(struct secret *s, const char *password);
 /* Wipes and frees; *s is SECRET_NONE. */
 void secret_clear(struct secret *s);
 /* A copy of its own, with the keys. False, and *to is SECRET_NONE, when out of memory. */

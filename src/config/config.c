@@ -277,6 +277,7 @@ static void access_put(struct access *a)
 		return;
 	hba_free(&a->hba);
 	ident_free(&a->ident);
+	hba_options_free(&a->ldap);
 	free(a);
 }
 
@@ -447,6 +448,38 @@ void config_mark_users(struct config *c)
 	c->mostly_scram = scram > 0;
 }
 
+bool config_asks_outside(const struct config *c)
+{
+	int64_t type = c->set.v[SET_auth_type].num;
+	const struct hba *h = &c->access->hba;
+	for (size_t i = 0; type == AUTH_TYPE_HBA && i < h->n; i++)
+		if (h->at[i].method == HBA_PAM || h->at[i].method == HBA_LDAP)
+			return true;
+	return type == AUTH_TYPE_PAM || type == AUTH_TYPE_LDAP;
+}
+
+bool config_can_ask(const struct config *c, struct fault *f)
+{
+	int64_t type = c->set.v[SET_auth_type].num;
+	if (type == AUTH_TYPE_HBA && !*c->set.v[SET_auth_hba_file].text)
+		return fault_set(f, FAULT_CONFIG, "auth_type = hba needs auth_hba_file");
+	if (type == AUTH_TYPE_LDAP && !c->access->ldap.at[HBA_ldapserver])
+		return fault_set(f, FAULT_CONFIG, "auth_type = ldap needs auth_ldap_options");
+#ifndef HAVE_LDAP
+	if (type == AUTH_TYPE_LDAP)
+		return fault_set(f, FAULT_CONFIG, "auth_type = ldap: this build is without LDAP");
+#endif
+#ifndef HAVE_PAM
+	if (type == AUTH_TYPE_PAM)
+		return fault_set(f, FAULT_CONFIG, "auth_type = pam: this build is without PAM");
+#endif
+#ifndef HAVE_PAM_START_CONFDIR
+	if (*c->set.v[SET_auth_pam_dir].text)
+		return fault_set(f, FAULT_CONFIG, "auth_pam_dir: this system's PAM knows one directory only");
+#endif
+	return true;
+}
+
 bool config_set_value(const char *key, const char *value, struct fault *f)
 {
 	char shown[80];
@@ -469,7 +502,7 @@ bool config_set_value(const char *key, const char *value, struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "%s is a setting of single databases", settings_table[id].name);
 	if (settings_table[id].when & WHEN_RESTART)
 		return fault_set(f, FAULT_CONFIG, "%s cannot be changed without a restart", settings_table[id].name);
-	if (id == SET_auth_hba_file || id == SET_auth_ident_file)
+	if (id == SET_auth_hba_file || id == SET_auth_ident_file || id == SET_auth_ldap_options)
 		return fault_set(f, FAULT_CONFIG, "%s is read with the configuration: change it there, then RELOAD",
 				 settings_table[id].name);
 
@@ -484,7 +517,7 @@ bool config_set_value(const char *key, const char *value, struct fault *f)
 	}
 	setting_value_free(id, &c->set.v[id]);
 	c->set.v[id] = v;
-	if (!config_check(c, f)) {
+	if (!config_can_ask(c, f) || !config_check(c, f)) {
 		config_put(c);
 		return false;
 	}

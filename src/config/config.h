@@ -64,6 +64,7 @@ struct access {
 	uint32_t refs;
 	struct hba hba;
 	struct ident ident;
+	struct hba_options ldap; /* auth_ldap_options */
 };
 
 struct config {
@@ -108,6 +109,8 @@ const char *config_peer_host(const struct config *c, const struct peer_conf *p);
 int64_t config_num(const struct config *c, enum setting_id id, const struct db_conf *db, const struct user_conf *u);
 const char *config_text(const struct config *c, enum setting_id id, const struct db_conf *db,
 			const struct user_conf *u);
+/* Does it name PAM or LDAP, for anybody? */
+bool config_asks_outside(const struct config *c);
 /* Is this override given there at all? NULL if not. */
 const struct setting_value *overrides_find(const struct overrides *o, enum setting_id id);
 /* Does a comma-separated list setting hold this word? */

@@ -8,6 +8,8 @@
 struct config *config_new(const char *path);
 /* A copy of its own, with one reference; NULL when out of memory. */
 struct config *config_copy(const struct config *c);
+/* Is all there that its auth_type asks for? FAULT_CONFIG. */
+bool config_can_ask(const struct config *c, struct fault *f);
 /* Sets is_admin and is_stats of all users by the two lists. */
 void config_mark_users(struct config *c);
 /* What config_set_checker() was given says yes, or there is none. */

@@ -311,6 +311,14 @@ static bool take_method(struct hba_reading *r, struct hba_rule *h, const char *w
 			return hba_fault(r, "peer is for local connections only");
 		if (h->method == HBA_CERT && h->conn != HBA_HOSTSSL)
 			return hba_fault(r, "cert is for hostssl connections only");
+#ifndef HAVE_LDAP
+		if (h->method == HBA_LDAP)
+			return hba_fault(r, "ldap: this build is without LDAP");
+#endif
+#ifndef HAVE_PAM
+		if (h->method == HBA_PAM)
+			return hba_fault(r, "pam: this build is without PAM");
+#endif
 		return true;
 	}
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)

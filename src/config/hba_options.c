@@ -78,7 +78,8 @@ static bool put_url(struct hba_options *o, const char *url, struct fault *f)
 	bool tls = str_starts_nocase(url, "ldaps://");
 	if (!tls && !str_starts_nocase(url, "ldap://"))
 		return fault_set(f, FAULT_CONFIG, "ldapurl: ldap://host or ldaps://host is expected");
-	if (!put_n(o, HBA_ldapscheme, tls ? "ldaps" : "ldap", tls ? 5 : 4, f))
+	/* Without one the scope is base, as RFC 4516 has it. */
+	if (!put_n(o, HBA_ldapscheme, tls ? "ldaps" : "ldap", tls ? 5 : 4, f) || !put_n(o, HBA_ldapscope, "base", 4, f))
 		return false;
 	const char *host = url + (tls ? 8 : 7);
 	size_t len = strcspn(host, "/?"), name = len;

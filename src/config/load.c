@@ -495,6 +495,12 @@ static bool asks_for_users(const struct loading *l)
 	return false;
 }
 
+/* By others than auth_file. */
+static bool is_vouched_for(int64_t auth_type)
+{
+	return auth_type == AUTH_TYPE_ANY || auth_type == AUTH_TYPE_PAM || auth_type == AUTH_TYPE_LDAP;
+}
+
 static void read_auth_file(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
@@ -504,7 +510,7 @@ static void read_auth_file(struct loading *l)
 	struct fault f;
 
 	if (!*name) {
-		if (type != AUTH_TYPE_ANY && !asks_for_users(l))
+		if (!is_vouched_for(type) && !asks_for_users(l))
 			doubt(l, &whole, "auth_file is not set, so nobody can log in");
 		return;
 	}
@@ -520,7 +526,7 @@ static void read_auth_file(struct loading *l)
 		if (f.kind == FAULT_NOMEM)
 			out_of_memory(l);
 		else
-			tell(l, l->strict || (type != AUTH_TYPE_TRUST && type != AUTH_TYPE_ANY), &at, "auth_file %s",
+			tell(l, l->strict || (type != AUTH_TYPE_TRUST && !is_vouched_for(type)), &at, "auth_file %s",
 			     f.text);
 	}
 	size_t md5 = 0;
@@ -580,8 +586,19 @@ static void read_access(struct loading *l)
 	read_rules(l, SET_auth_ident_file);
 	if (!l->nomem)
 		read_rules(l, SET_auth_hba_file);
-	if (l->c->set.v[SET_auth_type].num == AUTH_TYPE_HBA && !*l->c->set.v[SET_auth_hba_file].text)
-		error(l, &whole, "auth_type = hba needs auth_hba_file");
+	const char *ldap = l->c->set.v[SET_auth_ldap_options].text;
+	bool ok = true;
+	struct fault f;
+	if (*ldap && !hba_ldap_read(&l->c->access->ldap, ldap, &f)) {
+		fault_add(&f, "auth_ldap_options");
+		if (f.kind == FAULT_NOMEM)
+			out_of_memory(l);
+		else
+			tell(l, l->strict || l->c->set.v[SET_auth_type].num == AUTH_TYPE_LDAP, &whole, "%s", f.text);
+		ok = false;
+	}
+	if (ok && !config_can_ask(l->c, &f))
+		error(l, &whole, "%s", f.text);
 	check_maps(l);
 }
 

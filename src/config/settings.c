@@ -45,26 +45,11 @@ const struct setting settings_table[SET_COUNT] = {
 
 const struct later settings_later[] = {
 #define LATER(name, def, off, scope) { #name, def, off, scope, NULL },
-#define LATER_WORDS(name, words)
-#define MOOT(name, def, scope, why) { #name, def, def, scope, why },
+#define MOOT(name, def, scope, why)  { #name, def, def, scope, why },
 #include "config/later.def"
 #undef LATER
-#undef LATER_WORDS
 #undef MOOT
 	{ NULL, NULL, NULL, 0, NULL }
-};
-
-static const struct {
-	enum setting_id id;
-	const char *words;
-} later_words[] = {
-#define LATER(name, def, off, scope)
-#define MOOT(name, def, scope, why)
-#define LATER_WORDS(name, words) { SET_##name, words },
-#include "config/later.def"
-#undef LATER
-#undef LATER_WORDS
-#undef MOOT
 };
 
 static bool is_text(enum setting_id id)
@@ -364,12 +349,6 @@ bool setting_parse(enum setting_id id, const char *value, struct setting_value *
 		if (!v.text)
 			return fault_set(f, FAULT_NOMEM, "out of memory");
 	} else if (!parse_num(row, value, &v.num) || (!row->words && (v.num < row->min || v.num > row->max))) {
-		for (size_t i = 0; i < sizeof later_words / sizeof later_words[0]; i++)
-			if (later_words[i].id == id && word_index(later_words[i].words, value) >= 0)
-				return fault_set(f, FAULT_CONFIG,
-						 "%s = %s is known to PgBouncer but not served by this "
-						 "version",
-						 row->name, value);
 		return refuse(row, value, f);
 	}
 	*out = v;
@@ -381,7 +360,7 @@ void setting_show(enum setting_id id, const struct setting_value *v, struct sb *
 	const struct setting *row = &settings_table[id];
 	char word[64];
 
-	if (row->when & WHEN_SECRET) {
+	if (row->when & WHEN_SECRET && !(v->text && !*v->text)) {
 		sb_add(out, "***");
 		return;
 	}

@@ -4,6 +4,7 @@
 
 #include "auth/crypto.h"
 #include "auth/hba.h"
+#include "auth/helper.h"
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/listen.h"
@@ -35,12 +36,13 @@ struct pg_login {
 	/* A user that is not in auth_file: what auth_query says. */
 	struct session *s;
 	struct ask ask;
-	char *query;          /* owned */
-	bool waited;          /* it was asked */
-	bool waits;           /* for the answer: what the client says stays where it is */
-	bool found;           /* there is such a user, and the next is its secret */
-	bool odd;             /* the answer is none that makes sense; the log says why */
-	struct secret secret; /* owned */
+	char *query;               /* owned */
+	bool waited;               /* it was asked */
+	bool waits;                /* for the answer: what the client says stays where it is */
+	bool found;                /* there is such a user, and the next is its secret */
+	bool odd;                  /* the answer is none that makes sense; the log says why */
+	struct secret secret;      /* owned */
+	struct helper_ask outside; /* PAM, LDAP: whether the password is right, which is in `secret` */
 	char database[64], user[64];
 	char cert_name[128];
 	struct scram_binding binding;
@@ -65,6 +67,7 @@ static void end_login(struct pg_client *c)
 	if (!c->login)
 		return;
 	ask_cancel(&c->login->ask);
+	helper_cancel(&c->login->outside);
 	free(c->login->query);
 	secret_clear(&c->login->secret);
 	config_put(c->login->config);
@@ -191,8 +194,8 @@ static const char *why_failed(const struct session *s, struct pg_login *l)
 }
 
 /* Whether there is such a user or the proof was wrong, the client hears the same, in PgBouncer's words and with its
- * SQLSTATE; the log says more. */
-static void auth_failed(struct session *s)
+ * SQLSTATE; the log says more. why NULL: what is known here. */
+static void auth_failed(struct session *s, const char *why)
 {
 	struct pg_login *l = pg_client_of(s)->login;
 	const char *told = "";
@@ -224,13 +227,13 @@ static void auth_failed(struct session *s)
 		break;
 	}
 	fault_set(&f, FAULT_PROTO, "%s", told);
-	refuse(s, &f, why_failed(s, l));
+	refuse(s, &f, why ? why : why_failed(s, l));
 }
 
 static void login_failed(struct session *s, const struct fault *f)
 {
 	if (f->kind == FAULT_AUTH)
-		auth_failed(s);
+		auth_failed(s, NULL);
 	else
 		session_fail(s, f);
 }
@@ -577,7 +580,7 @@ static bool pick_method(struct session *s, struct fault *f)
 	static const enum hba_method of_type[] = {
 		[AUTH_TYPE_TRUST] = HBA_TRUST, [AUTH_TYPE_PLAIN] = HBA_PLAIN, [AUTH_TYPE_MD5] = HBA_MD5,
 		[AUTH_TYPE_SCRAM] = HBA_SCRAM, [AUTH_TYPE_ANY] = HBA_TRUST,   [AUTH_TYPE_CERT] = HBA_CERT,
-		[AUTH_TYPE_PEER] = HBA_PEER,
+		[AUTH_TYPE_PEER] = HBA_PEER,   [AUTH_TYPE_PAM] = HBA_PAM,     [AUTH_TYPE_LDAP] = HBA_LDAP,
 	};
 	struct pg_login *l = pg_client_of(s)->login;
 	int64_t type = config_num(config_now(), SET_auth_type, NULL, NULL);
@@ -657,7 +660,6 @@ static bool is_proven(struct session *s, struct fault *f)
 		return cn && may_be_user(l, cn) && is_known;
 	case HBA_PAM:
 	case HBA_LDAP:
-		return false; /* nobody is there to ask yet */
 	case HBA_PLAIN:
 	case HBA_MD5:
 	case HBA_SCRAM:
@@ -669,10 +671,11 @@ static bool is_proven(struct session *s, struct fault *f)
 static enum pg_auth exchange_of(const struct session *s, struct pg_login *l)
 {
 	enum hba_method method = l->method;
-	enum pg_auth how = method == HBA_PLAIN   ? PG_AUTH_PLAIN
-			   : method == HBA_MD5   ? PG_AUTH_MD5
-			   : method == HBA_SCRAM ? PG_AUTH_SCRAM
-						 : PG_AUTH_TRUST;
+	enum pg_auth how = method == HBA_PLAIN                       ? PG_AUTH_PLAIN
+			   : method == HBA_MD5                       ? PG_AUTH_MD5
+			   : method == HBA_SCRAM                     ? PG_AUTH_SCRAM
+			   : method == HBA_PAM || method == HBA_LDAP ? PG_AUTH_OUTSIDE
+								     : PG_AUTH_TRUST;
 	const struct secret *secret = secret_of(s, l);
 	/* Whom nobody knows, or who has no secret, is asked as most of the others are. */
 	bool scram = l->waited ? s->db && s->db->asks_scram : l->config->mostly_scram;
@@ -691,7 +694,7 @@ static void begin_auth(struct session *s)
 	l->has_begun = true;
 	if (!is_proven(s, &f)) {
 		if (f.kind == FAULT_AUTH)
-			auth_failed(s);
+			auth_failed(s, NULL);
 		else
 			refuse(s, &f, "");
 		return;
@@ -709,6 +712,80 @@ static void begin_auth(struct session *s)
 	case PG_LOGIN_FAIL:
 		login_failed(s, &f);
 		break;
+	case PG_LOGIN_ASK: /* not before it has said anything */
+		break;
+	}
+}
+
+/* --- PAM and LDAP */
+
+static void on_verdict(struct helper_ask *a, enum helper_verdict v, const char *why)
+{
+	struct pg_login *l = list_owner(a, struct pg_login, outside);
+	struct session *s = l->s;
+	uint8_t out[PG_LOGIN_OUT_MAX];
+	char said[HELPER_WHY_MAX + 40];
+	size_t n;
+	struct fault f;
+
+	l->waits = false;
+	if (s->state == SESSION_DEAD)
+		return;
+	switch (v) {
+	case HELPER_YES:
+		/* How to log in to servers is said by auth_file, or else the password that fitted here may fit there.
+		 */
+		if (s->user && s->user->secret.kind != SECRET_NONE)
+			secret_clear(&l->secret);
+		else
+			l->found = true;
+		pg_door_login_let_in(out, &n);
+		stream_put_copy(&s->stream, out, n);
+		authenticated(s);
+		break;
+	case HELPER_NO:
+	case HELPER_NOBODY:
+		str_fmt(said, sizeof said, "%s says: %s", l->method == HBA_PAM ? "PAM" : "LDAP", why);
+		auth_failed(s, said);
+		break;
+	case HELPER_UNABLE:
+		str_fmt(said, sizeof said, "%s could not be asked: %s", l->method == HBA_PAM ? "PAM" : "LDAP", why);
+		fault_set(&f, FAULT_CONNECT, "who knows the users cannot be asked");
+		refuse(s, &f, said);
+		break;
+	}
+	if (s->state != SESSION_DEAD && stream_kept(&s->stream))
+		session_resume_input(s);
+}
+
+static void ask_outside(struct session *s)
+{
+	struct pg_login *l = pg_client_of(s)->login;
+	const struct hba_options *given = l->rule ? &l->rule->opt : &l->config->access->ldap;
+	struct helper_question q = { .kind = l->method == HBA_PAM ? HELPER_PAM : HELPER_LDAP,
+				     .user = l->user,
+				     .password = l->auth.password };
+	char host[ADDR_TEXT_MAX] = "";
+	struct fault f;
+
+	if (s->addr.family != ADDR_UNIX)
+		addr_host_text(&s->addr, host);
+	q.host = host;
+	q.service = given->at[HBA_pamservice] && *given->at[HBA_pamservice]
+			    ? given->at[HBA_pamservice]
+			    : config_text(l->config, SET_auth_pam_service, NULL, NULL);
+	q.dir = config_text(l->config, SET_auth_pam_dir, NULL, NULL);
+	for (int i = HBA_ldapserver; i < HBA_NOPTIONS; i++)
+		q.ldap[i] = given->at[i];
+	l->s = s;
+	secret_clear(&l->secret);
+	if (!secret_of_password(&l->secret, q.password)) {
+		fault_set(&f, FAULT_NOMEM, "no memory for the session");
+		refuse(s, &f, "");
+	} else if (!helper_begin(&l->outside, &q, on_verdict, &f)) {
+		refuse(s, &f, "");
+	} else {
+		l->waits = true;
 	}
 }
 
@@ -956,6 +1033,9 @@ static void login_message(struct session *s, const struct pg_msg *m)
 		break;
 	case PG_LOGIN_FAIL:
 		login_failed(s, &f);
+		break;
+	case PG_LOGIN_ASK:
+		ask_outside(s);
 		break;
 	}
 }

@@ -255,6 +255,7 @@ static bool login_auth(struct server *sv, const struct pg_msg *m)
 	case PG_LOGIN_OK:
 		p->login->auth_done = true;
 		return true;
+	case PG_LOGIN_ASK: /* a door's */
 	case PG_LOGIN_FAIL:
 		break;
 	}

@@ -54,6 +54,7 @@ enum pg_auth pg_auth_pick(enum pg_auth configured, const struct secret *secret)
  *
  *   begin -+- trust ------------------------------------------------------------> DOOR_OVER, OK
  *          +- plain, md5 ---> DOOR_PASSWORD ------------------------------------> DOOR_OVER, OK or FAIL
+ *          +- outside ------> DOOR_PASSWORD ------------------------------------> DOOR_OVER, ASK or FAIL
  *          +- SCRAM --------> DOOR_SASL_INITIAL --------------> DOOR_SASL_FINAL -> DOOR_OVER, OK or FAIL
  *                                  +- without data -> DOOR_SASL_FIRST -+ */
 enum door_state { DOOR_PASSWORD, DOOR_SASL_INITIAL, DOOR_SASL_FIRST, DOOR_SASL_FINAL, DOOR_OVER };
@@ -82,6 +83,7 @@ enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth 
 		verdict = PG_LOGIN_OK;
 		break;
 	case PG_AUTH_PLAIN:
+	case PG_AUTH_OUTSIDE:
 		put_auth(&o, AUTH_CLEARTEXT, "", 0);
 		l->state = DOOR_PASSWORD;
 		break;
@@ -120,6 +122,13 @@ static enum pg_login_verdict door_password(struct pg_door_login *l, struct rd bo
 	const char *password = rd_cstr(&body, NULL);
 	if (!rd_done(&body))
 		return fail(f, "malformed password message");
+	if (l->method == PG_AUTH_OUTSIDE) {
+		/* There are those who take an empty one for a bind as nobody, and say yes. RFC 4513, 5.1.2. */
+		if (!*password)
+			return refuse(l, f);
+		l->password = password;
+		return PG_LOGIN_ASK;
+	}
 	bool fits = l->method == PG_AUTH_MD5 ? secret_check_md5(l->secret, l->user, l->salt, password)
 					     : secret_check_plain(l->secret, l->user, password);
 	if (!fits)
@@ -189,6 +198,13 @@ enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body
 		return fail(f, "unexpected password message");
 	}
 	return verdict == PG_LOGIN_FAIL ? verdict : done(&o, verdict, n, f);
+}
+
+void pg_door_login_let_in(uint8_t *out, size_t *n)
+{
+	struct pg_out o = pg_out(out, PG_LOGIN_OUT_MAX);
+	put_auth(&o, AUTH_OK, "", 0);
+	*n = o.len;
 }
 
 /* --- The engine's side:

@@ -18,11 +18,12 @@
 #define PG_LOGIN_BODY_MAX 8192u                    /* bytes of a password message's body, either way */
 #define PG_LOGIN_OUT_MAX  (PG_LOGIN_BODY_MAX + 16) /* and its header; all else is shorter */
 
-/* In the order of auth_type's words. */
-enum pg_auth { PG_AUTH_TRUST, PG_AUTH_PLAIN, PG_AUTH_MD5, PG_AUTH_SCRAM };
+/* In the order of auth_type's words. OUTSIDE: a password in clear text, which somebody else knows. */
+enum pg_auth { PG_AUTH_TRUST, PG_AUTH_PLAIN, PG_AUTH_MD5, PG_AUTH_SCRAM, PG_AUTH_OUTSIDE };
 
-/* Send what is in out and wait for more; in, once that is sent; out, with a fault and nothing to send. */
-enum pg_login_verdict { PG_LOGIN_MORE, PG_LOGIN_OK, PG_LOGIN_FAIL };
+/* Send what is in out and wait for more; in, once that is sent; out, with a fault and nothing to send; or find out
+ * whether the password is right: then pg_door_login_let_in(), or forget it. */
+enum pg_login_verdict { PG_LOGIN_MORE, PG_LOGIN_OK, PG_LOGIN_FAIL, PG_LOGIN_ASK };
 
 /* What a client is really asked for: md5 is SCRAM for a user whose stored secret is a SCRAM verifier, as PgBouncer and
  * PostgreSQL have it. secret NULL: nobody of that name. */
@@ -36,6 +37,7 @@ struct pg_door_login {
 	uint8_t state;
 	uint8_t salt[4];                     /* md5's */
 	const struct scram_binding *binding; /* borrowed; NULL: none */
+	const char *password;                /* ASK: borrowed from the message's body; never empty */
 	struct scram_server scram;
 };
 
@@ -48,6 +50,9 @@ enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth 
  * FAULT_AUTH, `password authentication failed for user "..."`, whatever was wrong; FAULT_PROTO when malformed. */
 enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body, uint8_t *out, size_t *n,
 					 struct fault *f);
+
+/* Says AuthenticationOk. */
+void pg_door_login_let_in(uint8_t *out, size_t *n);
 
 /* --- We log in to a server. */
 struct pg_engine_login {

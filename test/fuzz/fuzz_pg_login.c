@@ -1,7 +1,8 @@
 /* fuzz_pg_login.c - PostgreSQL's authentication handshake on both sides.
  * The input begins with letters. The first: d, a client logs in to us; e, we log in to a server; b, both, with each
  * other. The second is the stored secret's form: n none, p plain, m md5, s a SCRAM verifier, r one that a client has
- * proved itself against. The third is auth_type: t trust, p plain, m md5, s scram-sha-256. Behind them stand the
+ * proved itself against. The third is auth_type: t trust, p plain, m md5, o outside,
+ * s scram-sha-256. Behind them stand the
  * messages of the other side; for b the user's name, the password stored and the password known, with a NUL between. */
 #include "fuzz.h"
 
@@ -62,13 +63,21 @@ static bool store(struct secret *s, char form, const char *user, const char *pas
 
 static enum pg_auth method_of(char c)
 {
-	return c == 't' ? PG_AUTH_TRUST : c == 'p' ? PG_AUTH_PLAIN : c == 'm' ? PG_AUTH_MD5 : PG_AUTH_SCRAM;
+	return c == 't'   ? PG_AUTH_TRUST
+	       : c == 'p' ? PG_AUTH_PLAIN
+	       : c == 'm' ? PG_AUTH_MD5
+	       : c == 'o' ? PG_AUTH_OUTSIDE
+			  : PG_AUTH_SCRAM;
 }
 
 /* What holds for each answer of either machine: whole messages of its type, or a fault and nothing. */
 static void check_step(enum pg_login_verdict verdict, const uint8_t *out, size_t n, uint8_t type, const struct fault *f)
 {
 	fuzz_check("there was room", n <= PG_LOGIN_OUT_MAX);
+	if (verdict == PG_LOGIN_ASK) {
+		fuzz_check("nothing is said", n == 0);
+		return;
+	}
 	if (verdict == PG_LOGIN_FAIL) {
 		fuzz_check("nothing is said", n == 0);
 		fuzz_check("but to us", f->kind != FAULT_NONE && *f->text);
@@ -95,6 +104,7 @@ struct sides {
 static void check_let_in(const struct sides *s, char form, const uint8_t *body, size_t len)
 {
 	char response[36];
+	fuzz_check("and not us", s->door.method != PG_AUTH_OUTSIDE);
 	if (s->door.method == PG_AUTH_SCRAM)
 		return; /* fuzz_scram.c */
 	fuzz_check("nobody is let in who is not there", form != 'n');
@@ -130,7 +140,10 @@ static void run_door(struct sides *s, char form, char method, struct rd in)
 		verdict = pg_door_login_step(&s->door, rd_of(body, len), s->out, &n, &s->f);
 		check_step(verdict, s->out, n, PG_AUTHENTICATION, &s->f);
 		fuzz_check("what is over stays so", !is_over || (verdict == PG_LOGIN_FAIL && s->f.kind == FAULT_PROTO));
-		fuzz_check("there is an answer", verdict == PG_LOGIN_FAIL || n > 0);
+		fuzz_check("there is an answer", verdict == PG_LOGIN_FAIL || verdict == PG_LOGIN_ASK || n > 0);
+		fuzz_check("a password to ask about, and all of it",
+			   verdict != PG_LOGIN_ASK || (len > 1 && s->door.password == (const char *)body &&
+						       strlen(s->door.password) == len - 1));
 		fuzz_check("nobody learns what was wrong",
 			   s->f.kind != FAULT_AUTH ||
 				   !strcmp(s->f.text, "password authentication failed for user \"" USER "\""));

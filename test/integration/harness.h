@@ -54,6 +54,8 @@ pid_t run_in_background(const char *name, const char *fmt, ...) __attribute__((f
 /* Has it? *status: its exit status, or 128 + signal. Asked again after that it has not. */
 bool has_ended(pid_t pid, int *status);
 const char *dir(void);
+/* A port that nobody listens on just now. */
+int free_port(void);
 char *file_text(const char *path); /* "" when it is not there */
 void write_text(const char *path, const char *content);
 

@@ -23,8 +23,6 @@ char *vtext(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 void forget_texts(void);
 /* "@PG@" and the like, replaced. */
 char *expand(const char *in);
-/* A port that nobody listens on just now. */
-int free_port(void);
 /* Forks a child whose output goes to a file; it dies with us, by this signal. Returns 0 in the child, unprivileged. */
 pid_t spawn(const char *output, int death_signal, bool is_root);
 /* Waits for a child; its exit status, 128 + signal, or -1 when it does not end. */

@@ -209,6 +209,8 @@ bool sluice_find(void)
 	char *to = text("%s/sluice", harness.top), *command = text("cp '%s' '%s' && chmod 755 '%s'", from, to, to);
 	if (system(command) != 0)
 		return false;
+	/* Its helper is looked for beside it; PgBouncer has none. */
+	(void)!system(text("cp \"$(dirname '%s')/sluice-auth\" '%s' 2>/dev/null", from, harness.top));
 	if (run(&out, "./sluice --version") != 0) {
 		fprintf(stderr, "harness: %s: %s\n", from, out);
 		return false;

@@ -285,6 +285,9 @@ static void test_url(void)
 	check_str("scope", o.at[HBA_ldapscope], "one");
 	check_str("tls", o.at[HBA_ldaptls], "1");
 	hba_options_free(&o);
+	check("no scope", hba_ldap_read(&o, "ldapurl=ldap://a/dc=b", &f));
+	check_str("is base", o.at[HBA_ldapscope], "base");
+	hba_options_free(&o);
 	check("attribute and filter", !hba_ldap_read(&o, "ldapurl=ldap://a/dc=b?c?sub?(d=e)", &f));
 	check("open", !hba_ldap_read(&o, "\"ldapserver=x", &f) && strstr(f.text, "quote"));
 	check("no word of the password",

@@ -323,6 +323,7 @@ static void test_begin(void)
 	} cases[] = {
 		{ "trust", PG_AUTH_TRUST, PG_LOGIN_OK, BYTES("R\0\0\0\10\0\0\0\0") },
 		{ "plain", PG_AUTH_PLAIN, PG_LOGIN_MORE, BYTES("R\0\0\0\10\0\0\0\3") },
+		{ "outside", PG_AUTH_OUTSIDE, PG_LOGIN_MORE, BYTES("R\0\0\0\10\0\0\0\3") },
 		{ "md5", PG_AUTH_MD5, PG_LOGIN_MORE, BYTES("R\0\0\0\14\0\0\0\5\1\2\3\4") },
 		{ "SCRAM", PG_AUTH_SCRAM, PG_LOGIN_MORE, BYTES("R\0\0\0\27\0\0\0\12SCRAM-SHA-256\0\0") },
 	};
@@ -373,6 +374,11 @@ static void test_door(void)
 		{ "plain, long", PG_AUTH_PLAIN, BYTES(TEN(TEN(TEN("12345678"))) "\0"), PG_LOGIN_FAIL, "28P01" },
 		{ "plain, too long", PG_AUTH_PLAIN, BYTES(TEN(TEN(TEN("123456789"))) "\0"), PG_LOGIN_FAIL, "08P01" },
 		/* md5(md5("pencil" "anna") 1 2 3 4), by the openssl command */
+		{ "outside", PG_AUTH_OUTSIDE, BYTES("anything\0"), PG_LOGIN_ASK, "" },
+		{ "outside, empty", PG_AUTH_OUTSIDE, BYTES("\0"), PG_LOGIN_FAIL, "28P01" },
+		{ "outside, no NUL", PG_AUTH_OUTSIDE, BYTES("anything"), PG_LOGIN_FAIL, "08P01" },
+		{ "outside, two NULs", PG_AUTH_OUTSIDE, BYTES("anything\0\0"), PG_LOGIN_FAIL, "08P01" },
+
 		{ "md5", PG_AUTH_MD5, BYTES("md57df77f9b6d18232379434c001cb33f20\0"), PG_LOGIN_OK, "" },
 		{ "md5, wrong", PG_AUTH_MD5, BYTES("md57df77f9b6d18232379434c001cb33f2x\0"), PG_LOGIN_FAIL, "28P01" },
 		{ "md5, the stored hash", PG_AUTH_MD5, BYTES(MD5 "\0"), PG_LOGIN_FAIL, "28P01" },
@@ -424,7 +430,7 @@ static void test_door(void)
 				check_eq(what, v, cases[i].verdict);
 				check_str(what, f.sqlstate, cases[i].sqlstate);
 			}
-			check_eq("there is something to send", n > 0, v != PG_LOGIN_FAIL);
+			check_eq("there is something to send", n > 0, v == PG_LOGIN_MORE || v == PG_LOGIN_OK);
 			if (v == PG_LOGIN_OK && check_eq(what, n, 9))
 				check_mem(what, out, "R\0\0\0\10\0\0\0\0", 9);
 			if (v != PG_LOGIN_MORE) {

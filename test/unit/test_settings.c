@@ -34,7 +34,8 @@ static const struct {
 	{ "auth_type", "scram-sha-256", true, AUTH_TYPE_SCRAM, "scram-sha-256" },
 	{ "auth_type", "HBA", true, AUTH_TYPE_HBA, "hba" },
 	{ "auth_type", "peer", true, AUTH_TYPE_PEER, "peer" },
-	{ "auth_type", "pam", false, 0, "auth_type = pam is known to PgBouncer but not served" },
+	{ "auth_type", "pam", true, AUTH_TYPE_PAM, "pam" },
+	{ "auth_type", "LDAP", true, AUTH_TYPE_LDAP, "ldap" },
 	{ "auth_type", "none", false, 0, "one of trust" },
 	{ "load_balance_hosts", "disable", true, LOAD_BALANCE_DISABLE, "disable" },
 	{ "load_balance_hosts", "round-robin", true, LOAD_BALANCE_ROUND_ROBIN, "round-robin" },
@@ -193,7 +194,6 @@ static void test_later(void)
 		{ "target_session_attrs", "primary", SCOPE_DATABASE, LATER_WANTED },
 		{ "conffile", "", SCOPE_GLOBAL, LATER_OFF },
 		{ "conffile", "/x", SCOPE_GLOBAL, LATER_MOOT },
-		{ "auth_ldap_options", "", SCOPE_GLOBAL, LATER_OFF },
 		{ "target_session_attrs", "any", SCOPE_GLOBAL, LATER_UNKNOWN },
 		{ "listen_port", "6432", SCOPE_GLOBAL, LATER_UNKNOWN },
 	};
