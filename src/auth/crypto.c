@@ -11,7 +11,7 @@
 #include <string.h>
 
 static bool (*random_source)(void *out, size_t n);
-static uint64_t pbkdf2_runs;
+static uint64_t pbkdf2_runs, runs;
 
 bool crypto_random(void *out, size_t n)
 {
@@ -28,6 +28,7 @@ void crypto_set_random(bool (*source)(void *out, size_t n))
 
 bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 {
+	runs++;
 	if (EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) == 1)
 		return true;
 	memset(out, 0, CRYPTO_SHA256_LEN);
@@ -36,6 +37,7 @@ bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 
 bool crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 {
+	runs++;
 	if (key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, p, n, out, NULL))
 		return true;
 	memset(out, 0, CRYPTO_SHA256_LEN);
@@ -54,6 +56,11 @@ bool crypto_pbkdf2_sha256(const void *password, size_t password_len, const uint8
 	return false;
 }
 
+uint64_t crypto_runs(void)
+{
+	return runs;
+}
+
 uint64_t crypto_pbkdf2_runs(void)
 {
 	return pbkdf2_runs;
@@ -63,6 +70,7 @@ bool crypto_md5_hex(const void *a, size_t a_len, const void *b, size_t b_len, ch
 {
 	static const char hex[] = "0123456789abcdef";
 	uint8_t md[16];
+	runs++;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1 && EVP_DigestUpdate(ctx, a, a_len) == 1 &&
 		  EVP_DigestUpdate(ctx, b, b_len) == 1 && EVP_DigestFinal_ex(ctx, md, NULL) == 1;

@@ -21,8 +21,9 @@ bool crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n
 /* The slow one: milliseconds for a few thousand iterations, so once for a user and never once for a login. */
 bool crypto_pbkdf2_sha256(const void *password, size_t password_len, const uint8_t *salt, size_t salt_len,
 			  uint32_t iterations, uint8_t out[CRYPTO_SHA256_LEN]);
-/* How often that ran, which is what tests of "once" and "never" ask. */
+/* How often that ran, which is what tests of "once" and "never" ask; and all the others of these functions together. */
 uint64_t crypto_pbkdf2_runs(void);
+uint64_t crypto_runs(void);
 /* MD5 of a and b, one behind the other, as 32 lower-case hex digits. */
 bool crypto_md5_hex(const void *a, size_t a_len, const void *b, size_t b_len, char out[CRYPTO_MD5_HEX]);
 

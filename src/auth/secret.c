@@ -17,6 +17,14 @@
 /* This process's own: one for salts, one for the digests by which passwords are compared. */
 static uint8_t salt_key[SCRAM_KEY_LEN], check_key[SCRAM_KEY_LEN];
 static bool has_keys;
+/* How many secrets have another. While there are any, each proof is checked twice, so that the work does not tell
+ * whose. */
+static unsigned doubles;
+
+bool secret_is_any_double(void)
+{
+	return doubles > 0;
+}
 
 bool secret_init(void)
 {
@@ -109,8 +117,36 @@ bool secret_of_password(struct secret *s, const char *password)
 	return s->text;
 }
 
+static void clear_other(struct secret *s)
+{
+	if (!s->other)
+		return;
+	doubles--;
+	secret_clear(s->other);
+	free(s->other);
+	s->other = NULL;
+}
+
+bool secret_parse_both(struct secret *s, const char *text, const char *other)
+{
+	if (!secret_parse(s, text))
+		return false;
+	if (!other[0] || strcmp(text, other) == 0)
+		return true;
+	s->other = malloc(sizeof *s->other);
+	if (!s->other || !secret_parse(s->other, other)) {
+		free(s->other);
+		s->other = NULL;
+		secret_clear(s);
+		return false;
+	}
+	doubles++;
+	return true;
+}
+
 void secret_clear(struct secret *s)
 {
+	clear_other(s);
 	free_text(s->text);
 	str_wipe(s, sizeof *s);
 	*s = (struct secret){ .kind = SECRET_NONE };
@@ -123,7 +159,7 @@ static bool same_verifier(const struct scram_keys *a, const struct scram_keys *b
 	       memcmp(a->server_key, b->server_key, SCRAM_KEY_LEN) == 0;
 }
 
-bool secret_same(const struct secret *s, const char *text)
+static bool is_text(const struct secret *s, const char *text)
 {
 	struct scram_keys k;
 	switch (s->kind) {
@@ -138,9 +174,15 @@ bool secret_same(const struct secret *s, const char *text)
 	return false;
 }
 
-bool secret_copy(struct secret *to, const struct secret *from)
+bool secret_same(const struct secret *s, const char *text)
+{
+	return is_text(s, text) && !s->other;
+}
+
+static bool copy_one(struct secret *to, const struct secret *from)
 {
 	*to = *from;
+	to->other = NULL;
 	if (!from->text || (to->text = str_dup(from->text)))
 		return true;
 	str_wipe(to, sizeof *to);
@@ -148,20 +190,76 @@ bool secret_copy(struct secret *to, const struct secret *from)
 	return false;
 }
 
-void secret_learn(struct secret *into, struct secret *from)
+bool secret_copy(struct secret *to, const struct secret *from)
 {
-	bool same = into->kind == from->kind &&
-		    (into->text ? strcmp(into->text, from->text) == 0 : same_verifier(&into->door, &from->door));
-	if (same) {
-		if (into->door.has_client_key)
-			from->door = into->door;
-		if (into->engine.has_client_key)
-			from->engine = into->engine;
-		if (into->has_check) {
-			memcpy(from->check, into->check, sizeof from->check);
-			from->has_check = true;
+	if (!copy_one(to, from))
+		return false;
+	if (!from->other)
+		return true;
+	to->other = malloc(sizeof *to->other);
+	if (to->other && copy_one(to->other, from->other)) {
+		doubles++;
+		return true;
+	}
+	free(to->other);
+	to->other = NULL;
+	secret_clear(to);
+	return false;
+}
+
+static bool same_one(const struct secret *a, const struct secret *b)
+{
+	return a->kind == b->kind && (a->text ? strcmp(a->text, b->text) == 0 : same_verifier(&a->door, &b->door));
+}
+
+/* What was found out about the same text before. */
+static void keep_keys(struct secret *now, const struct secret *was)
+{
+	if (!was || !same_one(now, was))
+		return;
+	if (was->door.has_client_key)
+		now->door = was->door;
+	if (was->engine.has_client_key)
+		now->engine = was->engine;
+	if (was->has_check) {
+		memcpy(now->check, was->check, sizeof now->check);
+		now->has_check = true;
+	}
+}
+
+bool secret_renew(struct secret *s, const char *text, const char *other)
+{
+	struct secret fresh;
+	if (is_text(s, text) && (s->other ? is_text(s->other, other) : !other[0]))
+		return true;
+	bool ok = secret_parse_both(&fresh, text, other);
+	if (ok) {
+		keep_keys(&fresh, s);
+		keep_keys(&fresh, s->other);
+		if (fresh.other) {
+			keep_keys(fresh.other, s);
+			keep_keys(fresh.other, s->other);
 		}
 	}
+	secret_clear(s);
+	*s = fresh;
+	str_wipe(&fresh, sizeof fresh);
+	return ok;
+}
+
+struct secret *secret_for_servers(struct secret *s)
+{
+	return s->other && s->serves_other ? s->other : s;
+}
+
+void secret_turn(struct secret *s, const struct secret *failed)
+{
+	s->serves_other = failed == s;
+}
+
+void secret_learn(struct secret *into, struct secret *from)
+{
+	keep_keys(from, into);
 	secret_clear(into);
 	*into = *from;
 	str_wipe(from, sizeof *from);
@@ -215,13 +313,45 @@ uint32_t secret_iterations(void)
 	return own_iterations;
 }
 
+static struct secret *first_of_kind(struct secret *s, enum secret_kind kind)
+{
+	return s->kind == kind ? s : s->other && s->other->kind == kind ? s->other : NULL;
+}
+
+bool secret_has_scram(struct secret *s)
+{
+	return first_of_kind(s, SECRET_PLAIN) || first_of_kind(s, SECRET_SCRAM);
+}
+
+struct secret *secret_door_keys(struct secret *s, struct secret **beside)
+{
+	struct secret *first = first_of_kind(s, SECRET_SCRAM);
+	if (!first)
+		first = first_of_kind(s, SECRET_PLAIN);
+	*beside = NULL;
+	if (!first || !first->door.iterations)
+		return NULL;
+	struct secret *second = first == s ? s->other : s;
+	if (second && keys_fit(&second->door, first->door.salt, first->door.salt_len, first->door.iterations))
+		*beside = second;
+	return first;
+}
+
 bool secret_derive_door(struct secret *s, const char *user)
 {
+	struct secret *plain = first_of_kind(s, SECRET_PLAIN), *beside, *first;
 	uint8_t salt[SECRET_SALT_LEN];
-	if (s->door.iterations && (s->kind != SECRET_PLAIN || s->door.iterations == own_iterations))
-		return true;
-	return s->kind == SECRET_PLAIN && secret_user_salt(user, salt) &&
-	       derive(&s->door, s->text, salt, sizeof salt, own_iterations);
+	if (plain && !first_of_kind(s, SECRET_SCRAM) && plain->door.iterations != own_iterations &&
+	    !(secret_user_salt(user, salt) && derive(&plain->door, plain->text, salt, sizeof salt, own_iterations)))
+		return false;
+	first = secret_door_keys(s, &beside);
+	if (first && s->other && !beside) {
+		struct secret *second = first == s ? s->other : s;
+		if (second->kind == SECRET_PLAIN) /* when it cannot be, it is of no use here */
+			(void)derive(&second->door, second->text, first->door.salt, first->door.salt_len,
+				     first->door.iterations);
+	}
+	return first;
 }
 
 bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len, uint32_t iterations)
@@ -267,19 +397,41 @@ bool secret_md5_response(const struct secret *s, const char *user, const uint8_t
 	return ok;
 }
 
-/* What stands in for the secret of a user that there is not. */
-static const struct secret nobody = { .kind = SECRET_PLAIN, .text = (char[]){ "nobody's" } };
+/* What stands in for the secret of a user that there is not, or that cannot be used. */
+static struct secret nobody = { .kind = SECRET_PLAIN, .text = (char[]){ "nobody's" } };
+static struct secret nobodys_verifier = {
+	.kind = SECRET_SCRAM,
+	.door = { .iterations = SCRAM_ITER_DEFAULT, .salt = { 1 }, .salt_len = SECRET_SALT_LEN },
+};
 
-bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response)
+static bool is_nobody(const struct secret *s)
+{
+	return s == &nobody || s == &nobodys_verifier;
+}
+
+static bool check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response)
 {
 	char want[36], got[36];
-	if (!secret_md5_response(s ? s : &nobody, user, salt, want))
+	const struct secret *is = s->kind == SECRET_PLAIN || s->kind == SECRET_MD5 ? s : &nobody;
+	char inner[CRYPTO_MD5_HEX];
+	/* A hash is made where one is stored, too. */
+	if (is->kind == SECRET_MD5 && !crypto_md5_hex(is->text, strlen(is->text), user, strlen(user), inner))
+		return false;
+	if (!secret_md5_response(is, user, salt, want))
 		return false;
 	bool fits = str_copy(got, sizeof got, response) && strlen(got) == MD5_LEN;
 	if (!fits)
 		memset(got, 0, sizeof got);
-	fits = str_same_secret(want, got, MD5_LEN) && fits && s;
+	fits = str_same_secret(want, got, MD5_LEN) && fits && !is_nobody(is);
 	str_wipe(want, sizeof want);
+	return fits;
+}
+
+bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response)
+{
+	bool fits = check_md5(s ? s : &nobody, user, salt, response);
+	if (!fits && secret_is_any_double())
+		fits = check_md5(s && s->other ? s->other : &nobody, user, salt, response);
 	return fits;
 }
 
@@ -296,10 +448,9 @@ static bool check_scram(struct secret *s, const char *password)
 	bool fits = false;
 	char *prepared = saslprep(password); /* first, for two spellings of one password are one */
 	if (prepared && digest(prepared, seen)) {
-		if (s->has_check) {
-			fits = str_same_secret(seen, s->check, sizeof seen);
-		} else if (derive_prepared(&k, prepared, s->door.salt, s->door.salt_len, s->door.iterations)) {
-			fits = str_same_secret(k.stored_key, s->door.stored_key, SCRAM_KEY_LEN);
+		fits = s->has_check && str_same_secret(seen, s->check, sizeof seen);
+		if (!fits && derive_prepared(&k, prepared, s->door.salt, s->door.salt_len, s->door.iterations)) {
+			fits = str_same_secret(k.stored_key, s->door.stored_key, SCRAM_KEY_LEN) && !is_nobody(s);
 			if (fits) {
 				memcpy(s->check, seen, sizeof seen);
 				s->has_check = true;
@@ -313,28 +464,34 @@ static bool check_scram(struct secret *s, const char *password)
 	return fits;
 }
 
-bool secret_check_plain(struct secret *s, const char *user, const char *password)
+/* Hashed both ways, whichever counts. */
+static bool check_text(const struct secret *s, const char *user, const char *password)
 {
 	uint8_t want[SCRAM_KEY_LEN], got[SCRAM_KEY_LEN];
 	char inner[CRYPTO_MD5_HEX];
-	const struct secret *is = s ? s : &nobody;
-	bool fits = false;
-	switch (is->kind) {
-	case SECRET_NONE:
-		break;
-	case SECRET_PLAIN:
-		fits = digest(is->text, want) && digest(password, got) && str_same_secret(want, got, sizeof want);
-		break;
-	case SECRET_MD5:
-		fits = crypto_md5_hex(password, strlen(password), user, strlen(user), inner) &&
-		       str_same_secret(inner, is->text + strlen(MD5_PREFIX), MD5_LEN - strlen(MD5_PREFIX));
-		break;
-	case SECRET_SCRAM:
-		fits = check_scram(s, password);
-		break;
-	}
+	const struct secret *is = s->kind == SECRET_NONE ? &nobody : s;
+	bool ok = digest(is->text, want) && digest(password, got) &&
+		  crypto_md5_hex(password, strlen(password), user, strlen(user), inner);
+	bool fits = ok && !is_nobody(is) &&
+		    (is->kind == SECRET_PLAIN
+			     ? str_same_secret(want, got, sizeof want)
+			     : str_same_secret(inner, is->text + strlen(MD5_PREFIX), MD5_LEN - strlen(MD5_PREFIX)));
 	str_wipe(want, sizeof want);
 	str_wipe(got, sizeof got);
 	str_wipe(inner, sizeof inner);
-	return fits && s && password[0];
+	return fits;
+}
+
+static bool check_plain(struct secret *s, const char *user, const char *password)
+{
+	return s->kind == SECRET_SCRAM ? check_scram(s, password) : check_text(s, user, password);
+}
+
+bool secret_check_plain(struct secret *s, bool as_scram, const char *user, const char *password)
+{
+	struct secret *none = as_scram ? &nobodys_verifier : &nobody;
+	bool fits = check_plain(s ? s : none, user, password);
+	if (!fits && secret_is_any_double())
+		fits = check_plain(s && s->other ? s->other : none, user, password);
+	return fits && password[0];
 }

@@ -34,7 +34,9 @@ struct secret {
 	struct scram_keys engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once
 				     recovered */
 	bool has_check;
-	uint8_t check[32]; /* SCRAM: a keyed digest of the password that fitted once, which spares the next PBKDF2 */
+	uint8_t check[32];    /* SCRAM: a keyed digest of the password that fitted once, which spares the next PBKDF2 */
+	struct secret *other; /* owned: a second password, valid at the same time; NULL mostly. It has none itself */
+	bool serves_other;    /* servers are logged in to with that one */
 };
 
 /* Draws the process's own random keys, from which the salts of derived and of mock keys come. Call it before workers
@@ -47,6 +49,14 @@ bool secret_init(void);
  * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). What looks like an md5 hash but is none (PostgreSQL writes 32
  * lower-case digits) is a plain password. */
 bool secret_parse(struct secret *s, const char *text);
+/* The same, with a second password, "" for none: whoever knows either is let in. Of two SCRAM verifiers SCRAM can serve
+ * only those that have salt and iterations in common; of others the first one. */
+bool secret_parse_both(struct secret *s, const char *text, const char *other);
+/* Becomes these two; keys of a text that was there before, as either, are kept. False as above. */
+bool secret_renew(struct secret *s, const char *text, const char *other);
+/* The one to log in to servers with; secret_turn() takes the other one from now on, if there is one. */
+struct secret *secret_for_servers(struct secret *s);
+void secret_turn(struct secret *s, const struct secret *failed);
 /* A plain password, whatever it looks like; "" is SECRET_NONE. False, and *s is that, when out of memory. */
 bool secret_of_password(struct secret *s, const char *password);
 /* Wipes and frees; *s is SECRET_NONE. */
@@ -55,16 +65,19 @@ void secret_clear(struct secret *s);
 bool secret_copy(struct secret *to, const struct secret *from);
 /* *into becomes *from, which is SECRET_NONE after; when they are the same, the keys that either has are kept. */
 void secret_learn(struct secret *into, struct secret *from);
-/* Same stored text? For reload: what did not change keeps its derived keys. */
+/* Same stored text, and no other? What did not change keeps its derived keys. */
 bool secret_same(const struct secret *s, const char *text);
 
 /* With how many iterations keys are made of plain passwords, and who is nobody is asked: 1 to SCRAM_ITER_MAX. Holds for
  * the logins that follow. */
 void secret_set_iterations(uint32_t n);
 uint32_t secret_iterations(void);
-/* Makes door keys from a plain password, if there are none yet; the salt is the one that a mock exchange shows for this
- * user name. True when there are door keys now. */
+/* Makes door keys from plain passwords, if there are none yet; the salt is the one that a mock exchange shows for this
+ * user name, or that of a verifier beside it. True when there are door keys now: secret_door_keys(). */
 bool secret_derive_door(struct secret *s, const char *user);
+/* Whose door keys a client is shown the salt of; NULL: neither has any. *beside: the other one, if its keys have that
+ * salt too; else NULL. */
+struct secret *secret_door_keys(struct secret *s, struct secret **beside);
 /* Makes engine keys for a server's salt and iterations from a plain password, or finds that the recovered ones fit.
  * False when the secret cannot: the caller says so to the operator. */
 bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len, uint32_t iterations);
@@ -72,11 +85,12 @@ bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len
 /* PostgreSQL's md5 scheme. out: "md5" + 32 hex digits + NUL (36 bytes).
  * secret_md5_response(): what a client sends for this 4-byte salt; false for a SCRAM secret, and for none. */
 bool secret_md5_response(const struct secret *s, const char *user, const uint8_t salt[4], char out[36]);
-/* Does this clear-text password fit the secret (of any kind)? Equal time for equal kinds; s NULL is an unknown user,
- * and costs what a plain secret does. An empty password fits nothing. With a SCRAM secret each try costs a PBKDF2 until
- * one was right, and a right one yields the client key as a proof does. */
-bool secret_check_plain(struct secret *s, const char *user, const char *password);
-/* Does this md5 response fit? False for SCRAM secrets. s may be NULL as above. */
+/* Does this clear-text password fit the secret (of any kind)? Equal work for whatever does not fit: s NULL is an
+ * unknown user, and costs what a SCRAM verifier does (as_scram), or what all else does. An empty password fits nothing.
+ * With a SCRAM secret each wrong one costs a PBKDF2, and so does the first right one, which yields the client key as a
+ * proof does. */
+bool secret_check_plain(struct secret *s, bool as_scram, const char *user, const char *password);
+/* Does this md5 response fit? False for SCRAM secrets, and for none. The same work for all; s may be NULL as above. */
 bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);
 
 #endif

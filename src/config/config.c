@@ -238,6 +238,7 @@ static void user_free(struct user_conf *u)
 {
 	overrides_free(&u->set);
 	text_free(&u->secret);
+	text_free(&u->other);
 	free(u->name);
 	free(u);
 }
@@ -253,7 +254,8 @@ struct user_conf *config_user(struct config *c, const char *name)
 	list_init(&u->in_all);
 	u->name = str_dup(name);
 	u->secret = str_dup("");
-	if (!u->name || !u->secret || !map_add(&c->user_by_name, &u->node, u->name, strlen(u->name))) {
+	u->other = str_dup("");
+	if (!u->name || !u->secret || !u->other || !map_add(&c->user_by_name, &u->node, u->name, strlen(u->name))) {
 		user_free(u);
 		return NULL;
 	}
@@ -322,7 +324,8 @@ struct config *config_copy(const struct config *from)
 	LIST_EACH (&from->users, it) {
 		const struct user_conf *old = list_owner(it, struct user_conf, in_all);
 		struct user_conf *u = ok ? config_user(c, old->name) : NULL;
-		ok = u && config_replace_text(&u->secret, old->secret) && overrides_copy(&u->set, &old->set);
+		ok = u && config_replace_text(&u->secret, old->secret) && config_replace_text(&u->other, old->other) &&
+		     overrides_copy(&u->set, &old->set);
 		if (u)
 			u->has_secret = old->has_secret;
 	}

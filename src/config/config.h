@@ -44,7 +44,9 @@ struct user_conf {
 	struct list in_all;   /* config->users */
 	char *name;
 	char *secret;    /* auth_file's text: plain, "md5...", "SCRAM-SHA-256$..."; "" when it has an empty one */
+	char *other;     /* a second one, as good as the first; "" mostly */
 	bool has_secret; /* is in auth_file */
+	unsigned lines;  /* there, so many times */
 	bool is_admin, is_stats; /* named in admin_users / stats_users */
 	struct overrides set;
 };

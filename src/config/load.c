@@ -457,12 +457,19 @@ static bool on_secret(void *arg, int line, const char *name, const char *secret)
 	struct loading *l = arg;
 	const struct ini_place at = { l->auth_path, line };
 	struct user_conf *u = config_user(l->c, name);
-	if (!u || !config_replace_text(&u->secret, secret)) {
+	if (!u || (u->has_secret && !config_replace_text(&u->other, u->secret)) ||
+	    !config_replace_text(&u->secret, secret)) {
 		out_of_memory(l);
 		return false;
 	}
-	if (u->has_secret)
-		warning(l, &at, "a user of this name stands further up; this line counts");
+	if (u->has_secret) {
+		unsigned n = ++u->lines;
+		warning(l, &at,
+			n == 2 ? "a user of this name stands further up: both passwords are valid"
+			       : "users of this name stand further up: the last two passwords are valid");
+	} else {
+		u->lines = 1;
+	}
 	if (userlist_is_bad_verifier(secret))
 		doubt(l, &at,
 		      "the secret begins as a SCRAM verifier, but is none "

@@ -116,7 +116,10 @@ static const char auth_file[] =
 	"and lines that begin with ; or #. A name has up to 255 bytes, a secret up to 65,535.\n"
 	".PP\n"
 	"A secret serves both ways: clients prove that they know it, and servers are logged in to with it. A verifier does so "
-	"as soon as its client has logged in, when the server has the very same verifier.\n";
+	"as soon as its client has logged in, when the server has the very same verifier.\n"
+	".PP\n"
+	"A user who stands there twice has two passwords, both of which are valid, so that one can take the place of the other "
+	"while clients go on. Of more lines than two the last two count.\n";
 
 static const char hba_file[] =
 	".SH HBA FILE\n"

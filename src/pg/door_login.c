@@ -668,6 +668,12 @@ static bool is_proven(struct session *s, struct fault *f)
 	return true;
 }
 
+/* Whom nobody knows, or who has no secret, is asked as most of the others are, and costs what they do. */
+static bool as_scram(const struct session *s, const struct pg_login *l)
+{
+	return l->waited ? s->db && s->db->asks_scram : l->config->mostly_scram;
+}
+
 static enum pg_auth exchange_of(const struct session *s, struct pg_login *l)
 {
 	enum hba_method method = l->method;
@@ -677,8 +683,7 @@ static enum pg_auth exchange_of(const struct session *s, struct pg_login *l)
 			   : method == HBA_PAM || method == HBA_LDAP ? PG_AUTH_OUTSIDE
 								     : PG_AUTH_TRUST;
 	const struct secret *secret = secret_of(s, l);
-	/* Whom nobody knows, or who has no secret, is asked as most of the others are. */
-	bool scram = l->waited ? s->db && s->db->asks_scram : l->config->mostly_scram;
+	bool scram = as_scram(s, l);
 	bool has_none = !secret || secret->kind == SECRET_NONE;
 	return how == PG_AUTH_MD5 && has_none && scram ? PG_AUTH_SCRAM : pg_auth_pick(how, secret);
 }
@@ -703,6 +708,7 @@ static void begin_auth(struct session *s)
 	const struct scram_binding *binding = how == PG_AUTH_SCRAM ? pg_binding(&s->stream, &l->binding) : NULL;
 	switch (pg_door_login_begin(&l->auth, how, l->user, secret_of(s, l), binding, out, &n, &f)) {
 	case PG_LOGIN_MORE:
+		l->auth.nobody_as_scram = as_scram(s, l);
 		stream_put_copy(&s->stream, out, n);
 		break;
 	case PG_LOGIN_OK:

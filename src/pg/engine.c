@@ -171,7 +171,9 @@ static void start(struct server *sv)
 		no_memory(sv);
 		return;
 	}
-	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, pool_secret(sv->pool),
+	struct secret *secret = secret_for_servers(pool_secret(sv->pool));
+	sv->secret_used = secret;
+	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, secret,
 			      pg_binding(&sv->stream, &p->login->binding));
 	p->version = p->is_old || sv->host->is_old ? PG_VERSION_3_0 : PG_VERSION_3_2;
 	pg_begin(&o, 0);

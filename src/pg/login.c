@@ -47,7 +47,9 @@ static enum pg_login_verdict done(const struct pg_out *o, enum pg_login_verdict 
 
 enum pg_auth pg_auth_pick(enum pg_auth configured, const struct secret *secret)
 {
-	return configured == PG_AUTH_MD5 && secret && secret->kind == SECRET_SCRAM ? PG_AUTH_SCRAM : configured;
+	bool scram = secret && (secret->kind == SECRET_SCRAM ||
+				(secret->other && secret->kind != SECRET_MD5 && secret->other->kind == SECRET_SCRAM));
+	return configured == PG_AUTH_MD5 && scram ? PG_AUTH_SCRAM : configured;
 }
 
 /* --- The door's side:
@@ -130,7 +132,7 @@ static enum pg_login_verdict door_password(struct pg_door_login *l, struct rd bo
 		return PG_LOGIN_ASK;
 	}
 	bool fits = l->method == PG_AUTH_MD5 ? secret_check_md5(l->secret, l->user, l->salt, password)
-					     : secret_check_plain(l->secret, l->user, password);
+					     : secret_check_plain(l->secret, l->nobody_as_scram, l->user, password);
 	if (!fits)
 		return refuse(l, f);
 	put_auth(o, AUTH_OK, "", 0);

@@ -37,6 +37,7 @@ struct pg_door_login {
 	uint8_t state;
 	uint8_t salt[4];                     /* md5's */
 	const struct scram_binding *binding; /* borrowed; NULL: none */
+	bool nobody_as_scram;                /* plain: who is unknown costs what a SCRAM verifier does; after begin() */
 	const char *password;                /* ASK: borrowed from the message's body; never empty */
 	struct scram_server scram;
 };

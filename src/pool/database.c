@@ -157,7 +157,8 @@ void user_put(struct user *u)
 		user_free(u);
 }
 
-static struct user *user_make(const char *name, const char *secret, bool is_forced)
+/* other: "" mostly. */
+static struct user *user_make(const char *name, const char *secret, const char *other, bool is_forced)
 {
 	struct user *u = calloc(1, sizeof *u);
 	if (!u)
@@ -166,7 +167,7 @@ static struct user *user_make(const char *name, const char *secret, bool is_forc
 	u->is_forced = is_forced;
 	list_init(&u->in_all);
 	u->name = istr_get(name, strlen(name));
-	if (!u->name || !secret_parse(&u->secret, secret))
+	if (!u->name || !secret_parse_both(&u->secret, secret, other))
 		goto fail;
 	if (!is_forced) {
 		if (!map_add(&user_by_name, &u->node, u->name->s, u->name->len))
@@ -189,13 +190,8 @@ static void user_configure(struct user *u, const struct user_conf *conf)
 	u->conf = conf;
 	u->is_admin = conf ? conf->is_admin : config_list_has(u->config, SET_admin_users, u->name->s);
 	u->is_stats = conf ? conf->is_stats : config_list_has(u->config, SET_stats_users, u->name->s);
-	if (!secret_same(&u->secret, secret)) {
-		secret_clear(&u->secret);
-		if (!secret_parse(&u->secret, secret)) {
-			log_error(NULL, "user \"%s\": the stored secret cannot be used; logins will fail", u->name->s);
-			(void)secret_parse(&u->secret, "");
-		}
-	}
+	if (!secret_renew(&u->secret, secret, conf ? conf->other : ""))
+		log_error(NULL, "user \"%s\": the stored secret cannot be used; logins will fail", u->name->s);
 	config_put(was);
 }
 
@@ -216,7 +212,7 @@ struct user *user_find(const char *name, bool unknown_ok)
 			return NULL;
 	}
 	if (!u) {
-		u = user_make(name, conf ? conf->secret : "", false);
+		u = user_make(name, conf ? conf->secret : "", conf ? conf->other : "", false);
 		if (u)
 			user_configure(u, conf);
 		if (u && !conf) { /* a guest: there while somebody holds it, or any name would be kept for ever */
@@ -312,15 +308,11 @@ static bool set_forced(struct database *db)
 	}
 	/* No password here: the one that auth_file has for that user. */
 	const struct user_conf *uc = c->password[0] ? NULL : config_find_user(db->config, c->user);
-	const char *secret = uc ? uc->secret : c->password;
+	const char *secret = uc ? uc->secret : c->password, *other = uc ? uc->other : "";
 	if (db->forced && strcmp(db->forced->name->s, c->user) == 0) { /* the same one, so that its pool goes on */
-		if (!secret_same(&db->forced->secret, secret)) {
-			secret_clear(&db->forced->secret);
-			return secret_parse(&db->forced->secret, secret);
-		}
-		return true;
+		return secret_renew(&db->forced->secret, secret, other);
 	}
-	struct user *u = user_make(c->user, secret, true);
+	struct user *u = user_make(c->user, secret, other, true);
 	if (!u)
 		return false;
 	u->config = config_ref(db->config);
@@ -329,9 +321,11 @@ static bool set_forced(struct database *db)
 	return true;
 }
 
-static const char *stored_secret(const struct config *c, const char *name)
+/* The text of a stored secret, and of the one beside it. */
+static const char *stored_secret(const struct config *c, const char *name, const char **other)
 {
 	const struct user_conf *conf = config_find_user(c, name);
+	*other = conf ? conf->other : "";
 	return conf ? conf->secret : "";
 }
 
@@ -342,7 +336,8 @@ struct user *user_house(struct database *db, const char *name)
 		if (strcmp(u->name->s, name) == 0)
 			return u;
 	}
-	struct user *u = user_make(name, stored_secret(config_now(), name), true);
+	const char *other, *secret = stored_secret(config_now(), name, &other);
+	struct user *u = user_make(name, secret, other, true);
 	if (!u)
 		return NULL;
 	u->is_house = true;
@@ -356,11 +351,8 @@ static bool renew_house(struct database *db)
 	bool ok = true;
 	LIST_EACH (&db->house, it) {
 		struct user *u = list_owner(it, struct user, in_all);
-		const char *secret = stored_secret(db->config, u->name->s);
-		if (secret_same(&u->secret, secret))
-			continue;
-		secret_clear(&u->secret);
-		ok = secret_parse(&u->secret, secret) && ok;
+		const char *other, *secret = stored_secret(db->config, u->name->s, &other);
+		ok = secret_renew(&u->secret, secret, other) && ok;
 	}
 	return ok;
 }

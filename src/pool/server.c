@@ -28,6 +28,7 @@ static struct log_seldom starved, lost_cancels;
 
 static void connect_next(struct server *sv);
 static bool try_other_way(struct server *sv, const struct fault *f);
+static bool try_other_secret(struct server *sv, const struct fault *f);
 
 const char *server_state_name(const struct server *sv)
 {
@@ -154,7 +155,7 @@ void server_fail(struct server *sv, const struct fault *f)
 			return;
 		}
 	}
-	if (try_other_way(sv, f))
+	if (try_other_way(sv, f) || try_other_secret(sv, f))
 		return;
 	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
 	server_close(sv, told.text, &told);
@@ -205,6 +206,20 @@ static bool try_other_way(struct server *sv, const struct fault *f)
 		return false;
 	log_info(&sv->log, "%s; trying %s TLS", f->text, mode == TLS_PREFER ? "without" : "with");
 	sv->tls_second = true;
+	start_again(sv);
+	return true;
+}
+
+/* The server refused the password, or the secret was none that it asks for: a user with two has another try. */
+static bool try_other_secret(struct server *sv, const struct fault *f)
+{
+	struct secret *s = pool_secret(sv->pool);
+	if (sv->state != SERVER_LOGIN || sv->secret_second || !s->other || strcmp(f->sqlstate, "28P01") != 0)
+		return false;
+	log_info(&sv->log, "%s; trying the user's other password", f->text);
+	secret_turn(s, sv->secret_used);
+	sv->secret_second = true;
+	sv->greeted = false;
 	start_again(sv);
 	return true;
 }

@@ -85,6 +85,9 @@ struct server {
 	bool is_doubtful;  /* a cancel request for it may still be about: closed as it comes free */
 	bool is_apart;     /* opened by pool_open_apart() */
 	uint32_t drained;  /* DRAIN: bytes that were swallowed */
+
+	bool secret_second;               /* of two passwords the other one was tried */
+	const struct secret *secret_used; /* by this login; set by the engine, and for comparison only */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL

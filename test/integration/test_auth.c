@@ -259,6 +259,72 @@ static void test_scram_iterations(void)
 	}
 }
 
+/* A password is changed while clients with the old and with the new one come and go: both are valid, and
+ * servers are logged in to with whichever they take. */
+static void test_rotation(void)
+{
+	static const char *const types[] = { "scram-sha-256", "md5", "plain" };
+	pg_sql("create role turner login password 'old'");
+	char *verifier = pg_scalar("select rolpassword from pg_authid where rolname = 'turner'");
+	pg_hba("host all all 127.0.0.1/32 scram-sha-256\nlocal all all scram-sha-256\n");
+	for (size_t t = 0; t < COUNT(types) + 1; t++) {
+		bool by_socket = t == COUNT(types);
+		struct conf c = { .databases = by_socket ? "test = host=@PGDIR@ port=@PGPORT@" : "test = @PG@",
+				  .settings = text("auth_type = %s\nserver_login_retry = 60\nserver_lifetime = 0",
+						   types[by_socket ? 0 : t]),
+				  .auth_file = "\"admin\" \"admin-secret\"\n\"turner\" \"old\"\n" };
+		pg_sql("alter role turner password 'old'");
+		sluice_start(&c);
+		PGconn *con = console();
+		check_scalar(client("user=turner password=old"), "select current_user", "turner");
+		check_login_fails("08P01", "authentication failed", "user=turner password=new");
+		c.auth_file = "\"admin\" \"admin-secret\"\n\"turner\" \"new\"\n\"turner\" \"old\"\n";
+		sluice_configure(&c);
+		sluice_signal(SIGHUP);
+		wait_until("said in the log", sluice_logged("both passwords are valid"));
+		check_scalar(client("user=turner password=new"), "select current_user", "turner");
+		check_scalar(client("user=turner password=old"), "select current_user", "turner");
+		check_login_fails("08P01", "authentication failed", "user=turner password=other");
+		/* Now at the server. Each connection is used once, so each is a new login there. */
+		pg_sql("alter role turner password 'new'");
+		for (int i = 0; i < 3; i++) {
+			check_scalar(client("user=turner password=new"), "select current_user", "turner");
+			check_scalar(client("user=turner password=old"), "select current_user", "turner");
+		}
+		check("told in the log", sluice_logged("trying the user's other password"));
+		check("without a detour", !sluice_logged("connect failed"));
+		c.auth_file = "\"admin\" \"admin-secret\"\n\"turner\" \"new\"\n";
+		sluice_configure(&c);
+		sql(con, "reload");
+		check_scalar(client("user=turner password=new"), "select current_user", "turner");
+		check_login_fails("08P01", "authentication failed", "user=turner password=old");
+		sluice_stop();
+	}
+	/* A verifier of the server's, and what it is to become. */
+	sluice_start(&(struct conf){ .settings = "auth_type = scram-sha-256",
+				     .auth_file = text("\"turner\" \"newer\"\n\"turner\" \"%s\"\n", verifier) });
+	PGconn *old = client_start("user=turner password=old"), *fresh = client_start("user=turner password=newer");
+	pg_sql("alter role turner password '%s'", verifier);
+	check("by the old one", client_finish_start(old));
+	check("by the new one", client_finish_start(fresh));
+	check_scalar(old, "select current_user", "turner");
+	sluice_stop();
+	pg_sql("drop role turner");
+}
+
+/* Neither is the password that a server will take: one more try, and then the error. */
+static void test_rotation_in_vain(void)
+{
+	pg_hba("host all all 127.0.0.1/32 scram-sha-256\n");
+	sluice_start(&(struct conf){ .settings = "auth_type = plain\nserver_login_retry = 1",
+				     .auth_file = "\"alice\" \"one\"\n\"alice\" \"two\"\n" });
+	check_login_fails("28P01", "password authentication failed for user \"alice\"", "password=one");
+	check_login_fails("28P01", "password authentication failed for user \"alice\"", "password=two");
+	pg_sql("alter role alice password 'one'");
+	wait_until("with the first", client_try("password=two") != NULL);
+	pg_sql("alter role alice password 'alice-secret'");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -270,6 +336,8 @@ int main(int argc, char **argv)
 		{ "forced_user", test_forced_user },
 		{ "reload_of_auth_file", test_reload_of_auth_file },
 		{ "scram_iterations", test_scram_iterations },
+		{ "rotation", test_rotation },
+		{ "rotation_in_vain", test_rotation_in_vain },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "auth", tests);

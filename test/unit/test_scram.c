@@ -25,6 +25,10 @@
 	"SCRAM-SHA-256$" iterations ":W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="           \
 	":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
+/* Of something else, with another salt. */
+#define OTHER_SALT                                                                                                     \
+	"SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$qiWIgoeNIhy+lJ4u9Op5FwP73Nv4nntrSgbsV2qM4bk=:t1WG0dtOz4NxZwpjcqQ9rbTmBOl64lKOZdasKdYlcEo="
+
 #define TEN(x) x x x x x x x x x x
 
 /* Takes strings of exactly their length, so that a sanitizer sees one byte too far. */
@@ -531,6 +535,80 @@ static void test_both(void)
 	secret_clear(&wrong);
 }
 
+/* Of two passwords either lets in, if SCRAM can know them by one salt. */
+static void test_two(void)
+{
+	static const struct {
+		const char *what, *one, *two;
+		bool pencil, crayon;
+	} cases[] = {
+		{ "plain and plain", "pencil", "crayon", true, true },
+		{ "a verifier and plain", VERIFIER, "crayon", true, true },
+		{ "plain and a verifier", "crayon", VERIFIER, true, true },
+		{ "md5 and plain", "md50123456789abcdef0123456789abcdef", "crayon", false, true },
+		{ "a verifier and md5", VERIFIER, "md50123456789abcdef0123456789abcdef", true, false },
+		{ "two verifiers of two salts", VERIFIER, OTHER_SALT, true, false },
+		{ "and the other way round", OTHER_SALT, VERIFIER, false, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct secret both, pencil, crayon, wrong;
+		struct fault f;
+		if (!check("parse", secret_parse_both(&both, cases[i].one, cases[i].two) &&
+					    secret_parse(&pencil, "pencil") && secret_parse(&crayon, "crayon") &&
+					    secret_parse(&wrong, "wrong")))
+			return;
+		for (int turn = 0; turn < 2; turn++) {
+			uint64_t before = crypto_pbkdf2_runs();
+			check_eq(cases[i].what, talk(&pencil, &both, "user", &f), cases[i].pencil);
+			check_eq(cases[i].what, talk(&crayon, &both, "user", &f), cases[i].crayon);
+			check(cases[i].what, !talk(&wrong, &both, "user", &f) && f.kind == FAULT_AUTH);
+			if (turn)
+				check_eq("once is enough", crypto_pbkdf2_runs() - before, 0);
+		}
+		secret_clear(&both);
+		secret_clear(&pencil);
+		secret_clear(&crayon);
+		secret_clear(&wrong);
+	}
+}
+
+/* A failed exchange costs the same, whoever it was about. */
+static void test_work(void)
+{
+	static const char *const texts[] = { NULL, "pencil", VERIFIER, "md50123456789abcdef0123456789abcdef", "" };
+	struct secret wrong, two;
+	struct fault f;
+	if (!check("parses", secret_parse(&wrong, "wrong")))
+		return;
+	for (int doubles = 0; doubles < 2; doubles++) {
+		uint64_t want = 0, runs;
+		check("parses", secret_parse_both(&two, "pencil", doubles ? "crayon" : ""));
+		for (size_t i = 0; i <= COUNT(texts); i++) {
+			struct secret s = { .kind = SECRET_NONE }, *is = &s;
+			if (i == COUNT(texts))
+				is = &two;
+			else if (!texts[i])
+				is = NULL;
+			else if (!check("parses", secret_parse(&s, texts[i])))
+				continue;
+			for (int turn = 0; turn < 2; turn++) { /* the second time no keys have to be made */
+				runs = crypto_runs() + 10000 * crypto_pbkdf2_runs();
+				check("wrong", !talk(&wrong, is, "user", &f));
+				runs = crypto_runs() + 10000 * crypto_pbkdf2_runs() - runs;
+			}
+			if (!want)
+				want = runs;
+			check_eq(i == COUNT(texts) ? "this user, or one of two"
+				 : texts[i]        ? texts[i]
+						   : "nobody",
+				 runs, want);
+			secret_clear(&s);
+		}
+		secret_clear(&two);
+	}
+	secret_clear(&wrong);
+}
+
 /* Whoever asks cannot tell an unknown user, or one without a usable secret, from a wrong password. */
 static void test_mock(void)
 {
@@ -614,12 +692,14 @@ static void test_random(void)
 	check("init", scram_server_init(&s, &secret, "user") && server_first(&s, BYTES("n,,n=,r=abc"), out, &f));
 	check_str("our part of the nonce is the source's", out,
 		  "r=abc////////////////////////,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+	struct scram_server known;
+	check("init", scram_server_init(&known, &secret, "user"));
 	crypto_set_random(no_random);
 	check("no mock", !scram_server_init(&s, NULL, "user"));
 	check("no client", !scram_client_first(&c, &secret, NULL, false, out, &f));
 	check_eq("kind", f.kind, FAULT_INTERNAL);
 	f.kind = FAULT_NONE;
-	check("no server", scram_server_init(&s, &secret, "user") && !server_first(&s, BYTES("n,,n=,r=abc"), out, &f));
+	check("no server", !server_first(&known, BYTES("n,,n=,r=abc"), out, &f));
 	check_eq("kind", f.kind, FAULT_INTERNAL);
 	crypto_set_random(NULL);
 	secret_clear(&secret);
@@ -658,6 +738,8 @@ void suite_scram(void)
 		{ "iterations that a server asks for", test_client_iterations },
 		{ "server-final", test_client_verify },
 		{ "both roles", test_both },
+		{ "two passwords", test_two },
+		{ "work", test_work },
 		{ "mock", test_mock },
 		{ "randomness", test_random },
 		{ "out of memory", test_no_memory },

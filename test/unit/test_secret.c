@@ -11,10 +11,12 @@
 #include <string.h>
 
 /* Made with Python's hashlib from "pencil" and RFC 7677's salt. */
-#define SALT     "W22ZaJ0SNY7soEsUEjb6gQ=="
-#define STORED   "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
-#define SERVER   "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-#define VERIFIER "SCRAM-SHA-256$4096:" SALT "$" STORED ":" SERVER
+#define SALT           "W22ZaJ0SNY7soEsUEjb6gQ=="
+#define STORED         "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+#define SERVER         "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define VERIFIER       "SCRAM-SHA-256$4096:" SALT "$" STORED ":" SERVER
+#define VERIFIER_OTHER "SCRAM-SHA-256$4096:" SALT "$" SERVER ":" STORED
+#define MD5_OF_PENCIL  "md5984c3e9256f24b08e5b849d2265593b2" /* of anna */
 static const uint8_t client_key[] = { 0xa6, 0x0f, 0xc9, 0x23, 0xd6, 0x7e, 0x86, 0x44, 0xa9, 0x2d, 0x16,
 				      0xb9, 0x6e, 0xda, 0x5e, 0xf4, 0x65, 0x6b, 0x0c, 0x72, 0x5c, 0x48,
 				      0x43, 0x74, 0xbe, 0x25, 0x53, 0x55, 0x76, 0x99, 0x6e, 0x8b };
@@ -297,18 +299,18 @@ static void test_check_plain(void)
 			continue;
 		for (int turn = 0; turn < 2; turn++) {
 			for (size_t k = 0; k < COUNT(wrong); k++)
-				check(wrong[k], !secret_check_plain(&s, "anna", wrong[k]));
+				check(wrong[k], !secret_check_plain(&s, false, "anna", wrong[k]));
 			if (cases[i].right)
-				check(cases[i].what, secret_check_plain(&s, "anna", cases[i].right));
+				check(cases[i].what, secret_check_plain(&s, false, "anna", cases[i].right));
 		}
 		secret_clear(&s);
 	}
-	check("an unknown user", !secret_check_plain(NULL, "anna", "secret"));
-	check("an unknown user, the stand-in's text", !secret_check_plain(NULL, "anna", "nobody's"));
+	check("an unknown user", !secret_check_plain(NULL, false, "anna", "secret"));
+	check("an unknown user, the stand-in's text", !secret_check_plain(NULL, false, "anna", "nobody's"));
 	/* The md5 hash of an empty password, by the openssl command. */
 	struct secret s;
 	if (check("parses", secret_parse(&s, "md5a70f9e38ff015afaa9ab0aacabee2e13")))
-		check("an empty password fits nothing", !secret_check_plain(&s, "anna", ""));
+		check("an empty password fits nothing", !secret_check_plain(&s, false, "anna", ""));
 	secret_clear(&s);
 }
 
@@ -318,22 +320,22 @@ static void test_check_plain_scram(void)
 	if (!check("parses", secret_parse(&s, VERIFIER)))
 		return;
 	uint64_t before = crypto_pbkdf2_runs();
-	check("wrong", !secret_check_plain(&s, "user", "pen"));
+	check("wrong", !secret_check_plain(&s, false, "user", "pen"));
 	check("nothing recovered", !s.door.has_client_key && !s.engine.has_client_key);
-	check("right", secret_check_plain(&s, "user", "pencil"));
+	check("right", secret_check_plain(&s, false, "user", "pencil"));
 	check_eq("a PBKDF2 each", crypto_pbkdf2_runs() - before, 2);
 	check("the client key is known", s.door.has_client_key && s.engine.has_client_key);
 	check_mem("door", s.door.client_key, client_key, sizeof client_key);
 	check_mem("engine", s.engine.client_key, client_key, sizeof client_key);
-	check("right again", secret_check_plain(&s, "user", "pencil"));
-	check("wrong again", !secret_check_plain(&s, "user", "pencil "));
-	check_eq("and no PBKDF2 any more", crypto_pbkdf2_runs() - before, 2);
+	check("right again", secret_check_plain(&s, false, "user", "pencil"));
+	check("wrong again", !secret_check_plain(&s, false, "user", "pencil "));
+	check_eq("and no PBKDF2 any more but for the wrong one", crypto_pbkdf2_runs() - before, 3);
 	secret_clear(&s);
 
 	if (check("a verifier beyond the bound is kept",
 		  secret_parse(&s, "SCRAM-SHA-256$1000001:" SALT "$" STORED ":" SERVER))) {
 		before = crypto_pbkdf2_runs();
-		check("but no clear text is tried on it", !secret_check_plain(&s, "user", "pencil"));
+		check("but no clear text is tried on it", !secret_check_plain(&s, false, "user", "pencil"));
 		check_eq("not even tried", crypto_pbkdf2_runs() - before, 0);
 	}
 	secret_clear(&s);
@@ -387,8 +389,8 @@ static void test_saslprep(void)
 
 	if (check("parses", secret_parse(&s, "SCRAM-SHA-256$4096:" SALT "$jm4XkHvFe7q0xZ4vmAKJUiTKPr1F+7MXnYyksTUVeBE=:"
 					     "EqXM4c5+I7lQ5vHl5Ngu2rY8DBMM1XjG0dY6GEjwLx0="))) {
-		check("one spelling", secret_check_plain(&s, "user", "\xe2\x85\xa8"));
-		check("another, when the first is remembered", secret_check_plain(&s, "user", "I\xc2\xadX"));
+		check("one spelling", secret_check_plain(&s, false, "user", "\xe2\x85\xa8"));
+		check("another, when the first is remembered", secret_check_plain(&s, false, "user", "I\xc2\xadX"));
 	}
 	secret_clear(&s);
 }
@@ -422,7 +424,7 @@ static void test_no_memory(void)
 	secret_clear(&s);
 	if (check("parse", secret_parse(&s, VERIFIER))) {
 		for (unsigned n = 0; nomem_next(&n);)
-			check("nor passwords let in", secret_check_plain(&s, "user", "pencil") == !nomem_hit());
+			check("nor passwords let in", secret_check_plain(&s, false, "user", "pencil") == !nomem_hit());
 	}
 	secret_clear(&s);
 }
@@ -438,6 +440,117 @@ static void test_no_random(void)
 	check("the library's is back", crypto_random(out, sizeof out));
 }
 
+/* A user with two passwords is let in with either, whatever form they are stored in. */
+static void test_both(void)
+{
+	static const char *const texts[] = { "pencil", MD5_OF_PENCIL, VERIFIER, "crayon",
+					     "md5a5cd8cb9bca4dcbe4b90df1b8f2a0e9b" /* of something else */ };
+	static const uint8_t salt[4] = { 1, 2, 3, 4 };
+	char response[36];
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 2 * COUNT(texts); k++) {
+			struct secret s, copy, only;
+			const char *one = texts[i], *two = texts[k % COUNT(texts)];
+			bool swap = k >= COUNT(texts);
+			if (!check("parses", secret_parse_both(&s, swap ? two : one, swap ? one : two) &&
+						     secret_parse(&only, "pencil")))
+				return;
+			check("two, or the same twice", (s.other != NULL) == (strcmp(one, two) != 0));
+			check("no single one is it", secret_same(&s, swap ? two : one) == !s.other);
+			check("in clear text", secret_check_plain(&s, false, "anna", "pencil"));
+			check("or the other", secret_check_plain(&s, false, "anna", "crayon") == (two == texts[3]));
+			check("nothing else", !secret_check_plain(&s, false, "anna", "pencils") &&
+						      !secret_check_plain(&s, false, "anna", ""));
+			check("response", secret_md5_response(&only, "anna", salt, response));
+			check("md5", secret_check_md5(&s, "anna", salt, response) == (i < 2 || k % COUNT(texts) < 2));
+			if (check("copy", secret_copy(&copy, &s)))
+				check("of both",
+				      secret_check_plain(&copy, false, "anna", "pencil") && !copy.other == !s.other);
+			secret_clear(&copy);
+			secret_clear(&only);
+			secret_clear(&s);
+		}
+	check("and none is left", !secret_is_any_double());
+}
+
+/* Reload: what goes on being valid keeps its keys, in whichever place it stands. */
+static void test_renew(void)
+{
+	struct secret s;
+	if (!check("parses", secret_parse(&s, VERIFIER)))
+		return;
+	check("right", secret_check_plain(&s, false, "user", "pencil"));
+	uint64_t before = crypto_pbkdf2_runs();
+	check("a second one", secret_renew(&s, "crayon", VERIFIER));
+	check("both are there", s.other && s.kind == SECRET_PLAIN && s.other->kind == SECRET_SCRAM);
+	check("with its keys", s.other->door.has_client_key && s.other->engine.has_client_key && s.other->has_check);
+	check("servers get the first", secret_for_servers(&s) == &s);
+	secret_turn(&s, &s);
+	check("servers get the other", secret_for_servers(&s) == s.other);
+	check("the same again", secret_renew(&s, "crayon", VERIFIER) && secret_for_servers(&s) == s.other);
+	secret_turn(&s, s.other);
+	check("and back", secret_for_servers(&s) == &s);
+	check("in other places", secret_renew(&s, VERIFIER, "crayon"));
+	check("with its keys", s.door.has_client_key && s.has_check);
+	check("the other is gone", secret_renew(&s, VERIFIER, ""));
+	check("with its keys", s.door.has_client_key && !s.other && !secret_is_any_double());
+	check("right", secret_check_plain(&s, false, "user", "pencil"));
+	check_eq("and no PBKDF2", crypto_pbkdf2_runs() - before, 0);
+	check("another", secret_renew(&s, VERIFIER_OTHER, ""));
+	check("without keys", !s.door.has_client_key && !s.has_check);
+	check("what cannot be", !secret_renew(&s, "SCRAM-SHA-256$x", "") && s.kind == SECRET_NONE);
+	secret_clear(&s);
+}
+
+/* What does not fit costs the same, whoever it is. */
+static void test_work(void)
+{
+	static const struct {
+		const char *what, *text, *other;
+		bool as_scram;
+	} cases[] = {
+		{ "nobody", NULL, NULL, false },          { "plain", "pencil", "", false },
+		{ "md5", MD5_OF_PENCIL, "", false },      { "no password", "", "", false },
+		{ "nobody, as SCRAM", NULL, NULL, true }, { "a verifier", VERIFIER, "", true },
+	};
+	static const uint8_t salt[4] = { 1, 2, 3, 4 };
+	for (int doubles = 0; doubles < 2; doubles++) {
+		uint64_t plain[2] = { 0, 0 }, md5 = 0;
+		struct secret two;
+		check("parses", secret_parse_both(&two, "a", doubles ? "b" : ""));
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			struct secret s = { .kind = SECRET_NONE }, *is = cases[i].text ? &s : NULL;
+			bool scram = cases[i].as_scram;
+			if (is && !check("parses", secret_parse(&s, cases[i].text)))
+				continue;
+			if (scram && is)
+				check("it was right before", secret_check_plain(is, true, "anna", "pencil"));
+			uint64_t runs = crypto_runs() + 10000 * crypto_pbkdf2_runs();
+			check("wrong", !secret_check_plain(is, scram, "anna", "wrong"));
+			runs = crypto_runs() + 10000 * crypto_pbkdf2_runs() - runs;
+			check("some", runs > 0);
+			if (!plain[scram])
+				plain[scram] = runs;
+			check_eq(cases[i].what, runs, plain[scram]);
+			if (!scram || !is) { /* verifiers are never asked for md5 */
+				runs = crypto_runs();
+				check("wrong", !secret_check_md5(is, "anna", salt, "md5x"));
+				runs = crypto_runs() - runs;
+				if (!md5)
+					md5 = runs;
+				check_eq(cases[i].what, runs, md5);
+			}
+			secret_clear(&s);
+		}
+		if (doubles) {
+			uint64_t runs = crypto_runs();
+			check("wrong", !secret_check_plain(&two, false, "anna", "wrong"));
+			check_eq("two", crypto_runs() - runs, plain[0]);
+		}
+		secret_clear(&two);
+	}
+}
+
 void suite_secret(void)
 {
 	static const struct unit_test tests[] = {
@@ -449,6 +562,9 @@ void suite_secret(void)
 		{ "md5", test_md5 },
 		{ "check clear text", test_check_plain },
 		{ "check clear text against SCRAM", test_check_plain_scram },
+		{ "two at once", test_both },
+		{ "renewed", test_renew },
+		{ "work", test_work },
 		{ "SASLprep", test_saslprep },
 		{ "out of memory", test_no_memory },
 		{ "no randomness", test_no_random },
