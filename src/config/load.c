@@ -674,7 +674,8 @@ static void check_asked(struct loading *l, const struct ini_place *whole)
 static void check_console_users(struct loading *l, const struct ini_place *whole, enum setting_id id)
 {
 	static const char blank[] = " \t";
-	if (!l->has_users || l->c->set.v[SET_auth_type].num == AUTH_TYPE_ANY || asks_for_users(l))
+	if (!l->has_users || l->c->set.v[SET_auth_type].num == AUTH_TYPE_ANY || asks_for_users(l) ||
+	    config_asks_outside(l->c))
 		return;
 	for (const char *p = l->c->set.v[id].text; *p;) {
 		p += strspn(p, ", \t");

@@ -92,7 +92,7 @@ static const struct {
 	  "W m:6 suspend_timeout has no effect: there is no SUSPEND, as in PgBouncer 1.26 itself\n" },
 	{ "later, wanted", "[databases]\nd = target_session_attrs=primary\n",
 	  "? m:6 database \"d\": target_session_attrs" LATER },
-	{ "PAM", "auth_type = pam\n", "" },
+	{ "PAM", "auth_type = pam\nadmin_users = zoe\n", "" }, /* whom PAM may know */
 	{ "LDAP", "auth_type = ldap\nauth_ldap_options = ldapserver=a ldapprefix=x\n", "" },
 	{ "LDAP, but where", "auth_type = ldap\n", "E m:0 auth_type = ldap needs auth_ldap_options\n" },
 	{ "LDAP, but how", "auth_type = ldap\nauth_ldap_options = ldapserver=a ldapbindpasswd=hush\n",
