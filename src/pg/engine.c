@@ -18,7 +18,8 @@
 #define NOTIFICATION_MAX                                                                                               \
 	40000u /* a channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more */
 #define BODY_MAX  0x7ffffff0u
-#define DRAIN_MAX (64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts */
+#define DRAIN_MAX (64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts  \
+			       */
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
@@ -603,7 +604,10 @@ static void own_done(struct pg_server *p)
 		ask_answered(sv, failed ? &f : NULL);
 		return;
 	}
-	server_synced(sv, failed ? &f : NULL);
+	if (failed && strncmp(f.sqlstate, "XX", 2) == 0)
+		server_fail(sv, &f); /* it is the server that is out of order: another one may do */
+	else
+		server_synced(sv, failed ? &f : NULL);
 }
 
 static void own_error(struct pg_server *p, struct rd body)

@@ -194,6 +194,29 @@ static void test_cancel_while_settings_are_replayed(void)
 	check_answered(a.client);
 }
 
+/* PostgreSQL 18 refuses whatever comes behind a simple query within a batch: whoever is linked to that server next has
+ * not done that. */
+static void test_out_of_order(void)
+{
+	with_stub("pool_mode = transaction");
+	static const char packet[] = "\0\0\0\x38\0\3\0\0user\0alice\0database\0test\0application_name\0mine\0";
+	struct entered a = { .client = raw_open() };
+	require("start-up", raw_send(a.client, packet, sizeof packet));
+	a.server = stub_login();
+	check_answered(a.client);
+	ask(a.client, "select 1");
+	check_asked(a.server, "SET \"application_name\" TO E'mine';");
+	require("failed", raw_message(a.server, 'E', BYTES("SERROR\0VERROR\0CXX000\0Munexpected state STARTED\0")) &&
+				  raw_message(a.server, 'Z', "I", 1));
+	int other = stub_login();
+	check_asked(other, "SET \"application_name\" TO E'mine';");
+	require("set", raw_message(other, 'S', BYTES("application_name\0mine\0")) &&
+			       raw_message(other, 'C', "SET", 4) && raw_message(other, 'Z', "I", 1));
+	check_asked(other, "select 1");
+	answer(other);
+	check_answered(a.client);
+}
+
 /* --- Deadlines */
 
 /* Without server_connect_timeout a reset may take its time: server_idle_timeout is not about it. */
@@ -358,6 +381,7 @@ int main(int argc, char **argv)
 		{ "cancel_is_told_when_it_is_through", test_cancel_is_told_when_it_is_through },
 		{ "cancel_outlives_its_statement", test_cancel_outlives_its_statement },
 		{ "cancel_while_settings_are_replayed", test_cancel_while_settings_are_replayed },
+		{ "out_of_order", test_out_of_order },
 		{ "slow_reset", test_slow_reset },
 		{ "slow_first_server", test_slow_first_server },
 		{ "too_many_iterations", test_too_many_iterations },
