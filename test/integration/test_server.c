@@ -206,7 +206,7 @@ static void test_out_of_order(void)
 	check_answered(a.client);
 	ask(a.client, "select 1");
 	check_asked(a.server, "SET \"application_name\" TO E'mine';");
-	require("failed", raw_message(a.server, 'E', BYTES("SERROR\0VERROR\0CXX000\0Munexpected state STARTED\0")) &&
+	require("failed", raw_message(a.server, 'E', BYTES("SERROR\0VERROR\0CXX000\0Munexpected state STARTED\0\0")) &&
 				  raw_message(a.server, 'Z', "I", 1));
 	int other = stub_login();
 	check_asked(other, "SET \"application_name\" TO E'mine';");
