@@ -186,6 +186,8 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	const char *text = (const char *)m.body.p;
 	size_t len = strnlen(text, rd_left(&m.body));
 	struct pg_look look = pg_track_look(c, text, len);
+	if (!look.changes && !look.speaks)
+		return PG_PASS_AS_IT_IS;
 	bool shares = shares_statements(s);
 	if (is_whole && (look.pins & PIN_LISTEN || (look.changes && c->listens)))
 		switch (pg_listen_ahead(c, text, len)) {
@@ -270,13 +272,70 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 	return true;
 }
 
+/* Passes on the message at the cursor, of a client that is linked. shares: it is one about prepared statements, which
+ * are shared. False: it has to wait, or the session is closed. */
+static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_t total, bool shares)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_server *p = pg_server_of(s->server);
+	struct expect_entry x = { 0 };
+	enum pg_pass how = PG_PASS_AS_IT_IS;
+
+	switch (type) {
+	case PG_PARSE:
+	case PG_BIND:
+	case PG_DESCRIBE:
+	case PG_CLOSE:
+		if (shares)
+			return pass_statement(s, in, type, total);
+		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
+		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
+		break;
+	case PG_QUERY:
+		if (s->mode != POOL_SESSION)
+			how = look_at_query(s, in, total, &x);
+		else if (s->asked->count)
+			how = look_for_reset(s, in, total);
+		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
+			return false;
+		if (how == PG_PASS_DROP) {
+			skip(c, total);
+			return true;
+		}
+		break;
+	case PG_EXECUTE:
+		if (c->portals && !pg_portal_text(c, in, total, &x.text))
+			return false;
+		if (x.text && pg_listen_ahead(c, x.text->s, strnlen(x.text->s, x.text->len)) == PG_LISTEN_WAIT) {
+			istr_put(x.text);
+			return false;
+		}
+		x.flags = x.text ? EXPECT_CHANGES : 0;
+		break;
+	case PG_SYNC:
+		p->cache.batch++;
+		break;
+	case PG_FLUSH:
+		if (p->expect.invented && p->expect.invented == p->expect.count) {
+			pg_tell_invented(p);
+			skip(c, total);
+			return true;
+		}
+		break;
+	default:
+		break;
+	}
+	if (!send_as_it_is(s, type, &x))
+		return false;
+	c->in_left = total;
+	c->in_skip = false;
+	return true;
+}
+
 /* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */
 static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_client *c = pg_client_of(s);
-	struct expect_entry x = { 0 };
-	enum pg_pass how = PG_PASS_AS_IT_IS;
-
 	/* Half a message takes no server: who sends slowly waits by itself. */
 	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : PG_LOOK_BYTES))
 		return false;
@@ -301,58 +360,16 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		if (c->portals && p->txn == 'I')
 			pg_portals_free(c);
 	}
-	if (p->heal.len || type == PG_BIND || type == PG_DESCRIBE)
+	bool is_statement = type == PG_PARSE || type == PG_BIND || type == PG_DESCRIBE || type == PG_CLOSE;
+	bool shares = is_statement && shares_statements(s);
+	uint32_t noted = p->heal.len;
+	if (noted || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
 		pg_heal_note(c, p, in, type, total);
-	switch (type) {
-	case PG_PARSE:
-	case PG_BIND:
-	case PG_DESCRIBE:
-	case PG_CLOSE:
-		if (shares_statements(s))
-			return pass_statement(s, in, type, total);
-		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
-		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
-		break;
-	case PG_QUERY:
-		if (s->mode != POOL_SESSION)
-			how = look_at_query(s, in, total, &x);
-		else if (s->asked->count)
-			how = look_for_reset(s, in, total);
-		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
-			return false;
-		if (how == PG_PASS_DROP) {
-			skip(c, total);
-			return true;
-		}
-		break;
-	case PG_EXECUTE:
-		if (c->portals && !pg_portal_text(c, in, total, &x.text))
-			return false;
-		if (x.text && pg_listen_ahead(c, x.text->s, strnlen(x.text->s, x.text->len)) == PG_LISTEN_WAIT) {
-			pg_heal_heard(&p->heal); /* or it would be noted twice */
-			istr_put(x.text);
-			return false;
-		}
-		x.flags = x.text ? EXPECT_CHANGES : 0;
-		break;
-	case PG_SYNC:
-		p->cache.batch++;
-		break;
-	case PG_FLUSH:
-		if (p->expect.invented && p->expect.invented == p->expect.count) {
-			pg_tell_invented(p);
-			skip(c, total);
-			return true;
-		}
-		break;
-	default:
-		break;
-	}
-	if (!send_as_it_is(s, type, &x))
-		return false;
-	c->in_left = total;
-	c->in_skip = false;
-	return true;
+	if (pass_message(s, in, type, total, shares))
+		return true;
+	if (s->server == &p->sv) /* it waits, and is noted when it passes */
+		p->heal.len = noted;
+	return false;
 }
 
 /* The header of a message is at the cursor: what becomes of it. False: leave it there. */

@@ -496,10 +496,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	n = pg_name_get(&c->names, name, len);
 	if (!n)
 		return no_memory(m);
-	pg_name_set(n, istr_ref(text));
-	n->edition = pg_edition(text);
-	n->is_told = false;
-	n->changes = m->changes;
+	pg_name_means(n, text, m->changes);
 	if (!s || must_see_it(m))
 		return prepare(m, text, 0, n) ? PG_PASS_DROP : no_memory(m);
 	pg_prepared_touch(&m->p->cache, s);
@@ -908,10 +905,7 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 		look = pg_track_look(c, text->s, strnlen(text->s, text->len));
 	if (text && !look.pins && !look.speaks && is_known(c->s.pool, text) &&
 	    (n = pg_name_get(&c->names, name, len))) {
-		pg_name_set(n, istr_ref(text));
-		n->edition = pg_edition(text);
-		n->is_told = false;
-		n->changes = look.changes;
+		pg_name_means(n, text, look.changes);
 		stream_put_span(&c->s.stream, complete, sizeof complete);
 		c->s.pool->stats.v[STAT_client_parse_count]++;
 		ok = true;

@@ -573,8 +573,7 @@ static bool name_is(struct pg_client *c, const struct step *x)
 	struct pg_name *n = pg_name_get(&c->names, x->name->s, x->name->len);
 	if (!n)
 		return false;
-	pg_name_set(n, istr_ref(x->text));
-	n->changes = false; /* what it may change pins its client already */
+	pg_name_means(n, x->text, false); /* what it may change pins its client already */
 	return true;
 }
 

@@ -17,9 +17,10 @@
 	30000u /* bytes of a message that must be understood whole; those of errors and parameters are far smaller */
 #define NOTIFICATION_MAX                                                                                               \
 	40000u /* a channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more */
-#define BODY_MAX  0x7ffffff0u
-#define DRAIN_MAX (64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts  \
-			       */
+#define BODY_MAX 0x7ffffff0u
+#define DRAIN_MAX                                                                                                      \
+	(64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts            \
+		     */
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
@@ -775,104 +776,128 @@ static bool is_the_failure(const struct expect_entry *x, const struct pg_error *
 	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
 }
 
-/* A message of the types that are looked at, whole. to: where it is passed on, or NULL. False: stop here. */
-static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+/* ReadyForQuery, whole. to, at, n and what it gives: as below. */
+static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
 {
 	struct server *sv = &p->sv;
 	struct session *s = sv->session;
-	struct pg_error e;
 	struct rd body = m->body;
 
-	switch (m->type) {
-	case PG_READY: {
-		uint8_t txn = rd_u8(&body);
-		if (!rd_done(&body)) {
-			broken(sv, "malformed ReadyForQuery");
-			return false;
-		}
-		if (to && txn != 'I' && s->mode == POOL_STATEMENT) { /* instead of the ReadyForQuery */
-			struct fault f;
-			fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
-			server_fail(sv, &f);
-			return false;
-		}
-		if (p->heal.is_under_way && s) {
-			p->failed = false;
-			(void)expect_ready(&p->expect);
-			p->txn = txn;
-			pg_heal_say_again(pg_client_of(s), p);
-			return stream_is_open(&sv->stream);
-		}
-		p->heal.is_under_way = p->heal.is_again = false;
-		if (to) {
-			if (pg_client_of(s)->track)
-				pg_track_ready(pg_client_of(s), p, txn, p->failed);
-			if (txn == 'I' && pg_client_of(s)->listens)
-				pg_listen_flush(pg_client_of(s));
-			stream_put_span(to, at, n);
-		}
-		p->failed = false;
-		p->done = 0;
-		const struct expect_entry *ends = expect_next(&p->expect);
-		if (p->script && ends && ends->flags & EXPECT_SCRIPT)
-			pg_script_free(p);
-		return ready(p, txn);
+	uint8_t txn = rd_u8(&body);
+	if (!rd_done(&body)) {
+		broken(sv, "malformed ReadyForQuery");
+		return false;
 	}
-	case PG_PARAMETER_STATUS:
-		if (!note_parameter(p, body))
+	if (to && txn != 'I' && s->mode == POOL_STATEMENT) { /* instead of the ReadyForQuery */
+		struct fault f;
+		fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
+		server_fail(sv, &f);
+		return false;
+	}
+	if (p->heal.is_under_way && s) {
+		p->failed = false;
+		(void)expect_ready(&p->expect);
+		p->txn = txn;
+		pg_heal_say_again(pg_client_of(s), p);
+		return stream_is_open(&sv->stream);
+	}
+	p->heal.is_under_way = p->heal.is_again = false;
+	if (to) {
+		if (pg_client_of(s)->track)
+			pg_track_ready(pg_client_of(s), p, txn, p->failed);
+		if (txn == 'I' && pg_client_of(s)->listens)
+			pg_listen_flush(pg_client_of(s));
+		stream_put_span(to, at, n);
+	}
+	p->failed = false;
+	p->done = 0;
+	const struct expect_entry *ends = expect_next(&p->expect);
+	if (p->script && ends && ends->flags & EXPECT_SCRIPT)
+		pg_script_free(p);
+	return ready(p, txn);
+}
+
+static bool on_parameter(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct rd body = m->body;
+
+	if (!note_parameter(p, body))
+		return false;
+	if (to) {
+		stream_put_span(to, at, n);
+		if (s->vars != sv->vars) {
+			varset_put(s->vars);
+			s->vars = varset_ref(sv->vars);
+		}
+	}
+	return true;
+}
+
+static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct rd body = m->body;
+	struct pg_error e;
+
+	if (!pg_parse_error(body, &e)) {
+		broken(sv, "malformed error message");
+		return false;
+	}
+	if (p->own) {
+		own_error(p, body);
+	} else if (!s && sv->state == SERVER_DRAIN && !is_last_word(&e)) {
+		/* what was cancelled */
+	} else if (!s) {
+		struct fault f;
+		fault_set(&f, FAULT_IO, "server sent while idle: %s", e.message);
+		fault_sqlstate(&f, e.sqlstate);
+		server_fail(sv, &f);
+		return false;
+	}
+	const struct expect_entry *x = expect_next(&p->expect);
+	bool heals = to && !is_last_word(&e) && pg_heal_begin(p, &e);
+	if (heals)
+		to = NULL;
+	if (to) {
+		s->pool->stats.v[STAT_error_count]++;
+		sv->told = is_last_word(&e);
+		if (sv->told && session_is_kept(s)) {
+			last_word(sv, &e);
 			return false;
-		if (to) {
+		}
+		if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
+			stream_put_copy(to, x->text->s, x->text->len);
+		else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)) &&
+			 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
 			stream_put_span(to, at, n);
-			if (s->vars != sv->vars) {
-				varset_put(s->vars);
-				s->vars = varset_ref(sv->vars);
-			}
-		}
-		return true;
+	}
+	if (x && x->number && !heals && casts_doubt(&e))
+		(void)pg_prepared_doubt(&p->cache, x->number);
+	if (!heals)
+		pg_heal_heard(&p->heal);
+	expect_error(&p->expect);
+	p->failed = true;
+	if (to)
+		check_full(p, s);
+	if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
+		return drain_on(sv);
+	return true;
+}
+
+/* A message of the types that are looked at, whole. to: where it is passed on, or NULL; at, n: its bytes. False: stop
+ * here. */
+static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	switch (m->type) {
+	case PG_READY:
+		return on_ready(p, m, to, at, n);
+	case PG_PARAMETER_STATUS:
+		return on_parameter(p, m, to, at, n);
 	case PG_ERROR:
-		if (!pg_parse_error(body, &e)) {
-			broken(sv, "malformed error message");
-			return false;
-		}
-		if (p->own) {
-			own_error(p, body);
-		} else if (!s && sv->state == SERVER_DRAIN && !is_last_word(&e)) {
-			/* what was cancelled */
-		} else if (!s) {
-			struct fault f;
-			fault_set(&f, FAULT_IO, "server sent while idle: %s", e.message);
-			fault_sqlstate(&f, e.sqlstate);
-			server_fail(sv, &f);
-			return false;
-		}
-		const struct expect_entry *x = expect_next(&p->expect);
-		bool heals = x && x->number && to && !is_last_word(&e) && pg_heal_begin(p, &e, x->kind);
-		if (heals)
-			to = NULL;
-		if (to) {
-			s->pool->stats.v[STAT_error_count]++;
-			sv->told = is_last_word(&e);
-			if (sv->told && session_is_kept(s)) {
-				last_word(sv, &e);
-				return false;
-			}
-			if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
-				stream_put_copy(to, x->text->s, x->text->len);
-			else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)) &&
-				 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
-				stream_put_span(to, at, n);
-		}
-		if (x && x->number && !heals && casts_doubt(&e))
-			(void)pg_prepared_doubt(&p->cache, x->number);
-		if (!heals)
-			pg_heal_heard(&p->heal);
-		expect_error(&p->expect);
-		p->failed = true;
-		if (to)
-			check_full(p, s);
-		if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
-			return drain_on(sv);
-		return true;
+		return on_error(p, m, to, at, n);
 	default:
 		return true;
 	}

@@ -52,21 +52,21 @@ void pg_heal_note(struct pg_client *c, struct pg_server *p, const struct rd *in,
 	h->describes |= type == PG_DESCRIBE;
 }
 
-bool pg_heal_begin(struct pg_server *p, const struct pg_error *e, uint8_t kind)
+bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 {
 	struct pg_heal *h = &p->heal;
 	const struct expect_entry *x = expect_next(&p->expect);
 	bool has_changed = strcmp(e->sqlstate, "0A000") == 0 && strcmp(e->routine, "RevalidateCachedQuery") == 0;
 	bool is_lost = strcmp(e->sqlstate, "26000") == 0;
 
-	if (!x->number || (!has_changed && !is_lost))
+	if (!x || !x->number || (!has_changed && !is_lost))
 		return false;
 	struct pg_prepared *s = pg_prepared_doubt(&p->cache, x->number);
 	if (s && has_changed)
 		pg_edition_new(s->text);
 	if (!h->len || !h->is_whole || h->is_again)
 		return false;
-	if (has_changed && kind != EXPECT_DESCRIBE && !h->describes && h->is_told)
+	if (has_changed && x->kind != EXPECT_DESCRIBE && !h->describes && h->is_told)
 		return false;
 	h->is_under_way = true;
 	return true;

@@ -50,7 +50,7 @@ static inline bool pg_heal_types(struct pg_heal *h)
 	return !has_heard;
 }
 /* The server refuses what uses its statement of this number. True: it will be healed, and nobody is told. */
-bool pg_heal_begin(struct pg_server *p, const struct pg_error *e, uint8_t kind);
+bool pg_heal_begin(struct pg_server *p, const struct pg_error *e);
 /* ReadyForQuery came: says the batch again. */
 void pg_heal_say_again(struct pg_client *c, struct pg_server *p);
 void pg_heal_free(struct pg_heal *h);

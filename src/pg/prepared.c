@@ -210,6 +210,14 @@ void pg_name_set(struct pg_name *n, const struct istr *text)
 	n->text = text;
 }
 
+void pg_name_means(struct pg_name *n, const struct istr *text, bool changes)
+{
+	pg_name_set(n, istr_ref(text));
+	n->edition = pg_edition(text);
+	n->changes = changes;
+	n->is_told = n->is_pinned = false;
+}
+
 uint32_t pg_names_count(const struct pg_names *n)
 {
 	return n ? (uint32_t)n->map.count : 0;

@@ -102,8 +102,10 @@ struct pg_name *pg_name_get(struct pg_names **n, const char *name, size_t len);
 /* It has no text and nothing is pending: forgets it. */
 void pg_name_check(struct pg_name *n);
 void pg_name_set(struct pg_name *n, const struct istr *text); /* takes the reference over */
-uint32_t pg_names_count(const struct pg_names *n);            /* NULL is fine */
-void pg_names_clear(struct pg_names *n);                      /* but for pending ones */
+/* Its client has given it to this text just now. */
+void pg_name_means(struct pg_name *n, const struct istr *text, bool changes);
+uint32_t pg_names_count(const struct pg_names *n); /* NULL is fine */
+void pg_names_clear(struct pg_names *n);           /* but for pending ones */
 void pg_names_free(struct pg_names *n);
 
 #endif
