@@ -80,7 +80,7 @@ void pg_listen_leave(struct pg_client *c);
 void pg_listener_done(struct pg_server *p, const struct fault *f); /* what was asked is answered; f: with an error */
 void pg_listener_note(struct pg_server *p, const uint8_t *at, size_t n); /* a whole NotificationResponse */
 void pg_listener_apart(struct server *sv, const struct fault *f);
-/* engine.c: asks it; then pg_listener_done(), unless it is lost, which may be within the call. */
+/* engine_own.c: asks it; then pg_listener_done(), unless it is lost, which may be within the call. */
 void pg_listener_run(struct pg_server *p, const char *sql);
 
 #endif

@@ -109,7 +109,7 @@ const struct scram_binding *pg_binding(const struct stream *st, struct scram_bin
 
 /* Does this setting say who one is? RESET ALL leaves those alone. */
 bool pg_is_identity(const char *name);
-/* engine.c: "SELECT set_config(...);", which takes a value as it is kept. */
+/* engine_own.c: "SELECT set_config(...);", which takes a value as it is kept. */
 struct sb;
 void pg_add_set_config(struct sb *b, const char *name, const char *value);
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
@@ -148,6 +148,8 @@ enum pg_pass {
 	PG_PASS_FAILED    /* the session is closed */
 };
 
+#define PG_PREPARED_NAMES_MAX 4096u /* bytes of a portal's and a statement's name together */
+
 /* door_prepared.c: the message has to wait for what is under way. */
 enum pg_pass pg_wait_for_sync(struct pg_client *c);
 /* Closes what the server has too many of. False: the session is closed. */
@@ -164,6 +166,11 @@ enum pg_pass pg_statement_gathered(struct pg_client *c);
 bool pg_parse_without_server(struct pg_client *c, struct rd in);
 /* A Query is passed on, and is about to be expected: the unnamed statement ends. */
 void pg_statement_query(struct pg_client *c, struct expect_entry *x);
+/* statement.c: this will change the client's unnamed statement, and that of its server. */
+void pg_unnamed_will_be(struct pg_client *c, struct pg_server *p, struct expect_entry *x);
+/* A portal is bound to this text, which changes the session when it runs; NULL: to one that does not. False: out of
+ * memory. */
+bool pg_portal_note(struct pg_client *c, const char *name, size_t len, const struct istr *text);
 /* What the portal at the cursor, in an Execute, runs: false when more of the message has to come. *text: NULL when that
  * does not change the session, or else a reference. */
 bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text);

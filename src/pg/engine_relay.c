@@ -1,0 +1,500 @@
+/* engine_relay.c - what servers that speak PostgreSQL answer, and passing it on. PostgreSQL docs, Frontend/Backend
+ * Protocol, Message Flow. */
+#include "pg/engine_int.h"
+
+/* Bytes of a message that must be understood whole; those of errors and parameters are far smaller. */
+#define HELD_MAX         30000u
+/* A channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more. */
+#define NOTIFICATION_MAX 40000u
+#define BODY_MAX         0x7ffffff0u
+/* Bytes that are swallowed for a client that has left, until its cancel request counts. */
+#define DRAIN_MAX        (64u << 20)
+
+/* --- Messages that must be understood */
+
+/* A client that is not read from because the server owed it too much is read from again. */
+static void check_full(const struct pg_server *p, struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	if ((c->full && p->expect.count < EXPECT_MAX / 2) || c->waits)
+		pg_client_unfull(c);
+}
+
+/* ReadyForQuery. False: the server is not there any more, or is nobody's. */
+static bool ready(struct pg_server *p, uint8_t txn)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+
+	if (txn != 'I' && txn != 'T' && txn != 'E') {
+		pg_server_broken(sv, "ReadyForQuery with an unknown status");
+		return false;
+	}
+	p->txn = txn;
+	bool ours = expect_ready(&p->expect);
+	if (p->own) {
+		if (expect_is_empty(&p->expect))
+			pg_own_done(p);
+		return true;
+	}
+	if (!s && sv->state == SERVER_DRAIN) {
+		if (txn == 'I')
+			pg_track_abandoned(p);
+		if (expect_is_empty(&p->expect))
+			server_drained(sv);
+		return true;
+	}
+	if (!s) {
+		pg_server_broken(sv, "ReadyForQuery that nobody asked for");
+		return false;
+	}
+	if (ours)
+		session_request_ends(s, txn != 'I');
+	check_full(p, s);
+	/* What was sent late may still be on its way: the door looks again when it has left. */
+	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream)) {
+		if (txn == 'I' && pg_client_of(s)->listens)
+			pg_listen_rest(pg_client_of(s));
+		session_boundary(s, txn != 'I');
+	}
+	return true;
+}
+
+/* The connection ends behind it. */
+static bool is_last_word(const struct pg_error *e)
+{
+	return strcmp(e->severity, "FATAL") == 0 || strcmp(e->severity, "PANIC") == 0;
+}
+
+/* For a client that stays it is an error as others. */
+static void last_word(struct server *sv, const struct pg_error *e)
+{
+	struct fault f;
+	fault_set(&f, FAULT_IO, "%s", e->message);
+	fault_sqlstate(&f, e->sqlstate);
+	fault_hint(&f, "%s", e->hint);
+	server_fail(sv, &f);
+}
+
+/* A statement that a timeout has cancelled fails for that, not at anybody's request. */
+static bool tell_late(struct session *s, const struct pg_error *e)
+{
+	struct fault f;
+	if (strcmp(e->sqlstate, "57014") != 0 || !session_is_late(s, &f))
+		return false;
+	pg_tell(s, &f, false);
+	return true;
+}
+
+/* Its table has changed since it was parsed ("cached plan must not change result type", or a name or a type that does
+ * not fit any more), or it is not there any more. Its client may parse it anew, and must not be told that this was done
+ * long ago; and a later client did nothing wrong. */
+static bool casts_doubt(const struct pg_error *e)
+{
+	return strncmp(e->sqlstate, "42", 2) == 0 || strcmp(e->sqlstate, "0A000") == 0 ||
+	       strcmp(e->sqlstate, "26000") == 0;
+}
+
+/* What was sent so that it fails has failed so, and not by a timeout or a cancel request. */
+static bool is_the_failure(const struct expect_entry *x, const struct pg_error *e)
+{
+	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
+}
+
+/* ReadyForQuery, whole. to, at, n and what it gives: as below. */
+static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct rd body = m->body;
+
+	uint8_t txn = rd_u8(&body);
+	if (!rd_done(&body)) {
+		pg_server_broken(sv, "malformed ReadyForQuery");
+		return false;
+	}
+	if (to && txn != 'I' && s->mode == POOL_STATEMENT) { /* instead of the ReadyForQuery */
+		struct fault f;
+		fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
+		server_fail(sv, &f);
+		return false;
+	}
+	if (p->heal.is_under_way && s) {
+		p->failed = false;
+		(void)expect_ready(&p->expect);
+		p->txn = txn;
+		pg_heal_say_again(pg_client_of(s), p);
+		return stream_is_open(&sv->stream);
+	}
+	p->heal.is_under_way = p->heal.is_again = false;
+	if (to) {
+		if (pg_client_of(s)->track)
+			pg_track_ready(pg_client_of(s), p, txn, p->failed);
+		if (txn == 'I' && pg_client_of(s)->listens)
+			pg_listen_flush(pg_client_of(s));
+		stream_put_span(to, at, n);
+	}
+	p->failed = false;
+	p->done = 0;
+	const struct expect_entry *ends = expect_next(&p->expect);
+	if (p->script && ends && ends->flags & EXPECT_SCRIPT)
+		pg_script_free(p);
+	return ready(p, txn);
+}
+
+static bool on_parameter(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct rd body = m->body;
+
+	if (!pg_server_note_parameter(p, body))
+		return false;
+	if (to) {
+		stream_put_span(to, at, n);
+		if (s->vars != sv->vars) {
+			varset_put(s->vars);
+			s->vars = varset_ref(sv->vars);
+		}
+	}
+	return true;
+}
+
+static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	struct server *sv = &p->sv;
+	struct session *s = sv->session;
+	struct rd body = m->body;
+	struct pg_error e;
+
+	if (!pg_parse_error(body, &e)) {
+		pg_server_broken(sv, "malformed error message");
+		return false;
+	}
+	if (p->own) {
+		pg_own_error(p, body);
+	} else if (!s && sv->state == SERVER_DRAIN && !is_last_word(&e)) {
+		/* what was cancelled */
+	} else if (!s) {
+		struct fault f;
+		fault_set(&f, FAULT_IO, "server sent while idle: %s", e.message);
+		fault_sqlstate(&f, e.sqlstate);
+		server_fail(sv, &f);
+		return false;
+	}
+	const struct expect_entry *x = expect_next(&p->expect);
+	bool heals = to && !is_last_word(&e) && pg_heal_begin(p, &e);
+	if (heals)
+		to = NULL;
+	if (to) {
+		s->pool->stats.v[STAT_error_count]++;
+		sv->told = is_last_word(&e);
+		if (sv->told && session_is_kept(s)) {
+			last_word(sv, &e);
+			return false;
+		}
+		if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
+			stream_put_copy(to, x->text->s, x->text->len);
+		else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)) &&
+			 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
+			stream_put_span(to, at, n);
+	}
+	if (x && x->number && !heals && casts_doubt(&e))
+		(void)pg_prepared_doubt(&p->cache, x->number);
+	if (!heals)
+		pg_heal_heard(&p->heal);
+	expect_error(&p->expect);
+	p->failed = true;
+	if (to)
+		check_full(p, s);
+	if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
+		return pg_server_drain_on(sv);
+	return true;
+}
+
+/* A message of the types that are looked at, whole. to: where it is passed on, or NULL; at, n: its bytes. False: stop
+ * here. */
+static bool understood(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
+{
+	switch (m->type) {
+	case PG_READY:
+		return on_ready(p, m, to, at, n);
+	case PG_PARAMETER_STATUS:
+		return on_parameter(p, m, to, at, n);
+	case PG_ERROR:
+		return on_error(p, m, to, at, n);
+	default:
+		return true;
+	}
+}
+
+static bool must_be_held(uint8_t type)
+{
+	return type == PG_READY || type == PG_PARAMETER_STATUS || type == PG_ERROR;
+}
+
+/* The nth statement of the Query under way, or what was executed, changes its session. */
+static bool note_change(struct pg_server *p, const struct expect_entry *x, const char *tag)
+{
+	const struct istr *text = istr_ref(x->text);
+	size_t len = x->kind == EXPECT_QUERY ? text->len : strnlen(text->s, text->len);
+	unsigned nth = x->kind == EXPECT_QUERY ? p->done : 0;
+	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, len, nth, tag);
+	istr_put(text);
+	return ok;
+}
+
+/* Looks at a CommandComplete where it may matter. False: more has to come first, or the session is closed. */
+static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total, struct stream **to)
+{
+	struct session *s = p->own ? NULL : p->sv.session;
+	const struct expect_entry *x = s ? expect_next(&p->expect) : NULL;
+	bool is_scripted = p->script && !p->own && (!s || (x && x->flags & EXPECT_SCRIPT));
+	bool changes = x && x->flags & EXPECT_CHANGES, in_xact = s && pg_client_of(s)->track;
+	struct rd at = *in;
+	struct pg_msg m;
+
+	if (!changes && !in_xact && !is_scripted && total != PG_HEADER + sizeof "DEALLOCATE ALL" &&
+	    total != PG_HEADER + sizeof "DISCARD ALL")
+		return true;
+	if (pg_frame(&at, total, &m) != FRAME_OK)
+		return false;
+	const char *tag = rd_cstr(&m.body, NULL);
+	bool discarded = strcmp(tag, "DISCARD ALL") == 0;
+	if (discarded || strcmp(tag, "DEALLOCATE ALL") == 0) {
+		pg_cache_clear(&p->cache);
+		if (s)
+			pg_names_clear(pg_client_of(s)->names);
+	}
+	if (discarded && p->own == OWN_RUN) { /* a reset: nothing is set any more */
+		const struct varset *none = varset_empty();
+		if (!none) {
+			pg_server_no_memory(&p->sv);
+			return false;
+		}
+		varset_put(p->sv.said);
+		p->sv.said = none;
+	}
+	if (is_scripted) {
+		unsigned nth = 0;
+		switch (pg_script_step(p, &nth)) {
+		case PG_STEP_TOLD:
+			p->done = nth;
+			break;
+		case PG_STEP_OWN:
+			*to = NULL;
+			return true;
+		case PG_STEP_WRONG:
+			pg_server_broken(&p->sv, "more statements are complete than were sent");
+			return false;
+		case PG_STEP_NO_MEMORY:
+			pg_server_no_memory(&p->sv);
+			return false;
+		}
+	}
+	bool is_query = x && x->kind == EXPECT_QUERY;
+	if (changes && !note_change(p, x, tag))
+		return false;
+	if (!changes && in_xact)
+		pg_track_tag(pg_client_of(s), p, tag);
+	p->done += is_query;
+	return true;
+}
+
+/* Does it complete the answer to one message of the extended protocol? */
+static bool is_reply(uint8_t type)
+{
+	switch (type) {
+	case PG_PARSE_COMPLETE:
+	case PG_BIND_COMPLETE:
+	case PG_CLOSE_COMPLETE:
+	case PG_ROW_DESCRIPTION:
+	case PG_NO_DATA:
+	case PG_COMMAND_COMPLETE:
+	case PG_EMPTY_QUERY:
+	case PG_PORTAL_SUSPENDED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The ReadyForQuery at the cursor, of a client that listens: must it wait until that has heard what its transaction
+ * said? */
+static bool is_early(struct pg_server *p, const struct rd *in)
+{
+	struct pg_client *c = pg_client_of(p->sv.session);
+	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track || p->heal.is_under_way)
+		return false;
+	pg_track_ready(c, p, 'I', p->failed); /* a second time it does nothing */
+	return pg_listen_holds(c, p);
+}
+
+/* A notification for the listener, or one that a client need not hear from its own server. False: more of it has to
+ * come first, or the server is gone. */
+static bool take_notification(struct pg_server *p, struct rd *in, uint32_t total, bool *hidden)
+{
+	struct rd at = *in;
+	struct pg_msg m;
+	if (total > NOTIFICATION_MAX) {
+		pg_server_broken(&p->sv, "a notification that is too long");
+		return false;
+	}
+	if (pg_frame(&at, NOTIFICATION_MAX, &m) != FRAME_OK)
+		return false;
+	if (p->listener)
+		pg_listener_note(p, in->p, total);
+	*hidden = p->listener || pg_listen_hides(pg_client_of(p->sv.session), m.body);
+	return stream_is_open(&p->sv.stream);
+}
+
+/* Passes n bytes that stand at the cursor. */
+static void pass(struct rd *in, struct stream *to, size_t n)
+{
+	const uint8_t *at = rd_take(in, n);
+	if (to)
+		stream_put_span(to, at, n);
+}
+
+static struct stream *client_of(const struct pg_server *p)
+{
+	return p->sv.session && !p->own ? &p->sv.session->stream : NULL;
+}
+
+/* The rest of a message whose header has passed; false when more of it has to come. */
+static bool pass_rest(struct pg_server *p, struct rd *in)
+{
+	size_t n = rd_left(in) < p->left ? rd_left(in) : p->left;
+	struct stream *to = p->skip ? NULL : client_of(p);
+	pass(in, to, n);
+	p->left -= (uint32_t)n;
+	if (to)
+		pg_client_of(p->sv.session)->out_left = p->left;
+	return p->left == 0;
+}
+
+/* One message, or the part of it that is there. False: read more, or the server is gone. */
+static bool relay_message(struct pg_server *p, struct rd *in)
+{
+	struct server *sv = &p->sv;
+	struct stream *to = client_of(p);
+	const uint8_t *at = in->p;
+	uint8_t type = 0;
+	uint32_t total = 0;
+
+	if (p->expect.invented)
+		pg_tell_invented(p);
+	switch (pg_head(in, BODY_MAX, &type, &total)) {
+	case FRAME_SHORT:
+		return false;
+	case FRAME_BAD:
+		pg_server_broken(sv, "message with an impossible length");
+		return false;
+	case FRAME_OK:
+		break;
+	}
+	if (p->own == OWN_ASK && type == PG_DATA_ROW) {
+		struct pg_msg m;
+		if (total > HELD_MAX) {
+			pg_server_broken(sv, "a row that is too long for the question");
+			return false;
+		}
+		return pg_frame(in, HELD_MAX, &m) == FRAME_OK && pg_own_row(p, m.body);
+	}
+	if (type == PG_READY && to && pg_client_of(sv->session)->listens && is_early(p, in))
+		return false;
+	if (type == PG_NOTIFICATION && (p->listener || (to && pg_client_of(sv->session)->listens))) {
+		bool hidden;
+		if (!take_notification(p, in, total, &hidden))
+			return false;
+		if (hidden)
+			to = NULL;
+	}
+	if (must_be_held(type) && total <= HELD_MAX) {
+		struct pg_msg m;
+		if (pg_frame(in, HELD_MAX, &m) != FRAME_OK)
+			return false;
+		return understood(p, &m, to, at, total) && stream_is_open(&sv->stream);
+	}
+	if (must_be_held(type) && type != PG_ERROR) {
+		pg_server_broken(sv, "message that is too long for its kind");
+		return false;
+	}
+	if (type == PG_ERROR) { /* too long to be understood, but no less an error */
+		expect_error(&p->expect);
+		if (p->own)
+			pg_own_error(p, rd_of("", 0));
+	}
+	if (type == PG_COMMAND_COMPLETE && !look_at_tag(p, in, total, &to))
+		return false;
+	if (is_reply(type)) {
+		const struct expect_entry *x = expect_next(&p->expect);
+		if (x && x->flags & EXPECT_OWN)
+			to = NULL;
+		else
+			pg_heal_heard(&p->heal);
+		/* As far as it was executed it has changed what it changes. */
+		if (type == PG_PORTAL_SUSPENDED && x && x->flags & EXPECT_CHANGES && sv->session && !p->own &&
+		    !note_change(p, x, ""))
+			return false;
+		expect_reply(&p->expect);
+	}
+	if (p->script && (type == PG_ROW_DESCRIPTION || type == PG_DATA_ROW) && pg_script_is_own(p))
+		to = NULL;
+	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(&p->heal))
+		to = NULL;
+	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
+		expect_copy_in(&p->expect);
+	if (!sv->session && sv->state == SERVER_DRAIN) {
+		if (type == PG_COPY_IN && !pg_server_drain_on(sv))
+			return false;
+	} else if (!sv->session && !p->own && type != PG_NOTICE && type != PG_NOTIFICATION) {
+		pg_server_broken(sv, "data that nobody asked for");
+		return false;
+	}
+	p->skip = to == NULL;
+	p->left = total;
+	return pass_rest(p, in);
+}
+
+/* A cancelled statement says little more. */
+static void count_drained(struct server *sv, uint32_t n)
+{
+	sv->drained += n;
+	if (sv->drained > DRAIN_MAX)
+		server_close(sv, "too much was still to come when its client left", NULL);
+}
+
+void pg_server_bytes(struct server *sv, struct rd *in)
+{
+	struct pg_server *p = pg_server_of(sv);
+	const uint8_t *from = in->p;
+	struct pool *pool = sv->pool;
+	struct session *s = sv->session;
+
+	while (p->login) {
+		struct pg_msg m;
+		switch (pg_frame(in, HELD_MAX, &m)) {
+		case FRAME_SHORT:
+			return;
+		case FRAME_BAD:
+			pg_server_broken(sv, "message with an impossible length during login");
+			return;
+		case FRAME_OK:
+			break;
+		}
+		if (!pg_server_login_message(sv, &m))
+			break;
+	}
+	if (!stream_is_open(&sv->stream))
+		return;
+	if (p->left == 0 || pass_rest(p, in))
+		while (rd_left(in) > 0 && relay_message(p, in))
+			;
+	if (p->expect.invented && p->left == 0 && stream_is_open(&sv->stream))
+		pg_tell_invented(p);
+	if (s)
+		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
+	else if (sv->state == SERVER_DRAIN)
+		count_drained(sv, (uint32_t)(in->p - from));
+}

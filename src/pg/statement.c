@@ -1,0 +1,242 @@
+/* statement.c - prepared statements and portals of a client that is linked, as its server answers. PostgreSQL docs,
+ * Message Flow: Extended Query. */
+#include "pg/pg_int.h"
+
+#include "core/assert.h"
+#include "core/str.h"
+
+#include <stdlib.h>
+
+/* --- What becomes of it: see struct expect */
+
+static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expect_end how)
+{
+	if (x->flags & EXPECT_USES) {
+		n->uses--;
+		pg_name_check(n);
+		return;
+	}
+	n->refs--;
+	if (x->kind == EXPECT_PARSE && how != EXPECT_ANSWERED)
+		pg_name_set(n, NULL);
+	if (x->kind == EXPECT_CLOSE && how != EXPECT_ANSWERED && n->names) {
+		pg_name_set(n, x->text ? istr_ref(x->text) : NULL);
+		n->changes = (x->flags & EXPECT_SETS) != 0;
+	}
+	pg_name_check(n);
+}
+
+static void prepared_gone(struct pg_cache *cache, struct pg_prepared *s, uint8_t kind, enum expect_end how)
+{
+	if (kind != EXPECT_CLOSE) {
+		s->pending = false;
+		if (how != EXPECT_ANSWERED)
+			pg_prepared_drop(cache, s);
+	} else if (how == EXPECT_ANSWERED) {
+		pg_prepared_drop(cache, s);
+	} else {
+		pg_prepared_keep(cache, s);
+	}
+}
+
+static void unnamed_set(struct pg_unnamed *u, const struct istr *text, unsigned flags)
+{
+	if (text)
+		(void)istr_ref(text);
+	istr_put(u->text);
+	*u = (struct pg_unnamed){ text, (flags & EXPECT_SETS) != 0, (flags & EXPECT_LONG) != 0 };
+}
+
+/* What it will be once this is answered. */
+static void unnamed_become(struct pg_unnamed *u, const struct expect_entry *x)
+{
+	unnamed_set(u, x->kind == EXPECT_PARSE ? x->text : NULL, x->flags);
+}
+
+/* The unnamed statement is gone when its Parse fails, and still the one before when the Parse was skipped. */
+static void unnamed_gone(struct pg_server *p, const struct expect_entry *x, enum expect_end how)
+{
+	p->cache.unnamed_pending--;
+	if (how != EXPECT_ANSWERED) {
+		pg_cache_unnamed(&p->cache, NULL);
+		p->cache.unnamed_lost = true; /* it may be what it was before */
+	}
+	if ((x->flags & EXPECT_OWN) || !p->sv.session)
+		return;
+	struct pg_client *c = pg_client_of(p->sv.session);
+	if (how == EXPECT_ANSWERED)
+		unnamed_become(&c->answered, x);
+	else if (how == EXPECT_FAILED)
+		unnamed_set(&c->answered, NULL, 0);
+	if (--c->unnamed_due == 0)
+		unnamed_set(&c->unnamed, c->answered.text,
+			    (c->answered.changes ? EXPECT_SETS : 0) | (c->answered.is_long ? EXPECT_LONG : 0));
+}
+
+void pg_unnamed_is(struct pg_client *c, const struct istr *text)
+{
+	unnamed_set(&c->unnamed, text, 0);
+	unnamed_set(&c->answered, text, 0);
+}
+
+void pg_unnamed_will_be(struct pg_client *c, struct pg_server *p, struct expect_entry *x)
+{
+	unnamed_become(&c->unnamed, x);
+	c->unnamed_due++;
+	x->flags |= EXPECT_UNNAMED;
+	p->cache.unnamed_pending++;
+	p->cache.unnamed_batch = p->cache.batch;
+	pg_cache_unnamed(&p->cache, c->unnamed.text);
+}
+
+void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how)
+{
+	struct pg_server *p = list_owner(e, struct pg_server, expect);
+	if (x->prepared)
+		prepared_gone(&p->cache, x->prepared, x->kind, how);
+	if (x->name)
+		name_gone(x->name, x, how);
+	if (x->flags & EXPECT_UNNAMED)
+		unnamed_gone(p, x, how);
+	istr_put(x->text);
+}
+
+/* --- Portals that change the session when they are executed */
+
+#define PORTALS_MAX 16u
+
+struct pg_portals {
+	uint32_t n;
+	struct {
+		const struct istr *name, *text; /* counted */
+	} at[PORTALS_MAX];
+};
+
+static void portal_drop(struct pg_portals *k, uint32_t i)
+{
+	istr_put(k->at[i].name);
+	istr_put(k->at[i].text);
+	k->at[i] = k->at[--k->n];
+}
+
+void pg_portals_free(struct pg_client *c)
+{
+	while (c->portals && c->portals->n)
+		portal_drop(c->portals, 0);
+	free(c->portals);
+	c->portals = NULL;
+}
+
+bool pg_portal_note(struct pg_client *c, const char *name, size_t len, const struct istr *text)
+{
+	struct pg_portals *k = c->portals;
+
+	for (uint32_t i = 0; k && i < k->n; i++)
+		if (k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0) {
+			portal_drop(k, i);
+			break;
+		}
+	if (!text)
+		return true;
+	if (!k)
+		k = c->portals = calloc(1, sizeof *k);
+	if (!k)
+		return false;
+	if (k->n == PORTALS_MAX) { /* what it runs will not be known */
+		session_pin(&c->s, PIN_SETTING & ~c->s.pins);
+		return true;
+	}
+	const struct istr *named = istr_get(name, len);
+	if (!named)
+		return false;
+	k->at[k->n].name = named;
+	k->at[k->n++].text = istr_ref(text);
+	return true;
+}
+
+bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text)
+{
+	const struct pg_portals *k = c->portals;
+	struct rd at = *in;
+	struct pg_msg m;
+	size_t len;
+	*text = NULL;
+	if (total > PG_PREPARED_NAMES_MAX) /* there is none of such a name */
+		return true;
+	if (pg_frame(&at, PG_PREPARED_NAMES_MAX, &m) != FRAME_OK)
+		return false;
+	const char *name = rd_cstr(&m.body, &len);
+	for (uint32_t i = 0; i < k->n; i++)
+		if (!m.body.bad && k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0)
+			*text = istr_ref(k->at[i].text);
+	return true;
+}
+
+/* --- What the client hears */
+
+static void tell_complete(struct pg_server *p, uint8_t kind)
+{
+	static const uint8_t parse[] = { PG_PARSE_COMPLETE, 0, 0, 0, 4 }, close[] = { PG_CLOSE_COMPLETE, 0, 0, 0, 4 };
+	if (p->sv.session)
+		stream_put_span(&p->sv.session->stream, kind == EXPECT_PARSE ? parse : close, sizeof parse);
+}
+
+void pg_tell_invented(struct pg_server *p)
+{
+	const struct expect_entry *x;
+	while ((x = expect_next(&p->expect)) && (x->flags & EXPECT_INVENTED)) {
+		tell_complete(p, x->kind);
+		expect_told(&p->expect);
+	}
+}
+
+/* Where the server's name for a statement is in its message, quotes and all; NULL: nowhere. */
+static const char *server_name_in(const char *message, size_t *len)
+{
+	static const char before[] = "\"" PG_SERVER_NAME;
+	const char *at = strstr(message, before);
+	if (!at)
+		return NULL;
+	*len = sizeof before - 1;
+	while (at[*len] >= '0' && at[*len] <= '9')
+		++*len;
+	return at[(*len)++] == '"' ? at : NULL;
+}
+
+bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to)
+{
+	size_t len;
+	/* Of these two the message names the statement; in others such a name may be a value. */
+	if (strcmp(e->sqlstate, "26000") != 0 && strcmp(e->sqlstate, "08P01") != 0)
+		return false;
+	const char *at = server_name_in(e->message, &len);
+	if (!at)
+		return false;
+	size_t before = (size_t)((const uint8_t *)at - m->body.p), all = rd_left(&m->body);
+	size_t n = PG_HEADER + all - len + 1 + x->name->len + 1;
+	uint8_t *room = stream_put_room(to, n);
+	if (!room)
+		return true; /* the stream tells of it */
+	struct pg_out o = pg_out(room, n);
+	pg_begin(&o, PG_ERROR);
+	pg_put(&o, m->body.p, before);
+	pg_put_u8(&o, '"');
+	pg_put(&o, x->name->name, x->name->len);
+	pg_put_u8(&o, '"');
+	pg_put(&o, at + len, all - before - len);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	return true;
+}
+
+/* --- It leaves */
+
+void pg_statements_forget(struct pg_client *c)
+{
+	pg_names_free(c->names);
+	pg_unnamed_is(c, NULL);
+	free(c->gather);
+	pg_portals_free(c);
+	c->names = NULL;
+	c->gather = NULL;
+}
