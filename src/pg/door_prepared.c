@@ -86,7 +86,10 @@ static bool run_prepare(struct said *m, const char *name, const struct istr *tex
 {
 	static const char own[] = PG_SERVER_NAME "PREPARE";
 	static const uint8_t kinds[] = { EXPECT_PARSE, EXPECT_BIND, EXPECT_EXECUTE, EXPECT_CLOSE, EXPECT_CLOSE };
-	size_t n = 5 * PG_HEADER + 8 * sizeof own + 2 * strlen(name) + text->len + 64;
+	char quoted[SQL_IDENT_QUOTED];
+	int len = sql_quote_ident(name, strlen(name), quoted, sizeof quoted);
+	ASSERT(len > 0);
+	size_t n = 5 * PG_HEADER + 8 * sizeof own + (size_t)len + text->len + 64;
 	for (size_t i = 0; i < sizeof kinds; i++)
 		if (!expect_one(m, &(struct expect_entry){ .kind = kinds[i],
 							   .flags = EXPECT_OWN,
@@ -98,13 +101,9 @@ static bool run_prepare(struct said *m, const char *name, const struct istr *tex
 	struct pg_out o = pg_out(bytes, n);
 	pg_begin(&o, PG_PARSE);
 	pg_put(&o, own, sizeof own);
-	pg_put(&o, "PREPARE \"", 9);
-	for (const char *c = name; *c; c++) {
-		if (*c == '"')
-			pg_put_u8(&o, '"');
-		pg_put_u8(&o, (uint8_t)*c);
-	}
-	pg_put_u8(&o, '"');
+	pg_put(&o, "PREPARE ", 8);
+	pg_put(&o, quoted, (size_t)len);
+	pg_put_u8(&o, ' ');                 /* a word may follow the name's quotes at once, and now there may be none */
 	pg_put(&o, text->s + 1, text->len); /* and its NUL */
 	pg_put_u16(&o, 0);
 	pg_end(&o);
@@ -139,7 +138,7 @@ static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsi
 	char name[PG_SERVER_NAME_MAX];
 	if (!make_room(m))
 		return NULL;
-	struct pg_prepared *s = pg_prepared_add(&m->p->cache, text);
+	struct pg_prepared *s = pg_prepared_add(&m->p->cache, text, pg_prepared_number(&m->p->cache));
 	if (!s)
 		return NULL;
 	if (n) {

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define STEPS_MAX  256u
-#define FIELDS_MAX 20u         /* of an ErrorResponse */
 #define SCRIPT_MAX (16u << 20) /* bytes of the text that is sent */
 
 enum what {
@@ -128,11 +127,6 @@ static void put_name(struct builder *b, const struct sql_stmt *st, uint32_t numb
 	b->done = st->name.at + st->name.len;
 }
 
-static uint32_t new_number(const struct builder *b)
-{
-	return ++b->p->cache.last_number;
-}
-
 /* --- What was prepared, as SQL */
 
 struct type {
@@ -232,7 +226,7 @@ static void fail_unknown(struct builder *b, const struct sql_stmt *st, const cha
 static uint32_t own_prepare(struct builder *b, const struct istr *text, const struct sql_stmt *said)
 {
 	size_t was = b->sql.len;
-	uint32_t number = new_number(b);
+	uint32_t number = pg_prepared_number(&b->p->cache);
 	bool ok = true;
 	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\"", number);
 	long by = said ? moved_from(b, said->name.at + said->name.len) : 0;
@@ -351,7 +345,7 @@ static void prepare(struct builder *b, const struct sql_stmt *st, const char *na
 		istr_put(text);
 		return;
 	}
-	number = new_number(b);
+	number = pg_prepared_number(&b->p->cache);
 	put_name(b, st, number);
 	long by = moved(b);
 	copy_part(b, st);
@@ -401,7 +395,7 @@ static void deallocate(struct builder *b, const struct sql_stmt *st, const char 
 			as_it_is(b, st, STEP_OTHER);
 		return;
 	}
-	number = new_number(b);
+	number = pg_prepared_number(&b->p->cache);
 	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\" AS VALUES (1);", number);
 	step(b, &(struct step){ .what = STEP_OWN });
 	put_name(b, st, number);
@@ -560,10 +554,9 @@ bool pg_deallocate_without_server(struct pg_client *c, struct rd in)
 
 static bool have(struct pg_server *p, const struct step *x)
 {
-	struct pg_prepared *s = pg_prepared_add(&p->cache, x->text);
+	struct pg_prepared *s = pg_prepared_add(&p->cache, x->text, x->number);
 	if (!s)
 		return false;
-	s->number = x->number;
 	s->pending = false;
 	return true;
 }
@@ -616,37 +609,9 @@ bool pg_script_is_own(const struct pg_server *p)
 	return s->at < s->n && (s->steps[s->at].what == STEP_OWN || s->steps[s->at].what == STEP_OWN_PREPARE);
 }
 
-/* The position in an error is one in the text that was sent. */
-static const char *position_of(const struct step *x, const char *sent, char *out, size_t cap)
-{
-	uint64_t at;
-	if (x->what == STEP_OWN || (x->what == STEP_OWN_PREPARE && !x->moved) || !str_to_u64(sent, INT32_MAX, &at) ||
-	    (long)at <= x->moved)
-		return NULL;
-	str_fmt(out, cap, "%ld", (long)at - x->moved);
-	return out;
-}
-
-/* Errors name the server's statement. */
-static void put_renamed(struct pg_out *o, const struct step *x, const char *value)
-{
-	char there[PG_SERVER_NAME_MAX + 2];
-	str_fmt(there, sizeof there, "\"" PG_SERVER_NAME "%u\"", x->number);
-	const char *at = x->name ? strstr(value, there) : NULL;
-	if (at) {
-		pg_put(o, value, (size_t)(at - value));
-		pg_put_u8(o, '"');
-		pg_put(o, x->name->s, x->name->len);
-		pg_put_u8(o, '"');
-		value = at + strlen(there);
-	}
-	pg_put_cstr(o, value);
-}
-
 bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd body, struct stream *to)
 {
 	const struct pg_script *s = p->script;
-	char number[24];
 	if (!s || s->at >= s->n)
 		return false;
 	const struct step *x = &s->steps[s->at];
@@ -654,24 +619,11 @@ bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd bod
 		stream_put_copy(to, x->text->s, x->text->len);
 		return true;
 	}
-	size_t n = PG_HEADER + rd_left(&body) + sizeof number + FIELDS_MAX * SQL_IDENT_MAX;
-	uint8_t *bytes = malloc(n);
-	if (!bytes)
-		return false;
-	struct pg_out o = pg_out(bytes, n);
-	pg_begin(&o, PG_ERROR);
-	uint8_t field;
-	while ((field = rd_u8(&body)) != 0) {
-		const char *value = rd_cstr(&body, NULL);
-		if (field == 'P' && !(value = position_of(x, value, number, sizeof number)))
-			continue;
-		pg_put_u8(&o, field);
-		put_renamed(&o, x, value);
-	}
-	pg_put_u8(&o, 0);
-	pg_end(&o);
-	if (!o.bad && !body.bad)
-		stream_put_copy(to, o.p, o.len);
-	free(bytes);
-	return !o.bad && !body.bad;
+	const struct pg_renamed r = { .number = x->number,
+				      .name = x->name ? x->name->s : NULL,
+				      .len = x->name ? x->name->len : 0,
+				      .moved = x->moved,
+				      .hides_position =
+					      x->what == STEP_OWN || (x->what == STEP_OWN_PREPARE && !x->moved) };
+	return pg_tell_renamed(e, body, &r, to);
 }

@@ -86,6 +86,15 @@ static bool tell_late(struct session *s, const struct pg_error *e)
 	return true;
 }
 
+/* About a statement that the server has under another name than the client. */
+static bool tell_renamed(const struct pg_error *e, const struct expect_entry *x, struct rd body, struct stream *to)
+{
+	if (!x || !(x->flags & EXPECT_USES))
+		return false;
+	const struct pg_renamed r = { .number = x->number, .name = x->name->name, .len = x->name->len };
+	return pg_tell_renamed(e, body, &r, to);
+}
+
 /* Its table has changed since it was parsed ("cached plan must not change result type", or a name or a type that does
  * not fit any more), or it is not there any more. Its client may parse it anew, and must not be told that this was done
  * long ago; and a later client did nothing wrong. */
@@ -195,7 +204,7 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 		}
 		if (x && x->flags & EXPECT_REPLACED && is_the_failure(x, &e))
 			stream_put_copy(to, x->text->s, x->text->len);
-		else if (!tell_late(s, &e) && !(x && x->flags & EXPECT_USES && pg_tell_renamed(&e, x, m, to)) &&
+		else if (!tell_late(s, &e) && !tell_renamed(&e, x, body, to) &&
 			 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
 			stream_put_span(to, at, n);
 	}

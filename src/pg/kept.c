@@ -278,7 +278,8 @@ static bool remember(struct pg_client *c, const char *name, size_t len, const st
 		istr_put(text);
 		return false;
 	}
-	pg_name_set(n, text);
+	pg_name_means(n, text, false);
+	istr_put(text);
 	return true;
 }
 

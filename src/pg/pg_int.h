@@ -179,8 +179,16 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 void pg_statements_forget(struct pg_client *c); /* it leaves */
 /* Without a server: its unnamed statement is this text; NULL: none. */
 void pg_unnamed_is(struct pg_client *c, const struct istr *text);
-/* An error about a statement that the server has under another name than the client: true when it is told so. */
-bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to);
+/* An error about a statement that was sent in other words than the client's. */
+struct pg_renamed {
+	uint32_t number;     /* of the server's statement, */
+	const char *name;    /* which its client calls so; NULL: none is named */
+	size_t len;          /* of the name */
+	long moved;          /* characters by which the position stands further on than in the client's text */
+	bool hides_position; /* it is in what the client has not said */
+};
+/* Tells it in the client's words; body: of the ErrorResponse. False: it can be told as it is. */
+bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to);
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
 

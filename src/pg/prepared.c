@@ -37,7 +37,7 @@ static void make_stale(struct pg_cache *c, struct pg_prepared *s)
 	list_add(&c->stale, &s->in_lru);
 }
 
-struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text)
+struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text, uint32_t number)
 {
 	struct pg_prepared *before = pg_prepared_find(c, text), *s = calloc(1, sizeof *s);
 	if (!s)
@@ -49,7 +49,7 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text)
 		return NULL;
 	}
 	s->text = istr_ref(text);
-	s->number = ++c->last_number;
+	s->number = number;
 	s->edition = pg_edition(text);
 	s->batch = c->batch;
 	s->pending = true;

@@ -57,9 +57,9 @@ struct pg_cache {
 	struct list lru;            /* those in the map, the one used last first */
 	struct list stale;          /* to be closed at the next occasion */
 	const struct istr *unnamed; /* counted; NULL: none, or not known */
-	uint32_t last_number;
-	uint32_t batch;         /* counts the Syncs that were sent */
-	uint32_t unnamed_batch; /* when an unnamed Parse was last sent */
+	uint32_t last_number;       /* that was given to one */
+	uint32_t batch;             /* counts the Syncs that were sent */
+	uint32_t unnamed_batch;     /* when an unnamed Parse was last sent */
 	uint32_t unnamed_pending;
 	bool unnamed_lost;   /* it is not known */
 	uint64_t unnamed_of; /* the session whose it is, when it is too long to be remembered; 0: it is not */
@@ -71,8 +71,13 @@ void pg_cache_free(struct pg_cache *c);
 void pg_cache_clear(struct pg_cache *c);
 uint32_t pg_cache_count(const struct pg_cache *c);
 struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text);
-/* Under a new number, pending; one of the same text becomes stale. NULL when out of memory. */
-struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text);
+/* For a text that is to be prepared. */
+static inline uint32_t pg_prepared_number(struct pg_cache *c)
+{
+	return ++c->last_number;
+}
+/* Under this number, pending; one of the same text becomes stale. NULL when out of memory. */
+struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text, uint32_t number);
 /* It is used now. */
 static inline void pg_prepared_touch(struct pg_cache *c, struct pg_prepared *s)
 {

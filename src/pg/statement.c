@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define FIELDS_MAX 20u /* of an ErrorResponse, that name a statement */
+
 /* --- What becomes of it: see struct expect */
 
 static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expect_end how)
@@ -190,43 +192,73 @@ void pg_tell_invented(struct pg_server *p)
 	}
 }
 
-/* Where the server's name for a statement is in its message, quotes and all; NULL: nowhere. */
-static const char *server_name_in(const char *message, size_t *len)
+/* Does the error's text name the statement that it is about? In others such a name may be a value. 26000: there is
+ * none; 08P01 (Bind) and 42601 (EXECUTE): too few parameters or too many; 42P05: there is one already. */
+static bool names_statement(const struct pg_error *e)
 {
-	static const char before[] = "\"" PG_SERVER_NAME;
-	const char *at = strstr(message, before);
-	if (!at)
-		return NULL;
-	*len = sizeof before - 1;
-	while (at[*len] >= '0' && at[*len] <= '9')
-		++*len;
-	return at[(*len)++] == '"' ? at : NULL;
+	static const char *const states[] = { "26000", "08P01", "42601", "42P05" };
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(e->sqlstate, states[i]) == 0)
+			return true;
+	return false;
 }
 
-bool pg_tell_renamed(const struct pg_error *e, const struct expect_entry *x, const struct pg_msg *m, struct stream *to)
+/* value, in which the statement has its client's name. */
+static void put_renamed(struct pg_out *o, const struct pg_renamed *r, const char *value)
 {
-	size_t len;
-	/* Of these two the message names the statement; in others such a name may be a value. */
-	if (strcmp(e->sqlstate, "26000") != 0 && strcmp(e->sqlstate, "08P01") != 0)
+	char there[PG_SERVER_NAME_MAX + 2];
+	str_fmt(there, sizeof there, "\"" PG_SERVER_NAME "%u\"", r->number);
+	const char *at = strstr(value, there);
+	if (at) {
+		pg_put(o, value, (size_t)(at - value));
+		pg_put_u8(o, '"');
+		pg_put(o, r->name, r->len);
+		pg_put_u8(o, '"');
+		value = at + strlen(there);
+	}
+	pg_put_cstr(o, value);
+}
+
+/* An error's position in the text that was sent is this one in the client's; NULL: there is none. */
+static const char *position_of(const struct pg_renamed *r, const char *sent, char *out, size_t cap)
+{
+	uint64_t at;
+	if (r->hides_position || !str_to_u64(sent, INT32_MAX, &at) || (long)at <= r->moved)
+		return NULL;
+	str_fmt(out, cap, "%ld", (long)at - r->moved);
+	return out;
+}
+
+bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to)
+{
+	char position[24];
+	bool renames = r->name && names_statement(e);
+	if (!renames && !r->moved && !r->hides_position)
 		return false;
-	const char *at = server_name_in(e->message, &len);
-	if (!at)
+	size_t n = PG_HEADER + rd_left(&body) + sizeof position + FIELDS_MAX * (r->len + 2);
+	uint8_t *bytes = malloc(n);
+	if (!bytes)
 		return false;
-	size_t before = (size_t)((const uint8_t *)at - m->body.p), all = rd_left(&m->body);
-	size_t n = PG_HEADER + all - len + 1 + x->name->len + 1;
-	uint8_t *room = stream_put_room(to, n);
-	if (!room)
-		return true; /* the stream tells of it */
-	struct pg_out o = pg_out(room, n);
+	struct pg_out o = pg_out(bytes, n);
 	pg_begin(&o, PG_ERROR);
-	pg_put(&o, m->body.p, before);
-	pg_put_u8(&o, '"');
-	pg_put(&o, x->name->name, x->name->len);
-	pg_put_u8(&o, '"');
-	pg_put(&o, at + len, all - before - len);
+	uint8_t field;
+	while ((field = rd_u8(&body)) != 0) {
+		const char *value = rd_cstr(&body, NULL);
+		if (field == 'P' && !(value = position_of(r, value, position, sizeof position)))
+			continue;
+		pg_put_u8(&o, field);
+		if (renames)
+			put_renamed(&o, r, value);
+		else
+			pg_put_cstr(&o, value);
+	}
+	pg_put_u8(&o, 0);
 	pg_end(&o);
-	ASSERT(!o.bad);
-	return true;
+	bool ok = !o.bad && !body.bad;
+	if (ok)
+		stream_put_copy(to, o.p, o.len);
+	free(bytes);
+	return ok;
 }
 
 /* --- It leaves */

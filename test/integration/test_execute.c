@@ -29,6 +29,10 @@ static char *transcript(PGconn *c, const char *query)
 
 /* One client at a time, each on a server that it may not have had before. */
 static const char *const scripts[][8] = {
+	/* What looks like a server's name for a statement is a value here. */
+	{ "prepare p as select $1::int", "execute p ('\"SLUICE_1\"')", "execute p ('\"SLUICE_2\"')",
+	  "execute p ('\"SLUICE_3\"')", "execute p ('\"SLUICE_4\"')", "execute p ('\"SLUICE_5\"')",
+	  "execute p ('\"SLUICE_6\"')" },
 	{ "prepare p as select 1", "execute p", "deallocate p", "execute p" },
 	{ "prepare p (int, text) as select $1 + 1, $2 || 'x'", "execute p (41, 'y')",
 	  "explain (costs off) execute p (1, 'z')", "execute p ('no', 'y')", "execute p (1)", "deallocate prepare p",
@@ -133,6 +137,11 @@ static void test_both_ways(void)
 	check_eq("it keeps its server", show_int(console(), "pools", "database", "test", "sv_active"), 1);
 	sql(a, "discard all");
 	check_sql_fails(a, "execute said", "26000", "\"said\" does not exist");
+	sql(a, "prepare \"as\"as select 'as'");
+	sql(a, "prepare \"a\"as select 'a'");
+	check_str("a name in need of its quotes", scalar_params(a, "execute \"as\"", NULL, NULL), "as");
+	check_str("one that ends with them", scalar_params(a, "execute a", NULL, NULL), "a");
+	sql(a, "discard all");
 	PQclear(PQprepare(a, "shown", "show work_mem", 0, NULL));
 	check_scalar(a, "execute shown", "4MB");
 	sql(busy, "begin; select 1");
