@@ -3,19 +3,29 @@
 
 #include "core/str.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <limits.h>
 #include <string.h>
+#include <sys/random.h>
 
 static bool (*random_source)(void *out, size_t n);
 static uint64_t pbkdf2_runs, runs;
 
+/* The kernel's generator is one system call, which is a fraction of what OpenSSL's costs for a few bytes, and is right
+ * after a fork too. OpenSSL's is asked where the kernel has none, or none yet. */
+static bool draw(void *out, size_t n)
+{
+	if (n <= 256 && getrandom(out, n, GRND_NONBLOCK) == (ssize_t)n)
+		return true;
+	return n <= INT_MAX && RAND_bytes(out, (int)n) == 1;
+}
+
 bool crypto_random(void *out, size_t n)
 {
-	if (n <= INT_MAX && (random_source ? random_source(out, n) : RAND_bytes(out, (int)n) == 1))
+	if (random_source ? random_source(out, n) : draw(out, n))
 		return true;
 	memset(out, 0, n);
 	return false;
@@ -26,19 +36,53 @@ void crypto_set_random(bool (*source)(void *out, size_t n))
 	random_source = source;
 }
 
+/* What OpenSSL has to look up for a digest or a MAC by its name costs more than the digest of a short message: it is
+ * done once, and the contexts are used again. NULL: no memory. */
+static EVP_MD_CTX *sha256_begin(void)
+{
+	static EVP_MD *md;
+	static EVP_MD_CTX *ctx;
+	if (!md)
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!ctx)
+		ctx = EVP_MD_CTX_new();
+	return md && ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1 ? ctx : NULL;
+}
+
 bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 {
 	runs++;
-	if (EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) == 1)
+	EVP_MD_CTX *ctx = sha256_begin();
+	if (ctx && EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1)
 		return true;
 	memset(out, 0, CRYPTO_SHA256_LEN);
 	return false;
 }
 
+static EVP_MAC_CTX *hmac_begin(const void *key, size_t key_len)
+{
+	static EVP_MAC_CTX *ctx;
+	if (!ctx) {
+		char name[] = "SHA256";
+		const OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+					      OSSL_PARAM_construct_end() };
+		EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+		ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+		EVP_MAC_free(mac); /* the context holds it */
+		if (ctx && EVP_MAC_CTX_set_params(ctx, digest) != 1) {
+			EVP_MAC_CTX_free(ctx);
+			ctx = NULL;
+		}
+	}
+	return ctx && EVP_MAC_init(ctx, key, key_len, NULL) == 1 ? ctx : NULL;
+}
+
 bool crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 {
+	size_t len;
 	runs++;
-	if (key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, p, n, out, NULL))
+	EVP_MAC_CTX *ctx = hmac_begin(key, key_len);
+	if (ctx && EVP_MAC_update(ctx, p, n) == 1 && EVP_MAC_final(ctx, out, &len, CRYPTO_SHA256_LEN) == 1)
 		return true;
 	memset(out, 0, CRYPTO_SHA256_LEN);
 	return false;

@@ -156,10 +156,7 @@ bool scram_server_init(struct scram_server *s, struct secret *secret, const char
 {
 	*s = (struct scram_server){ .secret = secret, .state = START };
 	/* Also for who is there: the same work. */
-	s->mock.iterations = secret_iterations();
-	s->mock.salt_len = SECRET_SALT_LEN;
-	if (!secret_user_salt(user, s->mock.salt) || !crypto_random(s->mock.stored_key, SCRAM_KEY_LEN) ||
-	    !crypto_random(s->mock.server_key, SCRAM_KEY_LEN))
+	if (!secret_mock(user, &s->mock))
 		return false;
 	s->is_mock = !secret || !secret_has_scram(secret);
 	return s->is_mock || secret_derive_door(secret, user);

@@ -14,8 +14,8 @@
 #define MD5_PREFIX   "md5"
 #define MD5_LEN      35u
 
-/* This process's own: one for salts, one for the digests by which passwords are compared. */
-static uint8_t salt_key[SCRAM_KEY_LEN], check_key[SCRAM_KEY_LEN];
+/* This process's own: one for salts, one for the digests by which passwords are compared, and two that nobody has. */
+static uint8_t salt_key[SCRAM_KEY_LEN], check_key[SCRAM_KEY_LEN], nobodys[2][SCRAM_KEY_LEN];
 static bool has_keys;
 /* How many secrets have another. While there are any, each proof is checked twice, so that the work does not tell
  * whose. */
@@ -29,7 +29,8 @@ bool secret_is_any_double(void)
 bool secret_init(void)
 {
 	if (!has_keys)
-		has_keys = crypto_random(salt_key, sizeof salt_key) && crypto_random(check_key, sizeof check_key);
+		has_keys = crypto_random(salt_key, sizeof salt_key) && crypto_random(check_key, sizeof check_key) &&
+			   crypto_random(nobodys, sizeof nobodys);
 	return has_keys;
 }
 
@@ -39,6 +40,16 @@ bool secret_user_salt(const char *user, uint8_t salt[SECRET_SALT_LEN])
 	if (!secret_init() || !crypto_hmac_sha256(salt_key, sizeof salt_key, user, strlen(user), mac))
 		return false;
 	memcpy(salt, mac, SECRET_SALT_LEN);
+	return true;
+}
+
+bool secret_mock(const char *user, struct scram_keys *k)
+{
+	*k = (struct scram_keys){ .iterations = secret_iterations(), .salt_len = SECRET_SALT_LEN };
+	if (!secret_user_salt(user, k->salt))
+		return false;
+	memcpy(k->stored_key, nobodys[0], SCRAM_KEY_LEN);
+	memcpy(k->server_key, nobodys[1], SCRAM_KEY_LEN);
 	return true;
 }
 

@@ -8,6 +8,9 @@
 
 /* The salt that this process shows for a user name whose verifier is not stored. */
 bool secret_user_salt(const char *user, uint8_t salt[SECRET_SALT_LEN]);
+/* Keys for a mock exchange with whoever calls itself so: that salt, and keys that nobody has. What they are does not
+ * matter otherwise, as a mock exchange fails whatever comes of them: they are the same for all. */
+bool secret_mock(const char *user, struct scram_keys *k);
 /* Is there a password in it, or beside it, that SCRAM can be done with? */
 bool secret_has_scram(struct secret *s);
 /* Does any secret have another beside it? */

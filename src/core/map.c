@@ -3,6 +3,7 @@
 
 #include "core/assert.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -33,7 +34,15 @@ static inline void sip_round(struct sip *v)
 	v->c = rotl(v->c, 32);
 }
 
-static inline uint64_t u64le(const uint8_t *p, size_t n)
+static inline uint64_t u64le(const uint8_t *p)
+{
+	uint64_t x;
+	memcpy(&x, p, sizeof x);
+	return le64toh(x);
+}
+
+/* The last n bytes, up to 7. */
+static inline uint64_t tail_le(const uint8_t *p, size_t n)
 {
 	uint64_t x = 0;
 	for (size_t i = 0; i < n; i++)
@@ -47,12 +56,12 @@ uint64_t map_siphash(const uint64_t seed[2], const void *key, size_t len)
 			 seed[1] ^ 0x7465646279746573 };
 	const uint8_t *p = key;
 	for (size_t left = len; left >= 8; left -= 8, p += 8) {
-		uint64_t word = u64le(p, 8);
+		uint64_t word = u64le(p);
 		v.d ^= word;
 		sip_round(&v);
 		v.a ^= word;
 	}
-	uint64_t last = (uint64_t)len << 56 | u64le(p, len % 8);
+	uint64_t last = (uint64_t)len << 56 | tail_le(p, len % 8);
 	v.d ^= last;
 	sip_round(&v);
 	v.a ^= last;

@@ -79,30 +79,30 @@ static bool make_key(uint64_t *key)
 void pg_welcome(struct session *s, const struct varset *reported)
 {
 	struct pg_client *c = pg_client_of(s);
-	const struct varset *all = reported ? varset_over(reported, s->vars) : varset_ref(s->vars);
+	struct var all[VARSET_MAX + 1];
+	size_t count = varset_list_over(reported ? reported : s->vars, s->vars, all);
 	const char *message = config_text(config_now(), SET_login_notify_message, NULL, NULL);
 	uint8_t tail[PG_KEY_TAIL], *p;
 	size_t tail_len = c->has_long_key ? sizeof tail : 0, n = PG_HEADER + 8 + tail_len + 6;
 
 	end_login(c);
-	if (!all || !make_key(&c->key) || (c->has_long_key && !pg_key_tail(c->key, tail)) ||
+	if (count > VARSET_MAX || !make_key(&c->key) || (c->has_long_key && !pg_key_tail(c->key, tail)) ||
 	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
 		c->key = 0;
-		varset_put(all);
 		struct fault f;
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");
 		session_fail(s, &f);
 		return;
 	}
-	for (uint32_t i = 0; i < all->count; i++)
-		n += PG_HEADER + all->at[i].name->len + 1 + all->at[i].value->len + 1;
+	for (size_t i = 0; i < count; i++)
+		n += PG_HEADER + all[i].name->len + 1 + all[i].value->len + 1;
 	if (message[0])
 		n += PG_NOTICE_ROOM + strlen(message);
 	p = stream_put_room(&s->stream, n);
 	if (p) {
 		struct pg_out o = pg_out(p, n);
-		for (uint32_t i = 0; i < all->count; i++)
-			pg_put_parameter(&o, all->at[i].name->s, all->at[i].value->s);
+		for (size_t i = 0; i < count; i++)
+			pg_put_parameter(&o, all[i].name->s, all[i].value->s);
 		pg_begin(&o, PG_BACKEND_KEY_DATA);
 		pg_put_u32(&o, (uint32_t)(c->key >> 32));
 		pg_put_u32(&o, (uint32_t)c->key);
@@ -113,7 +113,6 @@ void pg_welcome(struct session *s, const struct varset *reported)
 		pg_put_ready(&o, 'I');
 		ASSERT(!o.bad && o.len == n);
 	}
-	varset_put(all);
 	if (stream_kept(&s->stream))
 		session_resume_input(s);
 }

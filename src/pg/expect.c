@@ -12,7 +12,7 @@ void expect_init(struct expect *e)
 
 static struct expect_entry *entry(struct expect *e, unsigned i)
 {
-	return &e->ring[(e->head + i) % e->cap];
+	return &e->ring[(e->head + i) & (e->cap - 1u)];
 }
 
 static bool is_batch(const struct expect_entry *x)
@@ -36,7 +36,7 @@ static void drop_first(struct expect *e)
 	struct expect_entry *x = entry(e, 0);
 	e->invented = (uint16_t)(e->invented - ((x->flags & EXPECT_INVENTED) != 0));
 	e->ends = (uint16_t)(e->ends - is_end(x));
-	e->head = (uint16_t)((e->head + 1) % e->cap);
+	e->head = (uint16_t)((e->head + 1u) & (e->cap - 1u));
 	e->count--;
 }
 

@@ -56,7 +56,7 @@ struct expect_entry {
 
 struct expect {
 	struct expect_entry *ring; /* owned when larger than `few` */
-	uint16_t cap, head, count;
+	uint16_t cap, head, count; /* cap is a power of two */
 	uint16_t invented; /* entries that are */
 	uint16_t ends;     /* entries that ReadyForQuery answers */
 	bool is_open;      /* a batch has begun and its Sync was not sent */

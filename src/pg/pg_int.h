@@ -23,37 +23,35 @@ struct pg_unnamed {
 /* A client that speaks PostgreSQL. */
 struct pg_client {
 	struct session s;
-	struct map_node by_key;       /* in the directory of cancel keys */
-	uint64_t key;                 /* process id and secret, as in BackendKeyData; 0: not given out: key.h */
-	struct pg_login *login;       /* owned; NULL once it is in */
-	struct pg_sink *sink;         /* owned; the console's clients only */
-	uint32_t in_left;             /* bytes of the message that is passing from the client */
-	uint32_t out_left;            /* bytes of the message that is passing to it */
-	bool has_long_key;            /* it speaks 3.2 */
-	bool in_skip;                 /* what passes is dropped */
-	bool asking;                  /* the console has not yet answered */
-	bool full;                    /* not read from: the server owes too many answers */
-	bool waits;                   /* not read from: what it says next depends on a Sync that is not answered yet */
-	bool refusing;                /* up to the next Sync everything is dropped */
-	bool refusal_told;            /* and has been answered with an error already */
-	bool refused_batch;           /* and what is refused is a batch: only a Sync ends it */
-	bool ending;                  /* in a batch that ends a failed transaction */
-	uint8_t failed;               /* enum pg_failed */
-	uint8_t refused_kind;         /* enum fault_kind: why */
-	uint32_t refused_ahead;       /* bytes that were sent behind what was refused, and are refused with it */
-	uint32_t gathered;            /* bytes in gather */
-	struct fault *why;            /* owned: of a transaction that has failed, which the client has not heard yet */
-	struct pg_names *names;       /* owned: its prepared statements; NULL mostly */
-	struct pg_unnamed unnamed;    /* its unnamed statement, as it said */
-	struct pg_unnamed answered;   /* and as its server answered: the same unless `unnamed_due` */
-	uint8_t *gather;              /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
-	uint8_t mode;                 /* how its texts are read: track.c */
-	uint16_t unnamed_due;         /* changes of the unnamed statement that are not answered */
-	bool describes_portals;       /* it was told what rows of a portal look like, once */
-	const struct varset *mode_of; /* counted: the settings that `mode` is for */
-	struct pg_track *track;       /* owned; NULL mostly */
-	struct pg_listens *listens;   /* owned; NULL mostly */
-	struct pg_portals *portals;   /* owned: those that change the session when they run; NULL mostly */
+	struct map_node by_key;     /* in the directory of cancel keys */
+	uint64_t key;               /* process id and secret, as in BackendKeyData; 0: not given out: key.h */
+	struct pg_login *login;     /* owned; NULL once it is in */
+	struct pg_sink *sink;       /* owned; the console's clients only */
+	uint32_t in_left;           /* bytes of the message that is passing from the client */
+	uint32_t out_left;          /* bytes of the message that is passing to it */
+	bool has_long_key;          /* it speaks 3.2 */
+	bool in_skip;               /* what passes is dropped */
+	bool asking;                /* the console has not yet answered */
+	bool full;                  /* not read from: the server owes too many answers */
+	bool waits;                 /* not read from: what it says next depends on a Sync that is not answered yet */
+	bool refusing;              /* up to the next Sync everything is dropped */
+	bool refusal_told;          /* and has been answered with an error already */
+	bool refused_batch;         /* and what is refused is a batch: only a Sync ends it */
+	bool ending;                /* in a batch that ends a failed transaction */
+	uint8_t failed;             /* enum pg_failed */
+	uint8_t refused_kind;       /* enum fault_kind: why */
+	uint32_t refused_ahead;     /* bytes that were sent behind what was refused, and are refused with it */
+	uint32_t gathered;          /* bytes in gather */
+	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
+	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
+	struct pg_unnamed unnamed;  /* its unnamed statement, as it said */
+	struct pg_unnamed answered; /* and as its server answered: the same unless `unnamed_due` */
+	uint8_t *gather;            /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
+	uint16_t unnamed_due;       /* changes of the unnamed statement that are not answered */
+	bool describes_portals;     /* it was told what rows of a portal look like, once */
+	struct pg_track *track;     /* owned; NULL mostly */
+	struct pg_listens *listens; /* owned; NULL mostly */
+	struct pg_portals *portals; /* owned: those that change the session when they run; NULL mostly */
 };
 
 #define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */

@@ -73,14 +73,15 @@ static unsigned mode_of(const struct varset *vars)
 	return mode;
 }
 
-unsigned pg_sql_mode(struct pg_client *c)
+#define NOTE_MODE       0x7fu
+#define NOTE_MODE_KNOWN 0x80u
+
+unsigned pg_sql_mode(const struct pg_client *c)
 {
-	if (c->mode_of != c->s.vars) {
-		varset_put(c->mode_of);
-		c->mode_of = varset_ref(c->s.vars);
-		c->mode = (uint8_t)mode_of(c->mode_of);
-	}
-	return c->mode;
+	uint16_t *notes = varset_notes(c->s.vars);
+	if (!(*notes & NOTE_MODE_KNOWN))
+		*notes |= (uint16_t)(NOTE_MODE_KNOWN | mode_of(c->s.vars));
+	return *notes & NOTE_MODE;
 }
 
 static uint32_t pins_of(const struct sql_stmt *st)
@@ -246,8 +247,6 @@ static bool begin_xact(struct pg_client *c, struct pg_server *p)
 void pg_track_free(struct pg_client *c)
 {
 	struct pg_track *t = c->track;
-	varset_put(c->mode_of);
-	c->mode_of = NULL;
 	if (!t)
 		return;
 	state_put(&t->before);

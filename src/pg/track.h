@@ -31,7 +31,7 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
 /* Does it go back to the default of the session? */
 bool pg_track_resets(const struct sql_stmt *st);
 /* How this client's texts are read: sql/lexer.h. */
-unsigned pg_sql_mode(struct pg_client *c);
+unsigned pg_sql_mode(const struct pg_client *c);
 /* Does pin_policy refuse a statement that would get the client these? f: why. */
 bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f);
 /* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. False: the session is

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define VARS_MAX 64u /* a set never holds more: a peer may name as many as it likes */
-
 static struct map all;
 
 static bool same_vars(const struct map_node *n, const void *key, size_t len)
@@ -35,7 +33,8 @@ static const struct varset *intern_set(const struct var *at, size_t count)
 		v = malloc(sizeof *v + len);
 		if (v) {
 			v->refs = 0;
-			v->count = (uint32_t)count;
+			v->count = (uint16_t)count;
+			v->notes = 0;
 			if (count)
 				memcpy(v->at, at, len);
 		}
@@ -81,7 +80,7 @@ void varset_put(const struct varset *cv)
 
 const struct varset *varset_with(const struct varset *base, const char *name, const char *value, size_t value_len)
 {
-	struct var at[VARS_MAX];
+	struct var at[VARSET_MAX];
 	size_t n = 0;
 	bool placed = false;
 
@@ -104,7 +103,7 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 			continue;
 		}
 		if (order > 0 && !placed) {
-			if (base->count >= VARS_MAX)
+			if (base->count >= VARSET_MAX)
 				goto fail;
 			const struct istr *nm = istr_get(name, strlen(name));
 			if (!nm)
@@ -115,7 +114,7 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 		at[n++] = (struct var){ istr_ref(base->at[i].name), istr_ref(base->at[i].value) };
 	}
 	if (!placed) {
-		const struct istr *nm = n < VARS_MAX ? istr_get(name, strlen(name)) : NULL;
+		const struct istr *nm = n < VARSET_MAX ? istr_get(name, strlen(name)) : NULL;
 		if (!nm)
 			goto fail;
 		at[n++] = (struct var){ nm, val };
@@ -150,7 +149,7 @@ bool varset_set(const struct varset **v, const char *name, const char *value, si
 
 bool varset_unset(const struct varset **v, const char *name)
 {
-	struct var at[VARS_MAX];
+	struct var at[VARSET_MAX];
 	size_t n = 0;
 	if (!varset_find(*v, name))
 		return true;
@@ -167,28 +166,46 @@ bool varset_unset(const struct varset **v, const char *name)
 	return true;
 }
 
-static const struct varset *lay_over(const struct varset *base, const struct varset *over, bool known_only)
+/* In the order of names; equal ones are mostly the same pointer. */
+static int by_name(const struct var *a, const struct var *b)
 {
-	const struct varset *v = varset_ref(base);
-	for (uint32_t i = 0; i < over->count; i++) {
-		if (known_only && !varset_find(base, over->at[i].name->s))
-			continue;
-		if (!varset_set(&v, over->at[i].name->s, over->at[i].value->s, over->at[i].value->len)) {
-			varset_put(v);
-			return NULL;
-		}
-	}
-	return v;
+	return a->name == b->name ? 0 : strcasecmp(a->name->s, b->name->s);
 }
 
-const struct varset *varset_over(const struct varset *base, const struct varset *over)
+/* Both are sorted, so one pass over them is enough. known_only: of `over` those that `base` has too. */
+static size_t merge(const struct varset *base, const struct varset *over, bool known_only,
+		    struct var at[VARSET_MAX + 1])
 {
-	return lay_over(base, over, false);
+	size_t n = 0;
+	for (uint32_t i = 0, k = 0; n <= VARSET_MAX && (i < base->count || k < over->count);) {
+		int order = i == base->count ? 1 : k == over->count ? -1 : by_name(&base->at[i], &over->at[k]);
+		if (order <= 0 || !known_only)
+			at[n++] = (struct var){ order > 0 ? over->at[k].name : base->at[i].name,
+						order >= 0 ? over->at[k].value : base->at[i].value };
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return n;
+}
+
+size_t varset_list_over(const struct varset *base, const struct varset *over, struct var at[VARSET_MAX + 1])
+{
+	return merge(base, over, false, at);
 }
 
 const struct varset *varset_over_known(const struct varset *base, const struct varset *over)
 {
-	return lay_over(base, over, true);
+	struct var at[VARSET_MAX + 1];
+	size_t n = merge(base, over, true, at);
+	if (n > VARSET_MAX)
+		return NULL;
+	if (n == base->count && memcmp(at, base->at, n * sizeof *at) == 0)
+		return varset_ref(base);
+	for (size_t i = 0; i < n; i++) {
+		istr_ref(at[i].name);
+		istr_ref(at[i].value);
+	}
+	return intern_set(at, n);
 }
 
 const struct varset *varset_unknown(const struct varset *base, const struct varset *v)

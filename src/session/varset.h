@@ -7,6 +7,8 @@
 
 #include "core/intern.h"
 
+#define VARSET_MAX 64u /* a set never holds more: a peer may name as many as it likes */
+
 struct var {
 	const struct istr *name, *value; /* counted */
 };
@@ -14,7 +16,8 @@ struct var {
 struct varset {
 	struct map_node node;
 	uint32_t refs;
-	uint32_t count;
+	uint16_t count;
+	uint16_t notes; /* what readers found out about it, and keep with it: see varset_notes() */
 	struct var at[];
 };
 
@@ -29,11 +32,18 @@ const struct istr *varset_find(const struct varset *v, const char *name);
 bool varset_set(const struct varset **v, const char *name, const char *value, size_t value_len);
 /* The same without this one. */
 bool varset_unset(const struct varset **v, const char *name);
-/* Every variable of `over` on top of `base`; of those only that base has too. */
-const struct varset *varset_over(const struct varset *base, const struct varset *over);
+/* Of the variables of `over` those that `base` has too, on top of it. */
 const struct varset *varset_over_known(const struct varset *base, const struct varset *over);
+/* The first of these as a list, borrowed from the two, which costs less than a set: how many; more than VARSET_MAX:
+ * there is no such set. */
+size_t varset_list_over(const struct varset *base, const struct varset *over, struct var at[VARSET_MAX + 1]);
 /* Those of `v` that `base` does not have. */
 const struct varset *varset_unknown(const struct varset *base, const struct varset *v);
+/* Zero for a new set. Whoever writes here has bits of its own: 0x00ff are pg/track.c's. */
+static inline uint16_t *varset_notes(const struct varset *v)
+{
+	return &((struct varset *)(uintptr_t)v)->notes;
+}
 size_t varset_count(void); /* distinct sets alive */
 
 #endif

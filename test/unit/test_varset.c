@@ -30,7 +30,7 @@ static void test_equal_is_same(void)
 	check("what is not there is not found", varset_find(ab, "search_path") == NULL);
 	check("in no set at all neither", varset_find(NULL, "x") == NULL);
 
-	const struct varset *over = varset_over(ab, changed);
+	const struct varset *over = varset_over_known(ab, changed);
 	check("one over another", over == changed);
 
 	const struct varset *all[] = { none, a, ab, b, ba, again, changed, back, over };
@@ -38,6 +38,15 @@ static void test_equal_is_same(void)
 		varset_put(all[i]);
 	check_eq("no set is left", varset_count(), 0);
 	check_eq("no string is left", istr_count(), 0);
+}
+
+static const struct varset *set_of(const char *const (*vars)[2])
+{
+	const struct varset *v = varset_empty();
+	for (; v && (*vars)[0]; vars++)
+		if (!varset_set(&v, (*vars)[0], (*vars)[1], strlen((*vars)[1])))
+			return NULL;
+	return v;
 }
 
 static void test_bound(void)
@@ -53,48 +62,40 @@ static void test_bound(void)
 	check("a peer cannot make it grow without end", set >= 32 && set <= 256);
 	check("what was there stays", v && v->count == (uint32_t)set);
 	check("a known name may still be changed", varset_set(&v, "x0", "2", 1));
+	const struct varset *others = set_of((const char *const[][2]){ { "a", "1" }, { "z", "1" }, { NULL, NULL } });
+	struct var at[VARSET_MAX + 1];
+	check("a list has the same bound", varset_list_over(v, others, at) > VARSET_MAX);
+	varset_put(others);
 	varset_put(v);
 	check_eq("no set is left", varset_count(), 0);
 	check_eq("no string is left", istr_count(), 0);
-}
-
-static const struct varset *set_of(const char *const (*vars)[2])
-{
-	const struct varset *v = varset_empty();
-	for (; v && (*vars)[0]; vars++)
-		if (!varset_set(&v, (*vars)[0], (*vars)[1], strlen((*vars)[1])))
-			return NULL;
-	return v;
 }
 
 static void test_over(void)
 {
 	static const char *const base[][2] = { { "DateStyle", "ISO, MDY" }, { "TimeZone", "UTC" }, { NULL, NULL } };
 	static const char *const over[][2] = { { "timezone", "Asia/Tokyo" }, { "work_mem", "7MB" }, { NULL, NULL } };
-	static const struct {
-		const char *what;
-		const struct varset *(*lay)(const struct varset *, const struct varset *);
-		const char *const want[4][2];
-	} cases[] = {
-		{ "all",
-		  varset_over,
-		  { { "DateStyle", "ISO, MDY" },
-		    { "TimeZone", "Asia/Tokyo" },
-		    { "work_mem", "7MB" },
-		    { NULL, NULL } } },
-		{ "those that are known",
-		  varset_over_known,
-		  { { "DateStyle", "ISO, MDY" }, { "TimeZone", "Asia/Tokyo" }, { NULL, NULL } } },
-	};
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct varset *b = set_of(base), *o = set_of(over), *want = set_of(cases[i].want);
-		const struct varset *got = cases[i].lay(b, o);
-		check(cases[i].what, got && got == want);
-		varset_put(b);
-		varset_put(o);
-		varset_put(want);
-		varset_put(got);
+	static const char *const known[][2] = { { "DateStyle", "ISO, MDY" },
+						{ "TimeZone", "Asia/Tokyo" },
+						{ NULL, NULL } };
+	static const char *const all[][2] = { { "DateStyle", "ISO, MDY" },
+					      { "TimeZone", "Asia/Tokyo" },
+					      { "work_mem", "7MB" } };
+	const struct varset *b = set_of(base), *o = set_of(over), *want = set_of(known);
+	const struct varset *got = varset_over_known(b, o), *same = varset_over_known(got, o);
+	struct var at[VARSET_MAX + 1];
+	check("those that are known", got && got == want);
+	check("once more changes nothing", same == got);
+	check_eq("all, as a list", varset_list_over(b, o, at), COUNT(all));
+	for (size_t i = 0; i < COUNT(all); i++) {
+		check_str("a name", at[i].name->s, all[i][0]);
+		check_str("a value", at[i].value->s, all[i][1]);
 	}
+	varset_put(b);
+	varset_put(o);
+	varset_put(want);
+	varset_put(got);
+	varset_put(same);
 	check_eq("no set is left", varset_count(), 0);
 }
 
