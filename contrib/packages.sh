@@ -2,11 +2,12 @@
 # shellcheck shell=bash
 
 BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libev-dev libssl-dev libinih-dev libc-ares-dev libidn-dev libpam0g-dev libldap-dev)
-SERVER_PACKAGES=(postgresql postgresql-client)
+SERVER_PACKAGES=(postgresql postgresql-client mariadb-server mariadb-client)
 TEST_PACKAGES=(libcunit1-dev libpq-dev libmariadb-dev clang libclang-rt-14-dev groff procps openssl python3 pgbouncer slapd ldap-utils libpam-pwdfile)
 
 # Of the drivers, what is not there as a command; a node of another origin brings its own npm.
-DRIVER_PACKAGES=(python3-psycopg python3-psycopg2 libpostgresql-jdbc-java)
+DRIVER_PACKAGES=(python3-psycopg python3-psycopg2 libpostgresql-jdbc-java
+	python3-pymysql python3-mysqldb libdbd-mysql-perl libmariadb-java sysbench)
 command -v javac >/dev/null || DRIVER_PACKAGES+=(default-jdk-headless)
 command -v npm >/dev/null || DRIVER_PACKAGES+=(nodejs npm)
 

@@ -104,7 +104,7 @@ if wants fuzz; then
 	one fuzz "$top/test/fuzz/run.sh" "$@"
 fi
 if wants integration; then
-	say "Integration tests, against PostgreSQL"
+	say "Integration tests, against PostgreSQL and MariaDB"
 	for program in "$asan"/test/integration/test_*; do
 		name=$(basename "$program")
 		[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
@@ -112,13 +112,17 @@ if wants integration; then
 		one "$name" "$program"
 	done
 fi
+# server WHAT: this newer server in the folder $newer; sets $there, where its programs are, or it is skipped.
+server() {
+	newer=$(mktemp -d /tmp/sluice-newer.XXXXXX) # not TMPDIR: others than its owner read it
+	chmod 755 "$newer"
+	one "get-$1" "$top/test/servers/get.sh" "$1" "$newer"
+	there=$(tail -n 1 "$asan/logs/get-$1.log")
+}
 if wants newer; then
 	say "PostgreSQL 18: its server, its programs, its libpq"
 	here=$(pg_config --bindir 2>/dev/null || dirname "$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | tail -n 1)")
-	newer=$(mktemp -d /tmp/sluice-newer.XXXXXX) # not TMPDIR: others than its owner read it
-	chmod 755 "$newer"
-	one get-postgresql-18 "$top/test/servers/get.sh" postgresql "$newer"
-	there=$(tail -n 1 "$asan/logs/get-postgresql-18.log")
+	server postgresql
 	if [ -x "$there/postgres" ]; then
 		# What asks the server itself, and drives libpq; then the programs of each release, with the server of the other.
 		for name in test_query test_sql test_state test_tracked test_pipeline test_prepared test_copy test_cancel test_auth test_kept test_protocol test_replication test_load; do
@@ -130,6 +134,17 @@ if wants newer; then
 			one "test_load, programs of 18" env TEST_PG_BINDIR="$here" TEST_CLIENT_BINDIR="$there" "$asan/test/integration/test_load"
 			one "18/test_load, programs of here" env TEST_PG_BINDIR="$there" TEST_CLIENT_BINDIR="$here" "$asan/test/integration/test_load"
 		fi
+	fi
+	rm -rf "$newer"
+	say "MySQL 9: its server, its programs"
+	server mysql
+	if [ -x "$there/mysqld" ]; then
+		for program in "$asan"/test/integration/test_my_*; do
+			name=$(basename "$program")
+			[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
+			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+			one "9/$name" env TEST_MY_BINDIR="$there" "$program"
+		done
 	fi
 	rm -rf "$newer"
 fi

@@ -59,7 +59,7 @@ static void after_each(void)
 	bool failed = CU_get_number_of_failure_records() > failures_before;
 	background_end();
 	sluice_stop();
-	pg_restore();
+	harness.backend->restore();
 	failed = CU_get_number_of_failure_records() > failures_before;
 	tally->run++;
 	tally->failed += failed;
@@ -81,7 +81,7 @@ static _Noreturn void run_tests(const char *suite, int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(TEST_SECONDS);
-	if (!sluice_find() || !pg_make())
+	if (!sluice_find() || !harness.backend->make())
 		_exit(2);
 	CU_pSuite s = NULL;
 	if (CU_initialize_registry() == CUE_SUCCESS)
@@ -94,7 +94,7 @@ static _Noreturn void run_tests(const char *suite, int argc, char **argv)
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	CU_cleanup_registry();
-	pg_end();
+	harness.backend->end();
 	fflush(NULL);
 	_exit(0);
 }
@@ -187,11 +187,17 @@ static void more_descriptors(void)
 
 int harness_main(int argc, char **argv, const char *suite, const struct unit_test *tests)
 {
+	return harness_run(argc, argv, suite, tests, &postgres_backend);
+}
+
+int harness_run(int argc, char **argv, const char *suite, const struct unit_test *tests, const struct backend *backend)
+{
 	unsigned total = 0;
+	harness.backend = backend;
 	for (const struct unit_test *t = tests; t->name; t++)
 		total += unit_is_wanted(t->name, argc, argv);
-	if (!pg_find()) {
-		fprintf(stderr, "harness: no PostgreSQL server here (Debian: postgresql)\n");
+	if (!backend->find()) {
+		fprintf(stderr, "harness: %s\n", backend->missing);
 		printf("0 passed, 0 failed, %u skipped\n", total);
 		return EXIT_SKIP;
 	}

@@ -109,6 +109,8 @@ bool sluice_is_running(void);
 int sluice_wait_exit(void); /* exit status, 128 + signal, or -1 */
 pid_t sluice_pid(void);
 int sluice_port(void);
+int sluice_my_port(void); /* of the mysql door, in a program of harness_my.h */
+const char *sluice_my_socket(void);
 const char *sluice_socket_dir(void);
 bool sluice_logged(const char *part);
 

@@ -15,7 +15,21 @@ extern struct harness {
 	gid_t gid;
 	char user[64];
 	bool in_teardown;
+	const struct backend *backend;
 } harness;
+
+/* The server that Sluice is put in front of. */
+struct backend {
+	const char *missing; /* what is said where there is none */
+	bool (*find)(void);  /* its programs */
+	bool (*make)(void);  /* a fresh one with what its header promises. False: it was said why. */
+	void (*restore)(void);
+	void (*end)(void);
+	void (*clients_close)(void);
+	bool is_mysql;
+	const char *(*value_of)(const char *name); /* of @MY@, @MYPORT@, @MYSOCKET@ */
+};
+int harness_run(int argc, char **argv, const char *suite, const struct unit_test *tests, const struct backend *backend);
 
 /* --- process.c */
 char *keep(const char *s, size_t n);
@@ -33,10 +47,10 @@ size_t children_of(pid_t pid, pid_t *out, size_t max);
 void background_end(void);
 
 /* --- postgres.c */
-bool pg_find(void); /* its programs */
-bool pg_make(void); /* a fresh cluster with the roles that harness.h promises. False: the log says why. */
-void pg_restore(void);
-void pg_end(void);
+extern const struct backend postgres_backend;
+
+/* --- myclient.c */
+void my_clients_close(void);
 
 /* --- sluice.c */
 bool sluice_find(void); /* SLUICE_BIN, copied to where the unprivileged user may run it */

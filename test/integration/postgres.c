@@ -24,7 +24,7 @@ const char *pg_socket_dir(void)
 	return path;
 }
 
-bool pg_find(void)
+static bool pg_find(void)
 {
 	const char *wanted = getenv("TEST_PG_BINDIR");
 	if (wanted && *wanted) {
@@ -162,7 +162,7 @@ int pg_servers(void)
 		pg_scalar("select count(*) from pg_stat_activity where datname = 'test' and pid <> pg_backend_pid()"));
 }
 
-bool pg_make(void)
+static bool pg_make(void)
 {
 	/* synchronous_commit stays on: a test that kills the server at once must not lose the roles made below. */
 	static const char settings[] = "listen_addresses = '127.0.0.1'\n"
@@ -198,7 +198,7 @@ bool pg_make(void)
 	       pg_query("grant create on database test to public");
 }
 
-void pg_restore(void)
+static void pg_restore(void)
 {
 	if (pg_pid < 0)
 		require("PostgreSQL starts again", pg_try_start());
@@ -206,10 +206,18 @@ void pg_restore(void)
 		pg_hba(hba_open);
 }
 
-void pg_end(void)
+static void pg_end(void)
 {
 	if (pg_pid > 0) {
 		kill(pg_pid, SIGQUIT);
 		reap(pg_pid, PATIENCE_MS);
 	}
 }
+
+const struct backend postgres_backend = {
+	.missing = "no PostgreSQL server here (Debian: postgresql)",
+	.find = pg_find,
+	.make = pg_make,
+	.restore = pg_restore,
+	.end = pg_end,
+};

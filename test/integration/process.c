@@ -140,6 +140,11 @@ int free_port(void)
 	return ntohs(a.sin_port);
 }
 
+static char *my_value(const char *name)
+{
+	return text("%s", harness.backend->value_of ? harness.backend->value_of(name) : "");
+}
+
 char *expand(const char *in)
 {
 	const struct {
@@ -154,6 +159,9 @@ char *expand(const char *in)
 		{ "@STUBPORT@", text("%d", stub_port()) },
 		{ "@STUB@", text("host=127.0.0.1 port=%d", stub_port()) },
 		{ "@USER@", text("%s", harness.user) },
+		{ "@MY@", my_value("MY") },
+		{ "@MYPORT@", my_value("MYPORT") },
+		{ "@MYSOCKET@", my_value("MYSOCKET") },
 	};
 	char *out = text("%s", in);
 	for (size_t i = 0; i < COUNT(vars); i++)
@@ -226,8 +234,17 @@ static pid_t shell(const char *output, const char *command)
 		setenv("PGPORT", text("%d", sluice_port()), 1);
 	setenv("PGUSER", "alice", 1);
 	setenv("PGDATABASE", "test", 1);
-	const char *clients = getenv("TEST_CLIENT_BINDIR");
-	setenv("PATH", text("%s:%s:%s", clients && *clients ? clients : harness.pg_bin, harness.pg_bin, getenv("PATH")),
+	if (harness.backend->is_mysql) {
+		/* For the command lines of MariaDB and MySQL alike; where, and as whom. */
+		setenv("MY", text("--no-defaults -h127.0.0.1 -P%d -ualice -palice-secret", sluice_my_port()), 1);
+		setenv("STRAIGHT", text("--no-defaults -h127.0.0.1 -P%s -ualice -palice-secret", my_value("MYPORT")),
+		       1);
+	}
+	const char *clients = getenv(harness.backend->is_mysql ? "TEST_MY_BINDIR" : "TEST_CLIENT_BINDIR");
+	clients = clients && *clients ? clients : harness.pg_bin;
+	setenv("PATH",
+	       text("%s%s%s%s%s", clients, *clients ? ":" : "", harness.pg_bin, *harness.pg_bin ? ":" : "",
+		    getenv("PATH")),
 	       1);
 	setenv("HOME", harness.top, 1);
 	if (chdir(harness.top) == 0)

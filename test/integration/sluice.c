@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static pid_t peer_pid = -1;
-static int peer_at; /* its port */
+static int peer_at;    /* its port */
+static int peer_my_at; /* of its mysql door; 0: it has none */
 static int version_of_peer;
 
 int peer_version(void)
@@ -28,6 +29,16 @@ int sluice_port(void)
 pid_t sluice_pid(void)
 {
 	return peer_pid;
+}
+
+int sluice_my_port(void)
+{
+	return peer_my_at;
+}
+
+const char *sluice_my_socket(void)
+{
+	return text("%s/s/mysql.sock", harness.top);
 }
 
 const char *sluice_socket_dir(void)
@@ -59,23 +70,30 @@ static bool has_key(const char *lines, const char *key)
 
 void sluice_configure(const struct conf *c)
 {
-	static const char *const users[] = { "postgres", "alice", "bob", "carol", "admin", "stats" };
+	static const char *const users[] = { "postgres", "alice",   "bob",  "carol", "admin",
+					     "stats",    "ed25519", "sha2", "tls" };
 	const char *set = c->settings ? c->settings : "";
+	enum { PG = 1, MY = 2, BOTH = 3 } is = harness.backend->is_mysql ? MY : PG;
 	const struct {
 		const char *key, *value;
+		unsigned of;
 	} defaults[] = {
-		{ "listen_addr", "127.0.0.1" },
-		{ "listen_port", text("%d", peer_at) },
-		{ "unix_socket_dir", sluice_socket_dir() },
-		{ "auth_type", "trust" },
-		{ "auth_file", "@DIR@/userlist.txt" },
-		{ "admin_users", "admin" },
-		{ "stats_users", "stats" },
-		{ "pool_mode", "transaction" },
+		{ "listen_addr", "127.0.0.1", BOTH },
+		{ "listen_port", text("%d", peer_at), BOTH },
+		{ "unix_socket_dir", sluice_socket_dir(), BOTH },
+		{ "auth_type", "trust", PG },
+		{ "auth_file", "@DIR@/userlist.txt", BOTH },
+		{ "admin_users", "admin", BOTH },
+		{ "stats_users", "stats", BOTH },
+		{ "pool_mode", "transaction", BOTH },
+		{ "mysql_listen_addr", "127.0.0.1", MY },
+		{ "mysql_listen_port", text("%d", peer_my_at), MY },
+		{ "mysql_unix_socket", sluice_my_socket(), MY },
 	};
-	char *ini = text("[databases]\n%s\n[pgbouncer]\n%s\n", c->databases ? c->databases : "test = @PG@", set);
+	const char *databases = is == MY ? "test = kind=mysql @MY@" : "test = @PG@";
+	char *ini = text("[databases]\n%s\n[pgbouncer]\n%s\n", c->databases ? c->databases : databases, set);
 	for (size_t i = 0; i < COUNT(defaults); i++)
-		if (!has_key(set, defaults[i].key))
+		if ((defaults[i].of & is) && !has_key(set, defaults[i].key))
 			ini = text("%s%s = %s\n", ini, defaults[i].key, defaults[i].value);
 	if (c->users)
 		ini = text("%s[users]\n%s\n", ini, c->users);
@@ -133,7 +151,8 @@ static bool sluice_try_start(const struct conf *c)
 			peer_pid = -1;
 			return false;
 		}
-		if (port_answers(peer_at) && (!has_socket || socket_answers(peer_at)))
+		if (port_answers(peer_at) && (!has_socket || socket_answers(peer_at)) &&
+		    (!peer_my_at || port_answers(peer_my_at)))
 			return true;
 	}
 	return false;
@@ -145,6 +164,7 @@ void sluice_start(const struct conf *c)
 	bool ok = false;
 	for (int i = 0; i < 3 && !ok; i++) { /* the port may have been taken since */
 		peer_at = free_port();
+		peer_my_at = harness.backend->is_mysql ? free_port() : 0;
 		sluice_configure(c);
 		ok = sluice_try_start(c);
 	}
@@ -189,6 +209,8 @@ int sluice_wait_exit(void)
 void sluice_stop(void)
 {
 	clients_close(); /* it waits for them */
+	if (harness.backend->clients_close)
+		harness.backend->clients_close();
 	if (peer_pid < 0)
 		return;
 	kill(peer_pid, SIGTERM);

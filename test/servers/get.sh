@@ -2,6 +2,7 @@
 # Newer servers and their clients than this system's packages have, from Debian sid, so that they run here: README.md.
 #
 #   ./test/servers/get.sh postgresql DIR   PostgreSQL 18 into DIR, a new folder; prints the folder of its programs
+#   ./test/servers/get.sh mysql DIR        MySQL 9, its programs and MySQL Router, likewise
 #   ./test/servers/get.sh postgresql       only what has to be downloaded for that
 #   ./test/servers/get.sh lend DIR FILE    has a program of this system use the libraries that are in DIR
 #
@@ -21,20 +22,31 @@ no() {
 	exit 77
 }
 
-# what: its name, packages, programs in the sid folder, and what else to take from there
+# what: its name; packages; bin: the folder of its programs; trees: what is taken from the sid folder; programs: what is
+# put in bin besides.
+programs=()
 case ${1:-} in
 lend)
 	exec patchelf --set-interpreter "$2/lib/loader" --force-rpath --set-rpath "$2/lib" "$3"
 	;;
 postgresql)
-	what="PostgreSQL 18" packages=(postgresql-18) bin=usr/lib/postgresql/18/bin
+	what="PostgreSQL 18" packages=(postgresql-18) bin=usr/lib/postgresql/18/bin server=postgres
 	trees=(usr/lib/postgresql/18 usr/share/postgresql/18)
 	;;
+mysql)
+	what="MySQL 9" packages=(mysql-server-core mysql-client-core mysql-client mysql-router) bin=usr/bin server=mysqld
+	trees=(usr/lib/mysql usr/lib/mysqlrouter usr/lib/mysql-router usr/share/mysql)
+	programs=(usr/sbin/mysqld usr/bin/mysql usr/bin/mysqladmin usr/bin/mysqlbinlog usr/bin/mysqldump usr/bin/mysqlslap usr/bin/mysqlrouter)
+	;;
 *)
-	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac
+is_there() {
+	local f
+	for f in "${trees[@]}" "${programs[@]}"; do [ -e "$sid/$f" ] || return 1; done
+}
 to=${2:-}
 
 # Downloads into $sid. In a mount namespace of its own, where there may be one: what debootstrap and packages mount
@@ -59,13 +71,13 @@ download() {
 		apt-get update -qq -o Acquire::Check-Valid-Until=false && apt-get install -y -qq --no-install-recommends "$@"' sh "${packages[@]}"
 }
 
-if [ ! -d "$sid/$bin" ]; then
+if ! is_there; then
 	[ "$(uname -s)" = Linux ] && command -v apt-get >/dev/null || no "$what is taken from Debian sid, and this is no Debian."
 	[ "$(id -u)" = 0 ] || no "$what is not in $sid, and only root can put it there."
 	log=$(mktemp "${TMPDIR:-/tmp}/sluice-sid.XXXXXX") || exit 2
 	# One at a time.
 	mkdir -p "$cache" && (flock 9 && download) 9>"$cache/sid.lock" >"$log" 2>&1 </dev/null
-	if [ ! -d "$sid/$bin" ]; then # what is there but could not be configured is good enough
+	if ! is_there; then # what is there but could not be configured is good enough
 		tail -n 15 "$log" >&2
 		rm -f "$log"
 		no "$what could not be installed in $sid from $mirror."
@@ -77,21 +89,24 @@ fi
 # The folder is root's own, and its programs want their libraries: all that they need is copied to where anybody may
 # read it, and told where that is.
 install_packages patchelf >&2 || no "patchelf is missing."
-mkdir -p "$to/lib" && to=$(cd "$to" && pwd) || exit 2
+mkdir -p "$to/lib" "$to/$bin" && to=$(cd "$to" && pwd) || exit 2
 for tree in "${trees[@]}"; do
 	mkdir -p "$to/$(dirname "$tree")" && cp -RL --no-preserve=ownership "$sid/$tree" "$to/$(dirname "$tree")/" || no "$what could not be copied to $to."
+done
+for program in "${programs[@]}"; do
+	cp -L --no-preserve=ownership "$sid/$program" "$to/$bin/" || no "$what could not be copied to $to."
 done
 # Its own loader lists what they load.
 libc=$(find "$sid/usr/lib" -maxdepth 2 -name libc.so.6 -print -quit)
 loader=$(find "$sid/usr/lib" "$sid/usr/lib64" -maxdepth 2 -name 'ld-linux*.so.*' -print -quit)
 [ -n "$libc" ] && [ -n "$loader" ] || no "$sid has no C library."
 cp -L "$loader" "$to/lib/loader" || exit 2
-find "$sid/$bin" "$sid/$bin/../lib" -maxdepth 1 -type f \( -perm -100 -o -name '*.so' \) -exec \
-	"$loader" --library-path "${libc%/*}" --list {} \; 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" { print $3 }' | sort -u |
+find "${trees[@]/#/$sid/}" "${programs[@]/#/$sid/}" -type f \( -perm -100 -o -name '*.so*' \) -exec \
+	"$loader" --library-path "${libc%/*}" --list {} \; 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" && !seen[$1]++ { print $3 }' |
 	xargs -d '\n' cp -L -t "$to/lib" || no "the libraries of $what could not be copied."
 for program in "$to/$bin"/*; do
 	patchelf --set-interpreter "$to/lib/loader" --force-rpath --set-rpath "$to/lib" "$program" 2>/dev/null # scripts have none
 done
 chmod -R a+rX "$to"
-"$to/$bin/postgres" --version >/dev/null || no "$what does not run here."
+"$to/$bin/$server" --version >/dev/null || no "$what does not run here."
 echo "$to/$bin"
