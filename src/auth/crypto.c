@@ -38,25 +38,49 @@ void crypto_set_random(bool (*source)(void *out, size_t n))
 
 /* What OpenSSL has to look up for a digest or a MAC by its name costs more than the digest of a short message: it is
  * done once, and the contexts are used again. NULL: no memory. */
-static EVP_MD_CTX *sha256_begin(void)
+enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256 };
+static EVP_MD_CTX *digest_begin(enum digest which)
 {
-	static EVP_MD *md;
+	static const char *const names[] = { "MD5", "SHA1", "SHA256" };
+	static EVP_MD *mds[sizeof names / sizeof names[0]];
 	static EVP_MD_CTX *ctx;
-	if (!md)
-		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!mds[which])
+		mds[which] = EVP_MD_fetch(NULL, names[which], NULL);
 	if (!ctx)
 		ctx = EVP_MD_CTX_new();
-	return md && ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1 ? ctx : NULL;
+	return mds[which] && ctx && EVP_DigestInit_ex2(ctx, mds[which], NULL) == 1 ? ctx : NULL;
 }
 
 bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 {
 	runs++;
-	EVP_MD_CTX *ctx = sha256_begin();
+	EVP_MD_CTX *ctx = digest_begin(DIGEST_SHA256);
 	if (ctx && EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1)
 		return true;
 	memset(out, 0, CRYPTO_SHA256_LEN);
 	return false;
+}
+
+static bool digest_two(enum digest which, const void *a, size_t a_len, const void *b, size_t b_len, uint8_t *out,
+		       size_t out_len)
+{
+	runs++;
+	EVP_MD_CTX *ctx = digest_begin(which);
+	if (ctx && EVP_DigestUpdate(ctx, a, a_len) == 1 && EVP_DigestUpdate(ctx, b, b_len) == 1 &&
+	    EVP_DigestFinal_ex(ctx, out, NULL) == 1)
+		return true;
+	memset(out, 0, out_len);
+	return false;
+}
+
+bool crypto_sha256_two(const void *a, size_t a_len, const void *b, size_t b_len, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	return digest_two(DIGEST_SHA256, a, a_len, b, b_len, out, CRYPTO_SHA256_LEN);
+}
+
+bool crypto_sha1_two(const void *a, size_t a_len, const void *b, size_t b_len, uint8_t out[CRYPTO_SHA1_LEN])
+{
+	return digest_two(DIGEST_SHA1, a, a_len, b, b_len, out, CRYPTO_SHA1_LEN);
 }
 
 static EVP_MAC_CTX *hmac_begin(const void *key, size_t key_len)
@@ -114,11 +138,7 @@ bool crypto_md5_hex(const void *a, size_t a_len, const void *b, size_t b_len, ch
 {
 	static const char hex[] = "0123456789abcdef";
 	uint8_t md[16];
-	runs++;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1 && EVP_DigestUpdate(ctx, a, a_len) == 1 &&
-		  EVP_DigestUpdate(ctx, b, b_len) == 1 && EVP_DigestFinal_ex(ctx, md, NULL) == 1;
-	EVP_MD_CTX_free(ctx);
+	bool ok = digest_two(DIGEST_MD5, a, a_len, b, b_len, md, sizeof md);
 	memset(out, 0, CRYPTO_MD5_HEX);
 	for (size_t i = 0; ok && i < sizeof md; i++) {
 		out[2 * i] = hex[md[i] >> 4];

@@ -1,10 +1,13 @@
-/* secret.c - stored secrets: PostgreSQL's plain, md5 and SCRAM-SHA-256 forms, and the keys derived from them. */
+/* secret.c - stored secrets: PostgreSQL's plain, md5 and SCRAM-SHA-256 forms, and the keys derived from them. Those of
+ * other schemes are in files of their own. */
 #include "auth/secret.h"
 
 #include "auth/b64.h"
 #include "auth/crypto.h"
+#include "auth/native.h"
 #include "auth/saslprep.h"
 #include "auth/secret_int.h"
+#include "auth/sha2.h"
 #include "core/str.h"
 
 #include <stdlib.h>
@@ -108,13 +111,18 @@ bool secret_parse(struct secret *s, const char *text)
 		if (!parse_verifier(text + strlen(SCRAM_PREFIX), &s->door))
 			return false;
 		s->kind = SECRET_SCRAM;
-	} else if (text[0]) {
-		s->text = str_dup(text);
-		if (!s->text)
-			return false;
-		s->kind = is_md5(text) ? SECRET_MD5 : SECRET_PLAIN;
+		return true;
 	}
-	return true;
+	if (!text[0])
+		return true;
+	enum stored is = stored_parse(s, text);
+	if (is == STORED_NOT) {
+		s->text = str_dup(text);
+		if (s->text)
+			s->kind = is_md5(text) ? SECRET_MD5 : SECRET_PLAIN;
+		return s->text;
+	}
+	return is == STORED_OK;
 }
 
 bool secret_of_password(struct secret *s, const char *password)
@@ -159,6 +167,7 @@ void secret_clear(struct secret *s)
 {
 	clear_other(s);
 	free_text(s->text);
+	free_text(s->shown);
 	str_wipe(s, sizeof *s);
 	*s = (struct secret){ .kind = SECRET_NONE };
 }
@@ -181,6 +190,9 @@ static bool is_text(const struct secret *s, const char *text)
 		return strcmp(s->text, text) == 0;
 	case SECRET_SCRAM:
 		return is_scram(text) && parse_verifier(text + strlen(SCRAM_PREFIX), &k) && same_verifier(&k, &s->door);
+	case SECRET_NATIVE:
+	case SECRET_SHA2:
+		return stored_is(s, text);
 	}
 	return false;
 }
@@ -194,8 +206,12 @@ static bool copy_one(struct secret *to, const struct secret *from)
 {
 	*to = *from;
 	to->other = NULL;
-	if (!from->text || (to->text = str_dup(from->text)))
+	to->text = from->text ? str_dup(from->text) : NULL;
+	to->shown = from->shown ? str_dup(from->shown) : NULL;
+	if (!from->text == !to->text && !from->shown == !to->shown)
 		return true;
+	free_text(to->text);
+	free_text(to->shown);
 	str_wipe(to, sizeof *to);
 	*to = (struct secret){ .kind = SECRET_NONE };
 	return false;
@@ -220,14 +236,23 @@ bool secret_copy(struct secret *to, const struct secret *from)
 
 static bool same_one(const struct secret *a, const struct secret *b)
 {
-	return a->kind == b->kind && (a->text ? strcmp(a->text, b->text) == 0 : same_verifier(&a->door, &b->door));
+	return a->kind == b->kind &&
+	       (a->text ? stored_is(a, b->text) || strcmp(a->text, b->text) == 0 : same_verifier(&a->door, &b->door));
 }
 
 /* What was found out about the same text before. */
-static void keep_keys(struct secret *now, const struct secret *was)
+static void keep_keys(struct secret *now, struct secret *was)
 {
 	if (!was || !same_one(now, was))
 		return;
+	if (was->shown && !now->shown) {
+		now->shown = was->shown;
+		was->shown = NULL;
+	}
+	if (was->native.has_key)
+		now->native = was->native;
+	if (was->sha2.has)
+		now->sha2 = was->sha2;
 	if (was->door.has_client_key)
 		now->door = was->door;
 	if (was->engine.has_client_key)
@@ -414,10 +439,24 @@ static struct secret nobodys_verifier = {
 	.kind = SECRET_SCRAM,
 	.door = { .iterations = SCRAM_ITER_DEFAULT, .salt = { 1 }, .salt_len = SECRET_SALT_LEN },
 };
+static struct secret nobodys_sha2 = {
+	.kind = SECRET_SHA2,
+	.text = (char[]){ "$A$005$nobody has this saltnobodyhasthishashnobodyhasthishashnobodyhast" },
+};
 
-static bool is_nobody(const struct secret *s)
+struct secret *secret_nobody(enum secret_kind as)
 {
-	return s == &nobody || s == &nobodys_verifier;
+	return as == SECRET_SHA2 ? &nobodys_sha2 : as == SECRET_SCRAM ? &nobodys_verifier : &nobody;
+}
+
+bool secret_is_nobody(const struct secret *s)
+{
+	return s == &nobody || s == &nobodys_verifier || s == &nobodys_sha2;
+}
+
+const char *secret_password(const struct secret *s)
+{
+	return s->kind == SECRET_PLAIN ? s->text : s->shown;
 }
 
 static bool check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response)
@@ -433,7 +472,7 @@ static bool check_md5(const struct secret *s, const char *user, const uint8_t sa
 	bool fits = str_copy(got, sizeof got, response) && strlen(got) == MD5_LEN;
 	if (!fits)
 		memset(got, 0, sizeof got);
-	fits = str_same_secret(want, got, MD5_LEN) && fits && !is_nobody(is);
+	fits = str_same_secret(want, got, MD5_LEN) && fits && !secret_is_nobody(is);
 	str_wipe(want, sizeof want);
 	return fits;
 }
@@ -452,41 +491,53 @@ static bool digest(const char *text, uint8_t out[SCRAM_KEY_LEN])
 	return secret_init() && crypto_hmac_sha256(check_key, sizeof check_key, text, strlen(text), out);
 }
 
-static bool check_scram(struct secret *s, const char *password)
+bool secret_was_seen(const struct secret *s, const char *password)
 {
 	uint8_t seen[SCRAM_KEY_LEN];
+	bool fits = digest(password, seen) && s->has_check && str_same_secret(seen, s->check, sizeof seen);
+	str_wipe(seen, sizeof seen);
+	return fits;
+}
+
+void secret_is_seen(struct secret *s, const char *password)
+{
+	s->has_check = digest(password, s->check);
+}
+
+static bool check_scram(struct secret *s, const char *password)
+{
 	struct scram_keys k = { 0 };
 	bool fits = false;
 	char *prepared = saslprep(password); /* first, for two spellings of one password are one */
-	if (prepared && digest(prepared, seen)) {
-		fits = s->has_check && str_same_secret(seen, s->check, sizeof seen);
+	if (prepared) {
+		fits = secret_was_seen(s, prepared);
 		if (!fits && derive_prepared(&k, prepared, s->door.salt, s->door.salt_len, s->door.iterations)) {
-			fits = str_same_secret(k.stored_key, s->door.stored_key, SCRAM_KEY_LEN) && !is_nobody(s);
+			fits = str_same_secret(k.stored_key, s->door.stored_key, SCRAM_KEY_LEN) && !secret_is_nobody(s);
 			if (fits) {
-				memcpy(s->check, seen, sizeof seen);
-				s->has_check = true;
+				secret_is_seen(s, prepared);
 				secret_recovered(s, k.client_key);
 			}
 		}
 	}
 	free_text(prepared);
-	str_wipe(seen, sizeof seen);
 	str_wipe(&k, sizeof k);
 	return fits;
 }
 
-/* Hashed both ways, whichever counts. */
-static bool check_text(const struct secret *s, const char *user, const char *password)
+/* Hashed every way, whichever counts. */
+static bool check_text(struct secret *s, const char *user, const char *password)
 {
 	uint8_t want[SCRAM_KEY_LEN], got[SCRAM_KEY_LEN];
 	char inner[CRYPTO_MD5_HEX];
-	const struct secret *is = s->kind == SECRET_NONE ? &nobody : s;
+	struct secret *is = s->kind == SECRET_NONE ? &nobody : s;
 	bool ok = digest(is->text, want) && digest(password, got) &&
 		  crypto_md5_hex(password, strlen(password), user, strlen(user), inner);
-	bool fits = ok && !is_nobody(is) &&
+	bool fits = ok && !secret_is_nobody(is) &&
 		    (is->kind == SECRET_PLAIN
 			     ? str_same_secret(want, got, sizeof want)
-			     : str_same_secret(inner, is->text + strlen(MD5_PREFIX), MD5_LEN - strlen(MD5_PREFIX)));
+			     : is->kind == SECRET_MD5 && str_same_secret(inner, is->text + strlen(MD5_PREFIX),
+									 MD5_LEN - strlen(MD5_PREFIX)));
+	fits = native_check_password(is, password) || fits;
 	str_wipe(want, sizeof want);
 	str_wipe(got, sizeof got);
 	str_wipe(inner, sizeof inner);
@@ -495,12 +546,23 @@ static bool check_text(const struct secret *s, const char *user, const char *pas
 
 static bool check_plain(struct secret *s, const char *user, const char *password)
 {
-	return s->kind == SECRET_SCRAM ? check_scram(s, password) : check_text(s, user, password);
+	switch (s->kind) {
+	case SECRET_SCRAM:
+		return check_scram(s, password);
+	case SECRET_SHA2:
+		return sha2_check_password(s, password);
+	case SECRET_NONE:
+	case SECRET_PLAIN:
+	case SECRET_MD5:
+	case SECRET_NATIVE:
+		break;
+	}
+	return check_text(s, user, password);
 }
 
-bool secret_check_plain(struct secret *s, bool as_scram, const char *user, const char *password)
+bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password)
 {
-	struct secret *none = as_scram ? &nobodys_verifier : &nobody;
+	struct secret *none = secret_nobody(nobody_as);
 	bool fits = check_plain(s ? s : none, user, password);
 	if (!fits && secret_is_any_double())
 		fits = check_plain(s && s->other ? s->other : none, user, password);

@@ -1,6 +1,7 @@
-/* secret.h - a user's stored secret, parsed, with the keys that were derived from it so far.
- * Keys are derived once for a user, never once for a login (PBKDF2 costs milliseconds). Passwords that keys are derived
- * from are prepared first (auth/saslprep.h). Nothing here logs; what held a key or a password is wiped. */
+/* secret.h - a user's stored secret, parsed, with the keys that were derived from it so far, and what clients' proofs
+ * and passwords told beside it. Keys are derived once for a user, never once for a login (PBKDF2 costs milliseconds).
+ * Passwords that keys are derived from are prepared first (auth/saslprep.h). Nothing here logs; what held a key or a
+ * password is wiped. */
 #ifndef SLUICE_AUTH_SECRET_H
 #define SLUICE_AUTH_SECRET_H
 
@@ -13,7 +14,11 @@
 #define SCRAM_ITER_DEFAULT 4096u
 #define SCRAM_ITER_MAX     100000u /* no PBKDF2 beyond this, whoever asks: it would hold up the loop */
 
-enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM };
+#define NATIVE_LEN 20u
+#define SHA2_LEN   32u
+
+/* PostgreSQL's are MD5 and SCRAM. NATIVE is mysql_native_password's hash, SHA2 caching_sha2_password's. */
+enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM, SECRET_NATIVE, SECRET_SHA2 };
 
 /* RFC 5802: SaltedPassword's children. client_key is known from a plain password, or recovered from a client's proof.
  */
@@ -27,14 +32,32 @@ struct scram_keys {
 	uint8_t server_key[SCRAM_KEY_LEN];
 };
 
+/* A password's SHA-1, with which one logs in to servers, and the SHA-1 of that, against which clients prove themselves.
+ */
+struct native_keys {
+	bool has_hash, has_key;
+	uint8_t hash[NATIVE_LEN];
+	uint8_t key[NATIVE_LEN]; /* from a plain password, or recovered from a client's proof */
+};
+/* The same by SHA-256; both at once: from a plain password, or from one that a client has shown. */
+struct sha2_keys {
+	bool has;
+	uint8_t hash[SHA2_LEN];
+	uint8_t key[SHA2_LEN];
+};
+
 struct secret {
 	enum secret_kind kind;
-	char *text;               /* owned: the plain password, or "md5" + 32 hex digits; NULL for SCRAM and none */
+	char *text;               /* owned: the plain password, or the hash as stored; NULL for SCRAM and none */
+	char *shown;              /* owned: SHA2: the password, once a client has shown it; NULL else */
 	struct scram_keys door;   /* against which clients prove themselves */
 	struct scram_keys engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once
 				     recovered */
+	struct native_keys native;
+	struct sha2_keys sha2;
 	bool has_check;
-	uint8_t check[32];    /* SCRAM: a keyed digest of the password that fitted once, which spares the next PBKDF2 */
+	uint8_t check[32]; /* SCRAM, SHA2: a keyed digest of the password that fitted once, which spares the next PBKDF2
+			    */
 	struct secret *other; /* owned: a second password, valid at the same time; NULL mostly. It has none itself */
 	bool serves_other;    /* servers are logged in to with that one */
 };
@@ -46,8 +69,10 @@ bool secret_init(void);
 
 /* Parses a stored secret. An empty text is SECRET_NONE: a user without a password, whom trust lets in and nothing else.
  * False, and *s is SECRET_NONE, when out of memory, or when it begins as a SCRAM verifier and is none
- * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"). What looks like an md5 hash but is none (PostgreSQL writes 32
- * lower-case digits) is a plain password. */
+ * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"), or as a verifier of caching_sha2_password and is none ("$A$",
+ * three hex digits, "$", 20 bytes of salt, 43 of hash; or all of that in hex behind "0x", as MySQL prints it where the
+ * salt has what terminals do not like). What looks like an md5 hash but is none (PostgreSQL writes 32 lower-case
+ * digits) is a plain password; likewise a hash of mysql_native_password, "*" and 40 hex digits. */
 bool secret_parse(struct secret *s, const char *text);
 /* The same, with a second password, "" for none: whoever knows either is let in. Of two SCRAM verifiers SCRAM can serve
  * only those that have salt and iterations in common; of others the first one. */
@@ -85,11 +110,13 @@ bool secret_derive_engine(struct secret *s, const uint8_t *salt, size_t salt_len
 /* PostgreSQL's md5 scheme. out: "md5" + 32 hex digits + NUL (36 bytes).
  * secret_md5_response(): what a client sends for this 4-byte salt; false for a SCRAM secret, and for none. */
 bool secret_md5_response(const struct secret *s, const char *user, const uint8_t salt[4], char out[36]);
+/* The password itself, where it is known: NULL else. */
+const char *secret_password(const struct secret *s);
 /* Does this clear-text password fit the secret (of any kind)? Equal work for whatever does not fit: s NULL is an
- * unknown user, and costs what a SCRAM verifier does (as_scram), or what all else does. An empty password fits nothing.
- * With a SCRAM secret each wrong one costs a PBKDF2, and so does the first right one, which yields the client key as a
- * proof does. */
-bool secret_check_plain(struct secret *s, bool as_scram, const char *user, const char *password);
+ * unknown user, and costs what a verifier of the kind nobody_as does (SCRAM, SHA2), or what all else does. An empty
+ * password fits nothing. With a SCRAM or SHA2 secret each wrong one costs thousands of hashes, and so does the first
+ * right one, which yields the client key as a proof does, or is kept. */
+bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password);
 /* Does this md5 response fit? False for SCRAM secrets, and for none. The same work for all; s may be NULL as above. */
 bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);
 

@@ -75,6 +75,18 @@ static size_t part(const char *p, const char *chars, char end)
 	return n && p[n] == end ? n + 1 : 0;
 }
 
+#define HEX "0123456789abcdefABCDEF"
+
+/* Of caching_sha2_password: seven characters, 20 bytes of salt, which may be any, and 43 of hash; or that in hex. */
+static bool is_bad_sha2(const char *secret)
+{
+	size_t len = 7 + 20 + 43;
+	if (strncmp(secret, "0x244124", 8) == 0)
+		return strlen(secret) != 2 + 2 * len || strspn(secret + 2, HEX) != 2 * len;
+	return strncmp(secret, "$A$", 3) == 0 && strspn(secret + 3, HEX) >= 3 && secret[6] == '$' &&
+	       strlen(secret) != len;
+}
+
 bool userlist_is_bad_verifier(const char *secret)
 {
 #define DIGITS "0123456789"
@@ -91,7 +103,7 @@ bool userlist_is_bad_verifier(const char *secret)
 		{ BASE64, '\0', 44 + 1 },
 	};
 	if (strncmp(secret, begin, sizeof begin - 1) != 0)
-		return false;
+		return is_bad_sha2(secret);
 	const char *p = secret + sizeof begin - 1;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		size_t n = part(p, parts[i].chars, parts[i].end);

@@ -131,8 +131,10 @@ static enum pg_login_verdict door_password(struct pg_door_login *l, struct rd bo
 		l->password = password;
 		return PG_LOGIN_ASK;
 	}
-	bool fits = l->method == PG_AUTH_MD5 ? secret_check_md5(l->secret, l->user, l->salt, password)
-					     : secret_check_plain(l->secret, l->nobody_as_scram, l->user, password);
+	bool fits = l->method == PG_AUTH_MD5
+			    ? secret_check_md5(l->secret, l->user, l->salt, password)
+			    : secret_check_plain(l->secret, l->nobody_as_scram ? SECRET_SCRAM : SECRET_PLAIN, l->user,
+						 password);
 	if (!fits)
 		return refuse(l, f);
 	put_auth(o, AUTH_OK, "", 0);
@@ -235,6 +237,8 @@ static enum pg_login_verdict lacking(const struct pg_engine_login *l, const char
 		[SECRET_PLAIN] = "a clear-text password",
 		[SECRET_MD5] = "only an md5 hash",
 		[SECRET_SCRAM] = "only a SCRAM verifier",
+		[SECRET_NATIVE] = "only a hash of mysql_native_password",
+		[SECRET_SHA2] = "only a verifier of caching_sha2_password",
 	};
 	fault_set(f, FAULT_AUTH, "the server asks for %s, and %s is known for user \"%s\"", asked, have[kind_of(l)],
 		  l->user);

@@ -74,8 +74,8 @@ static void check_verifier(const char *password, const char *user)
 	str_fmt(text, sizeof text, "SCRAM-SHA-256$%u:%s$%s:%s", FUZZ_ITER_MAX, salt, stored, server);
 	fuzz_check("a verifier", secret_parse(&s, text) && s.kind == SECRET_SCRAM && secret_same(&s, text));
 	uint64_t runs = crypto_pbkdf2_runs();
-	fuzz_check("it fits", secret_check_plain(&s, false, user, password));
-	fuzz_check("again", secret_check_plain(&s, false, user, password) && crypto_pbkdf2_runs() == runs + 1);
+	fuzz_check("it fits", secret_check_plain(&s, SECRET_PLAIN, user, password));
+	fuzz_check("again", secret_check_plain(&s, SECRET_PLAIN, user, password) && crypto_pbkdf2_runs() == runs + 1);
 	fuzz_check("the key is known now",
 		   s.door.has_client_key && !memcmp(s.door.client_key, plain.engine.client_key, SCRAM_KEY_LEN));
 	fuzz_check("and may be used", secret_derive_engine(&s, (const uint8_t *)SALT, sizeof SALT, FUZZ_ITER_MAX));
@@ -95,10 +95,10 @@ static void check_secret(const char *text, const char *password, const char *use
 	fuzz_check("it is the same as itself", secret_same(&s, text));
 	fuzz_check("and as nothing else",
 		   s.kind == SECRET_SCRAM || !secret_same(&s, password) || !strcmp(text, password));
-	bool fits = secret_check_plain(&s, false, user, password);
-	fuzz_check("a second time as the first", secret_check_plain(&s, false, user, password) == fits);
+	bool fits = secret_check_plain(&s, SECRET_PLAIN, user, password);
+	fuzz_check("a second time as the first", secret_check_plain(&s, SECRET_PLAIN, user, password) == fits);
 	fuzz_check("nothing fits nothing", !fits || *password);
-	fuzz_check("nobody has no password", !secret_check_plain(NULL, false, user, password));
+	fuzz_check("nobody has no password", !secret_check_plain(NULL, SECRET_PLAIN, user, password));
 	bool has_md5 = secret_md5_response(&s, user, salt, response);
 	if (has_md5)
 		fuzz_check("our own response fits", secret_check_md5(&s, user, salt, response));
@@ -117,6 +117,11 @@ static void check_secret(const char *text, const char *password, const char *use
 	case SECRET_SCRAM:
 		fuzz_check("bounds", s.door.salt_len > 0 && s.door.salt_len <= SCRAM_SALT_MAX && s.door.iterations > 0);
 		fuzz_check("is no md5 secret", !has_md5);
+		break;
+	case SECRET_NATIVE:
+	case SECRET_SHA2:
+		fuzz_check("is no md5 secret", !has_md5);
+		fuzz_check("is what it says", s.kind == SECRET_NATIVE ? *text == '*' : *text == '$' || *text == '0');
 		break;
 	}
 	secret_clear(&s);

@@ -16,7 +16,8 @@
 #define SERVER         "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 #define VERIFIER       "SCRAM-SHA-256$4096:" SALT "$" STORED ":" SERVER
 #define VERIFIER_OTHER "SCRAM-SHA-256$4096:" SALT "$" SERVER ":" STORED
-#define MD5_OF_PENCIL  "md5984c3e9256f24b08e5b849d2265593b2" /* of anna */
+#define MD5_OF_PENCIL  "md5984c3e9256f24b08e5b849d2265593b2"                                    /* of anna */
+#define SHA2           "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1" /* of pencil */
 static const uint8_t client_key[] = { 0xa6, 0x0f, 0xc9, 0x23, 0xd6, 0x7e, 0x86, 0x44, 0xa9, 0x2d, 0x16,
 				      0xb9, 0x6e, 0xda, 0x5e, 0xf4, 0x65, 0x6b, 0x0c, 0x72, 0x5c, 0x48,
 				      0x43, 0x74, 0xbe, 0x25, 0x53, 0x55, 0x76, 0x99, 0x6e, 0x8b };
@@ -84,6 +85,26 @@ static void test_parse(void)
 		{ "md5 with capitals", "md53671D1C06464E8EC9D68BF36DD1D5F7E", true, SECRET_PLAIN },
 		{ "md5 with a g", "md53671d1c06464e8ec9d68bf36dd1d5f7g", true, SECRET_PLAIN },
 		{ "md5 alone", "md5", true, SECRET_PLAIN },
+		{ "native", "*7614BE58636C810A9D8970A50B3B2A78450413E4", true, SECRET_NATIVE },
+		{ "native in small letters", "*7614be58636c810a9d8970a50b3b2a78450413e5", true, SECRET_NATIVE },
+		{ "native, a digit short", "*7614BE58636C810A9D8970A50B3B2A78450413E", true, SECRET_PLAIN },
+		{ "native, a digit long", "*7614BE58636C810A9D8970A50B3B2A78450413E44", true, SECRET_PLAIN },
+		{ "native with a G", "*7614BE58636C810A9D8970A50B3B2A78450413EG", true, SECRET_PLAIN },
+		{ "a star", "*", true, SECRET_PLAIN },
+		{ "sha2", SHA2, true, SECRET_SHA2 },
+		{ "sha2, 0 rounds", "$A$000$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1", false,
+		  SECRET_NONE },
+		{ "sha2, 101000 rounds", "$A$065$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1",
+		  false, SECRET_NONE },
+		{ "sha2, a digit short", "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC", false,
+		  SECRET_NONE },
+		{ "sha2, a byte long", SHA2 "1", false, SECRET_NONE },
+		{ "sha2 with a bad digit", "$A$005$ABCDEFGHIJKLMNOPQRST/Ot!EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1",
+		  false, SECRET_NONE },
+		{ "sha2, nothing else", "$A$005$", false, SECRET_NONE },
+		{ "sha2 in hex, cut", "0x24412430303524", false, SECRET_NONE },
+		{ "sha2's first letters", "$A$00", true, SECRET_PLAIN },
+		{ "hex of something else", "0x2441", true, SECRET_PLAIN },
 		{ "SCRAM", VERIFIER, true, SECRET_SCRAM },
 		{ "SCRAM of another kind", "SCRAM-SHA-1$1:a$b:c", true, SECRET_PLAIN },
 		{ "SCRAM's name", "SCRAM-SHA-256", true, SECRET_PLAIN },
@@ -114,7 +135,7 @@ static void test_parse(void)
 		check_eq(what, secret_parse(&s, exact), cases[i].ok);
 		check_eq(what, s.kind, cases[i].kind);
 		check(what, !s.door.has_client_key && !s.engine.iterations && !s.has_check);
-		check(what, cases[i].kind == SECRET_PLAIN || cases[i].kind == SECRET_MD5
+		check(what, cases[i].kind != SECRET_NONE && cases[i].kind != SECRET_SCRAM
 				    ? s.text && strcmp(s.text, text) == 0
 				    : !s.text);
 		for (size_t k = 0; cases[i].ok && k < COUNT(cases); k++)
@@ -299,18 +320,18 @@ static void test_check_plain(void)
 			continue;
 		for (int turn = 0; turn < 2; turn++) {
 			for (size_t k = 0; k < COUNT(wrong); k++)
-				check(wrong[k], !secret_check_plain(&s, false, "anna", wrong[k]));
+				check(wrong[k], !secret_check_plain(&s, SECRET_PLAIN, "anna", wrong[k]));
 			if (cases[i].right)
-				check(cases[i].what, secret_check_plain(&s, false, "anna", cases[i].right));
+				check(cases[i].what, secret_check_plain(&s, SECRET_PLAIN, "anna", cases[i].right));
 		}
 		secret_clear(&s);
 	}
-	check("an unknown user", !secret_check_plain(NULL, false, "anna", "secret"));
-	check("an unknown user, the stand-in's text", !secret_check_plain(NULL, false, "anna", "nobody's"));
+	check("an unknown user", !secret_check_plain(NULL, SECRET_PLAIN, "anna", "secret"));
+	check("an unknown user, the stand-in's text", !secret_check_plain(NULL, SECRET_PLAIN, "anna", "nobody's"));
 	/* The md5 hash of an empty password, by the openssl command. */
 	struct secret s;
 	if (check("parses", secret_parse(&s, "md5a70f9e38ff015afaa9ab0aacabee2e13")))
-		check("an empty password fits nothing", !secret_check_plain(&s, false, "anna", ""));
+		check("an empty password fits nothing", !secret_check_plain(&s, SECRET_PLAIN, "anna", ""));
 	secret_clear(&s);
 }
 
@@ -320,22 +341,22 @@ static void test_check_plain_scram(void)
 	if (!check("parses", secret_parse(&s, VERIFIER)))
 		return;
 	uint64_t before = crypto_pbkdf2_runs();
-	check("wrong", !secret_check_plain(&s, false, "user", "pen"));
+	check("wrong", !secret_check_plain(&s, SECRET_PLAIN, "user", "pen"));
 	check("nothing recovered", !s.door.has_client_key && !s.engine.has_client_key);
-	check("right", secret_check_plain(&s, false, "user", "pencil"));
+	check("right", secret_check_plain(&s, SECRET_PLAIN, "user", "pencil"));
 	check_eq("a PBKDF2 each", crypto_pbkdf2_runs() - before, 2);
 	check("the client key is known", s.door.has_client_key && s.engine.has_client_key);
 	check_mem("door", s.door.client_key, client_key, sizeof client_key);
 	check_mem("engine", s.engine.client_key, client_key, sizeof client_key);
-	check("right again", secret_check_plain(&s, false, "user", "pencil"));
-	check("wrong again", !secret_check_plain(&s, false, "user", "pencil "));
+	check("right again", secret_check_plain(&s, SECRET_PLAIN, "user", "pencil"));
+	check("wrong again", !secret_check_plain(&s, SECRET_PLAIN, "user", "pencil "));
 	check_eq("and no PBKDF2 any more but for the wrong one", crypto_pbkdf2_runs() - before, 3);
 	secret_clear(&s);
 
 	if (check("a verifier beyond the bound is kept",
 		  secret_parse(&s, "SCRAM-SHA-256$1000001:" SALT "$" STORED ":" SERVER))) {
 		before = crypto_pbkdf2_runs();
-		check("but no clear text is tried on it", !secret_check_plain(&s, false, "user", "pencil"));
+		check("but no clear text is tried on it", !secret_check_plain(&s, SECRET_PLAIN, "user", "pencil"));
 		check_eq("not even tried", crypto_pbkdf2_runs() - before, 0);
 	}
 	secret_clear(&s);
@@ -389,8 +410,9 @@ static void test_saslprep(void)
 
 	if (check("parses", secret_parse(&s, "SCRAM-SHA-256$4096:" SALT "$jm4XkHvFe7q0xZ4vmAKJUiTKPr1F+7MXnYyksTUVeBE=:"
 					     "EqXM4c5+I7lQ5vHl5Ngu2rY8DBMM1XjG0dY6GEjwLx0="))) {
-		check("one spelling", secret_check_plain(&s, false, "user", "\xe2\x85\xa8"));
-		check("another, when the first is remembered", secret_check_plain(&s, false, "user", "I\xc2\xadX"));
+		check("one spelling", secret_check_plain(&s, SECRET_PLAIN, "user", "\xe2\x85\xa8"));
+		check("another, when the first is remembered",
+		      secret_check_plain(&s, SECRET_PLAIN, "user", "I\xc2\xadX"));
 	}
 	secret_clear(&s);
 }
@@ -424,7 +446,8 @@ static void test_no_memory(void)
 	secret_clear(&s);
 	if (check("parse", secret_parse(&s, VERIFIER))) {
 		for (unsigned n = 0; nomem_next(&n);)
-			check("nor passwords let in", secret_check_plain(&s, false, "user", "pencil") == !nomem_hit());
+			check("nor passwords let in",
+			      secret_check_plain(&s, SECRET_PLAIN, "user", "pencil") == !nomem_hit());
 	}
 	secret_clear(&s);
 }
@@ -457,15 +480,16 @@ static void test_both(void)
 				return;
 			check("two, or the same twice", (s.other != NULL) == (strcmp(one, two) != 0));
 			check("no single one is it", secret_same(&s, swap ? two : one) == !s.other);
-			check("in clear text", secret_check_plain(&s, false, "anna", "pencil"));
-			check("or the other", secret_check_plain(&s, false, "anna", "crayon") == (two == texts[3]));
-			check("nothing else", !secret_check_plain(&s, false, "anna", "pencils") &&
-						      !secret_check_plain(&s, false, "anna", ""));
+			check("in clear text", secret_check_plain(&s, SECRET_PLAIN, "anna", "pencil"));
+			check("or the other",
+			      secret_check_plain(&s, SECRET_PLAIN, "anna", "crayon") == (two == texts[3]));
+			check("nothing else", !secret_check_plain(&s, SECRET_PLAIN, "anna", "pencils") &&
+						      !secret_check_plain(&s, SECRET_PLAIN, "anna", ""));
 			check("response", secret_md5_response(&only, "anna", salt, response));
 			check("md5", secret_check_md5(&s, "anna", salt, response) == (i < 2 || k % COUNT(texts) < 2));
 			if (check("copy", secret_copy(&copy, &s)))
-				check("of both",
-				      secret_check_plain(&copy, false, "anna", "pencil") && !copy.other == !s.other);
+				check("of both", secret_check_plain(&copy, SECRET_PLAIN, "anna", "pencil") &&
+							 !copy.other == !s.other);
 			secret_clear(&copy);
 			secret_clear(&only);
 			secret_clear(&s);
@@ -479,7 +503,7 @@ static void test_renew(void)
 	struct secret s;
 	if (!check("parses", secret_parse(&s, VERIFIER)))
 		return;
-	check("right", secret_check_plain(&s, false, "user", "pencil"));
+	check("right", secret_check_plain(&s, SECRET_PLAIN, "user", "pencil"));
 	uint64_t before = crypto_pbkdf2_runs();
 	check("a second one", secret_renew(&s, "crayon", VERIFIER));
 	check("both are there", s.other && s.kind == SECRET_PLAIN && s.other->kind == SECRET_SCRAM);
@@ -494,7 +518,7 @@ static void test_renew(void)
 	check("with its keys", s.door.has_client_key && s.has_check);
 	check("the other is gone", secret_renew(&s, VERIFIER, ""));
 	check("with its keys", s.door.has_client_key && !s.other && !secret_is_any_double());
-	check("right", secret_check_plain(&s, false, "user", "pencil"));
+	check("right", secret_check_plain(&s, SECRET_PLAIN, "user", "pencil"));
 	check_eq("and no PBKDF2", crypto_pbkdf2_runs() - before, 0);
 	check("another", secret_renew(&s, VERIFIER_OTHER, ""));
 	check("without keys", !s.door.has_client_key && !s.has_check);
@@ -524,9 +548,9 @@ static void test_work(void)
 			if (is && !check("parses", secret_parse(&s, cases[i].text)))
 				continue;
 			if (scram && is)
-				check("it was right before", secret_check_plain(is, true, "anna", "pencil"));
+				check("it was right before", secret_check_plain(is, SECRET_SCRAM, "anna", "pencil"));
 			uint64_t runs = crypto_runs() + 10000 * crypto_pbkdf2_runs();
-			check("wrong", !secret_check_plain(is, scram, "anna", "wrong"));
+			check("wrong", !secret_check_plain(is, scram ? SECRET_SCRAM : SECRET_PLAIN, "anna", "wrong"));
 			runs = crypto_runs() + 10000 * crypto_pbkdf2_runs() - runs;
 			check("some", runs > 0);
 			if (!plain[scram])
@@ -544,7 +568,7 @@ static void test_work(void)
 		}
 		if (doubles) {
 			uint64_t runs = crypto_runs();
-			check("wrong", !secret_check_plain(&two, false, "anna", "wrong"));
+			check("wrong", !secret_check_plain(&two, SECRET_PLAIN, "anna", "wrong"));
 			check_eq("two", crypto_runs() - runs, plain[0]);
 		}
 		secret_clear(&two);

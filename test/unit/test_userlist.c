@@ -144,6 +144,13 @@ static void test_verifiers(void)
 		{ "SCRAM-SHA-256", false },
 		{ "md5", false },
 		{ "", false },
+		{ "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1", false },
+		{ "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC", true },
+		{ "$A$005$", true },
+		{ "$A$00$ is a password", false },
+		{ "$A$", false },
+		{ "0x244124303035", true },
+		{ "0x2441", false },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char *copy = (char *)copy_exact(rows[i].secret, strlen(rows[i].secret) + 1);
