@@ -1,11 +1,15 @@
-/* crypto.c - random bytes, digests and key derivation over OpenSSL 3's libcrypto. */
+/* crypto.c - random bytes, digests, key derivation, signatures and RSA over OpenSSL 3's libcrypto. */
 #include "auth/crypto.h"
 
 #include "core/str.h"
 
 #include <openssl/core_names.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 #include <limits.h>
 #include <string.h>
@@ -38,10 +42,10 @@ void crypto_set_random(bool (*source)(void *out, size_t n))
 
 /* What OpenSSL has to look up for a digest or a MAC by its name costs more than the digest of a short message: it is
  * done once, and the contexts are used again. NULL: no memory. */
-enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256 };
+enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 static EVP_MD_CTX *digest_begin(enum digest which)
 {
-	static const char *const names[] = { "MD5", "SHA1", "SHA256" };
+	static const char *const names[] = { "MD5", "SHA1", "SHA256", "SHA512" };
 	static EVP_MD *mds[sizeof names / sizeof names[0]];
 	static EVP_MD_CTX *ctx;
 	if (!mds[which])
@@ -83,6 +87,11 @@ bool crypto_sha1_two(const void *a, size_t a_len, const void *b, size_t b_len, u
 	return digest_two(DIGEST_SHA1, a, a_len, b, b_len, out, CRYPTO_SHA1_LEN);
 }
 
+bool crypto_sha512_two(const void *a, size_t a_len, const void *b, size_t b_len, uint8_t out[CRYPTO_SHA512_LEN])
+{
+	return digest_two(DIGEST_SHA512, a, a_len, b, b_len, out, CRYPTO_SHA512_LEN);
+}
+
 static EVP_MAC_CTX *hmac_begin(const void *key, size_t key_len)
 {
 	static EVP_MAC_CTX *ctx;
@@ -112,16 +121,28 @@ bool crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n
 	return false;
 }
 
-bool crypto_pbkdf2_sha256(const void *password, size_t password_len, const uint8_t *salt, size_t salt_len,
-			  uint32_t iterations, uint8_t out[CRYPTO_SHA256_LEN])
+static bool pbkdf2(const EVP_MD *md, const void *password, size_t password_len, const uint8_t *salt, size_t salt_len,
+		   uint32_t iterations, uint8_t *out, size_t out_len)
 {
 	pbkdf2_runs++;
 	if (password_len <= INT_MAX && salt_len <= INT_MAX && iterations > 0 && iterations <= INT_MAX &&
-	    PKCS5_PBKDF2_HMAC(password, (int)password_len, salt, (int)salt_len, (int)iterations, EVP_sha256(),
-			      (int)CRYPTO_SHA256_LEN, out) == 1)
+	    PKCS5_PBKDF2_HMAC(password, (int)password_len, salt, (int)salt_len, (int)iterations, md, (int)out_len,
+			      out) == 1)
 		return true;
-	str_wipe(out, CRYPTO_SHA256_LEN);
+	str_wipe(out, out_len);
 	return false;
+}
+
+bool crypto_pbkdf2_sha256(const void *password, size_t password_len, const uint8_t *salt, size_t salt_len,
+			  uint32_t iterations, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	return pbkdf2(EVP_sha256(), password, password_len, salt, salt_len, iterations, out, CRYPTO_SHA256_LEN);
+}
+
+bool crypto_pbkdf2_sha512(const void *password, size_t password_len, const uint8_t *salt, size_t salt_len,
+			  uint32_t iterations, uint8_t *out, size_t out_len)
+{
+	return pbkdf2(EVP_sha512(), password, password_len, salt, salt_len, iterations, out, out_len);
 }
 
 uint64_t crypto_runs(void)
@@ -145,5 +166,134 @@ bool crypto_md5_hex(const void *a, size_t a_len, const void *b, size_t b_len, ch
 		out[2 * i + 1] = hex[md[i] & 15];
 	}
 	str_wipe(md, sizeof md);
+	return ok;
+}
+
+/* --- Ed25519 */
+
+bool crypto_ed25519_public(const uint8_t seed[CRYPTO_ED_KEY_LEN], uint8_t out[CRYPTO_ED_KEY_LEN])
+{
+	size_t n = CRYPTO_ED_KEY_LEN;
+	runs++;
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, CRYPTO_ED_KEY_LEN);
+	bool ok = key && EVP_PKEY_get_raw_public_key(key, out, &n) == 1 && n == CRYPTO_ED_KEY_LEN;
+	EVP_PKEY_free(key);
+	if (!ok)
+		memset(out, 0, CRYPTO_ED_KEY_LEN);
+	return ok;
+}
+
+bool crypto_ed25519_sign(const uint8_t seed[CRYPTO_ED_KEY_LEN], const void *p, size_t n, uint8_t out[CRYPTO_ED_SIG_LEN])
+{
+	size_t len = CRYPTO_ED_SIG_LEN;
+	runs++;
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, CRYPTO_ED_KEY_LEN);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = key && ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
+		  EVP_DigestSign(ctx, out, &len, p, n) == 1 && len == CRYPTO_ED_SIG_LEN;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	if (!ok)
+		memset(out, 0, CRYPTO_ED_SIG_LEN);
+	return ok;
+}
+
+bool crypto_ed25519_verify(const uint8_t key_bytes[CRYPTO_ED_KEY_LEN], const void *p, size_t n,
+			   const uint8_t sig[CRYPTO_ED_SIG_LEN])
+{
+	runs++;
+	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key_bytes, CRYPTO_ED_KEY_LEN);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = key && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
+		  EVP_DigestVerify(ctx, sig, CRYPTO_ED_SIG_LEN, p, n) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_clear_error(); /* a wrong one leaves a word, which TLS would take for its own */
+	return ok;
+}
+
+/* --- RSA */
+
+static struct {
+	EVP_PKEY *key;
+	char pem[1024];
+} rsa;
+
+static bool write_pem(EVP_PKEY *key, char *out, size_t cap)
+{
+	BIO *mem = BIO_new(BIO_s_mem());
+	char *text;
+	long n = mem && PEM_write_bio_PUBKEY(mem, key) == 1 ? BIO_get_mem_data(mem, &text) : 0;
+	bool ok = n > 0 && str_copy_n(out, cap, text, (size_t)n);
+	BIO_free(mem);
+	return ok;
+}
+
+bool crypto_rsa_init(void)
+{
+	if (rsa.key)
+		return true;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	if (!key || !write_pem(key, rsa.pem, sizeof rsa.pem)) {
+		EVP_PKEY_free(key);
+		ERR_clear_error();
+		return false;
+	}
+	rsa.key = key;
+	return true;
+}
+
+const char *crypto_rsa_public(void)
+{
+	return crypto_rsa_init() ? rsa.pem : NULL;
+}
+
+static bool set_oaep(EVP_PKEY_CTX *ctx)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1;
+}
+
+bool crypto_rsa_open(const uint8_t *in, size_t n, uint8_t *out, size_t cap, size_t *len)
+{
+	uint8_t text[CRYPTO_RSA_MAX];
+	size_t text_len = sizeof text;
+	runs++;
+	EVP_PKEY_CTX *ctx = crypto_rsa_init() ? EVP_PKEY_CTX_new(rsa.key, NULL) : NULL;
+	bool ok = ctx && EVP_PKEY_decrypt_init(ctx) == 1 && set_oaep(ctx) &&
+		  EVP_PKEY_decrypt(ctx, text, &text_len, in, n) == 1 && text_len <= cap;
+	if (ok) {
+		memcpy(out, text, text_len);
+		*len = text_len;
+	}
+	EVP_PKEY_CTX_free(ctx);
+	str_wipe(text, sizeof text);
+	ERR_clear_error();
+	return ok;
+}
+
+static EVP_PKEY *read_pem(const uint8_t *pem, size_t n)
+{
+	BIO *mem = n <= INT_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
+	EVP_PKEY *key = mem ? PEM_read_bio_PUBKEY(mem, NULL, NULL, NULL) : NULL;
+	BIO_free(mem);
+	return key;
+}
+
+bool crypto_rsa_seal(const uint8_t *pem, size_t pem_len, const uint8_t *in, size_t n, uint8_t out[CRYPTO_RSA_MAX],
+		     size_t *len)
+{
+	size_t out_len = CRYPTO_RSA_MAX;
+	runs++;
+	EVP_PKEY *key = read_pem(pem, pem_len);
+	bool fits = key && EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= 1024 &&
+		    EVP_PKEY_get_bits(key) <= (int)CRYPTO_RSA_MAX * 8;
+	EVP_PKEY_CTX *ctx = fits ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+	bool ok = ctx && EVP_PKEY_encrypt_init(ctx) == 1 && set_oaep(ctx) &&
+		  EVP_PKEY_encrypt(ctx, out, &out_len, in, n) == 1;
+	if (ok)
+		*len = out_len;
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
 	return ok;
 }

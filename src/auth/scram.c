@@ -348,6 +348,9 @@ static bool client_keys(struct secret *s, const uint8_t *salt, size_t salt_len, 
 		return fault_set(f, FAULT_AUTH, "the server asks for SCRAM, and only an md5 hash is known");
 	case SECRET_NATIVE:
 	case SECRET_SHA2:
+	case SECRET_ED25519:
+	case SECRET_PARSEC:
+	case SECRET_NKINDS:
 		return fault_set(f, FAULT_AUTH, "the server asks for SCRAM, and only a hash of MySQL's is known");
 	case SECRET_PLAIN:
 		if (secret_derive_engine(s, salt, salt_len, iterations))

@@ -4,7 +4,9 @@
 
 #include "auth/b64.h"
 #include "auth/crypto.h"
+#include "auth/ed25519.h"
 #include "auth/native.h"
+#include "auth/parsec.h"
 #include "auth/saslprep.h"
 #include "auth/secret_int.h"
 #include "auth/sha2.h"
@@ -192,7 +194,11 @@ static bool is_text(const struct secret *s, const char *text)
 		return is_scram(text) && parse_verifier(text + strlen(SCRAM_PREFIX), &k) && same_verifier(&k, &s->door);
 	case SECRET_NATIVE:
 	case SECRET_SHA2:
+	case SECRET_ED25519:
+	case SECRET_PARSEC:
 		return stored_is(s, text);
+	case SECRET_NKINDS:
+		break;
 	}
 	return false;
 }
@@ -253,6 +259,12 @@ static void keep_keys(struct secret *now, struct secret *was)
 		now->native = was->native;
 	if (was->sha2.has)
 		now->sha2 = was->sha2;
+	if (was->ed25519.has_private)
+		now->ed25519 = was->ed25519;
+	if (was->parsec.has_private)
+		now->parsec = was->parsec;
+	if (was->parsec_engine.has_private)
+		now->parsec_engine = was->parsec_engine;
 	if (was->door.has_client_key)
 		now->door = was->door;
 	if (was->engine.has_client_key)
@@ -443,15 +455,33 @@ static struct secret nobodys_sha2 = {
 	.kind = SECRET_SHA2,
 	.text = (char[]){ "$A$005$nobody has this saltnobodyhasthishashnobodyhasthishashnobodyhast" },
 };
+static struct secret nobodys_ed25519 = { .kind = SECRET_ED25519 }, nobodys_parsec = { .kind = SECRET_PARSEC };
 
 struct secret *secret_nobody(enum secret_kind as)
 {
-	return as == SECRET_SHA2 ? &nobodys_sha2 : as == SECRET_SCRAM ? &nobodys_verifier : &nobody;
+	switch (as) {
+	case SECRET_SCRAM:
+		return &nobodys_verifier;
+	case SECRET_SHA2:
+		return &nobodys_sha2;
+	case SECRET_ED25519:
+		return &nobodys_ed25519;
+	case SECRET_PARSEC:
+		return &nobodys_parsec;
+	case SECRET_NONE:
+	case SECRET_PLAIN:
+	case SECRET_MD5:
+	case SECRET_NATIVE:
+	case SECRET_NKINDS:
+		break;
+	}
+	return &nobody;
 }
 
 bool secret_is_nobody(const struct secret *s)
 {
-	return s == &nobody || s == &nobodys_verifier || s == &nobodys_sha2;
+	return s == &nobody || s == &nobodys_verifier || s == &nobodys_sha2 || s == &nobodys_ed25519 ||
+	       s == &nobodys_parsec;
 }
 
 const char *secret_password(const struct secret *s)
@@ -504,6 +534,16 @@ void secret_is_seen(struct secret *s, const char *password)
 	s->has_check = digest(password, s->check);
 }
 
+void secret_keep_shown(struct secret *s, const char *password)
+{
+	char *shown = str_dup(password);
+	if (!shown) /* it will be shown again */
+		return;
+	free_text(s->shown);
+	s->shown = shown;
+	secret_is_seen(s, password);
+}
+
 static bool check_scram(struct secret *s, const char *password)
 {
 	struct scram_keys k = { 0 };
@@ -524,20 +564,19 @@ static bool check_scram(struct secret *s, const char *password)
 	return fits;
 }
 
-/* Hashed every way, whichever counts. */
+/* Hashed every way, whichever counts. Of a kind that has a text. */
 static bool check_text(struct secret *s, const char *user, const char *password)
 {
 	uint8_t want[SCRAM_KEY_LEN], got[SCRAM_KEY_LEN];
 	char inner[CRYPTO_MD5_HEX];
-	struct secret *is = s->kind == SECRET_NONE ? &nobody : s;
-	bool ok = digest(is->text, want) && digest(password, got) &&
+	bool ok = digest(s->text, want) && digest(password, got) &&
 		  crypto_md5_hex(password, strlen(password), user, strlen(user), inner);
-	bool fits = ok && !secret_is_nobody(is) &&
-		    (is->kind == SECRET_PLAIN
-			     ? str_same_secret(want, got, sizeof want)
-			     : is->kind == SECRET_MD5 && str_same_secret(inner, is->text + strlen(MD5_PREFIX),
-									 MD5_LEN - strlen(MD5_PREFIX)));
-	fits = native_check_password(is, password) || fits;
+	bool fits =
+		ok && !secret_is_nobody(s) &&
+		(s->kind == SECRET_PLAIN ? str_same_secret(want, got, sizeof want)
+					 : s->kind == SECRET_MD5 && str_same_secret(inner, s->text + strlen(MD5_PREFIX),
+										    MD5_LEN - strlen(MD5_PREFIX)));
+	fits = native_check_password(s, password) || fits;
 	str_wipe(want, sizeof want);
 	str_wipe(got, sizeof got);
 	str_wipe(inner, sizeof inner);
@@ -551,10 +590,15 @@ static bool check_plain(struct secret *s, const char *user, const char *password
 		return check_scram(s, password);
 	case SECRET_SHA2:
 		return sha2_check_password(s, password);
+	case SECRET_ED25519:
+		return ed25519_check_password(s, password);
+	case SECRET_PARSEC:
+		return parsec_check_password(s, password);
 	case SECRET_NONE:
 	case SECRET_PLAIN:
 	case SECRET_MD5:
 	case SECRET_NATIVE:
+	case SECRET_NKINDS:
 		break;
 	}
 	return check_text(s, user, password);
@@ -563,7 +607,7 @@ static bool check_plain(struct secret *s, const char *user, const char *password
 bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password)
 {
 	struct secret *none = secret_nobody(nobody_as);
-	bool fits = check_plain(s ? s : none, user, password);
+	bool fits = check_plain(s && s->kind != SECRET_NONE ? s : none, user, password);
 	if (!fits && secret_is_any_double())
 		fits = check_plain(s && s->other ? s->other : none, user, password);
 	return fits && password[0];

@@ -14,11 +14,24 @@
 #define SCRAM_ITER_DEFAULT 4096u
 #define SCRAM_ITER_MAX     100000u /* no PBKDF2 beyond this, whoever asks: it would hold up the loop */
 
-#define NATIVE_LEN 20u
-#define SHA2_LEN   32u
+#define NATIVE_LEN      20u
+#define SHA2_LEN        32u
+#define ED25519_LEN     32u
+#define PARSEC_SALT_LEN 18u
 
-/* PostgreSQL's are MD5 and SCRAM. NATIVE is mysql_native_password's hash, SHA2 caching_sha2_password's. */
-enum secret_kind { SECRET_NONE, SECRET_PLAIN, SECRET_MD5, SECRET_SCRAM, SECRET_NATIVE, SECRET_SHA2 };
+/* PostgreSQL's are MD5 and SCRAM. NATIVE is mysql_native_password's hash, SHA2 caching_sha2_password's; ED25519 and
+ * PARSEC are public keys of MariaDB's plugins of these names. */
+enum secret_kind {
+	SECRET_NONE,
+	SECRET_PLAIN,
+	SECRET_MD5,
+	SECRET_SCRAM,
+	SECRET_NATIVE,
+	SECRET_SHA2,
+	SECRET_ED25519,
+	SECRET_PARSEC,
+	SECRET_NKINDS
+};
 
 /* RFC 5802: SaltedPassword's children. client_key is known from a plain password, or recovered from a client's proof.
  */
@@ -46,15 +59,32 @@ struct sha2_keys {
 	uint8_t key[SHA2_LEN];
 };
 
+/* A key pair of the password's SHA-512. */
+struct ed25519_keys {
+	bool has_public, has_private;
+	uint8_t public_key[ED25519_LEN];
+	uint8_t private_key[2 * ED25519_LEN];
+};
+/* A key pair of the password's PBKDF2. */
+struct parsec_keys {
+	bool has_public, has_private;
+	uint8_t factor; /* 1024 << factor rounds */
+	uint8_t salt[PARSEC_SALT_LEN];
+	uint8_t public_key[ED25519_LEN];
+	uint8_t private_key[ED25519_LEN];
+};
+
 struct secret {
 	enum secret_kind kind;
-	char *text;               /* owned: the plain password, or the hash as stored; NULL for SCRAM and none */
-	char *shown;              /* owned: SHA2: the password, once a client has shown it; NULL else */
-	struct scram_keys door;   /* against which clients prove themselves */
+	char *text;             /* owned: the plain password, or the hash as stored; NULL for SCRAM and none */
+	char *shown;            /* owned: SHA2, ED25519, PARSEC: the password, once a client has shown it; else NULL */
+	struct scram_keys door; /* against which clients prove themselves */
 	struct scram_keys engine; /* as whom we prove ourselves to servers (their salt); from PLAIN, or = door once
 				     recovered */
 	struct native_keys native;
 	struct sha2_keys sha2;
+	struct ed25519_keys ed25519;
+	struct parsec_keys parsec, parsec_engine; /* as above: against which, and as whom */
 	bool has_check;
 	uint8_t check[32]; /* SCRAM, SHA2: a keyed digest of the password that fitted once, which spares the next PBKDF2
 			    */
@@ -68,11 +98,17 @@ struct secret {
 bool secret_init(void);
 
 /* Parses a stored secret. An empty text is SECRET_NONE: a user without a password, whom trust lets in and nothing else.
- * False, and *s is SECRET_NONE, when out of memory, or when it begins as a SCRAM verifier and is none
- * ("SCRAM-SHA-256$<iter>:<salt>$<stored>:<server>"), or as a verifier of caching_sha2_password and is none ("$A$",
- * three hex digits, "$", 20 bytes of salt, 43 of hash; or all of that in hex behind "0x", as MySQL prints it where the
- * salt has what terminals do not like). What looks like an md5 hash but is none (PostgreSQL writes 32 lower-case
- * digits) is a plain password; likewise a hash of mysql_native_password, "*" and 40 hex digits. */
+ * Other forms than a plain password are
+ *   md5<32 lower-case hex digits>                          PostgreSQL's
+ *   SCRAM-SHA-256$<iterations>:<salt>$<stored>:<server>    PostgreSQL's
+ *   *<40 hex digits>                                       mysql_native_password's
+ *   $A$<3 hex digits>$<20 bytes of salt><43 of hash>       caching_sha2_password's, for thousands of rounds
+ *   0x<all of that in hex>                                 likewise, as MySQL prints it where the salt is not fit to be
+ *   ed25519:<base64>                                       MariaDB's ed25519, with that word before it
+ *   P<digit>:<base64>:<base64>                             MariaDB's parsec
+ * False, and *s is SECRET_NONE, when out of memory, or when it begins as a SCRAM or caching_sha2_password verifier or
+ * as an ed25519 key and is none, or asks for more rounds than SCRAM_ITER_MAX. What looks like one of the others but is
+ * none is a plain password. */
 bool secret_parse(struct secret *s, const char *text);
 /* The same, with a second password, "" for none: whoever knows either is let in. Of two SCRAM verifiers SCRAM can serve
  * only those that have salt and iterations in common; of others the first one. */
@@ -113,9 +149,9 @@ bool secret_md5_response(const struct secret *s, const char *user, const uint8_t
 /* The password itself, where it is known: NULL else. */
 const char *secret_password(const struct secret *s);
 /* Does this clear-text password fit the secret (of any kind)? Equal work for whatever does not fit: s NULL is an
- * unknown user, and costs what a verifier of the kind nobody_as does (SCRAM, SHA2), or what all else does. An empty
- * password fits nothing. With a SCRAM or SHA2 secret each wrong one costs thousands of hashes, and so does the first
- * right one, which yields the client key as a proof does, or is kept. */
+ * unknown user, and costs what a verifier of the kind nobody_as does (SCRAM, SHA2, ED25519, PARSEC), or what all else
+ * does. An empty password fits nothing. With a SCRAM, SHA2 or PARSEC secret each wrong one costs thousands of hashes,
+ * and so does the first right one, which yields the client key as a proof does, or is kept. */
 bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password);
 /* Does this md5 response fit? False for SCRAM secrets, and for none. The same work for all; s may be NULL as above. */
 bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);

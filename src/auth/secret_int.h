@@ -15,13 +15,15 @@ bool secret_mock(const char *user, struct scram_keys *k);
 bool secret_has_scram(struct secret *s);
 /* Does any secret have another beside it? */
 bool secret_is_any_double(void);
-/* Who stands in for a user that there is not, or whose secret cannot be used: of the kind SHA2, SCRAM, or else PLAIN.
- * Nothing fits it. */
+/* Who stands in for a user that there is not, or whose secret cannot be used: of that kind, where
+ * it matters for the work; else PLAIN. Nothing fits it. */
 struct secret *secret_nobody(enum secret_kind as);
 bool secret_is_nobody(const struct secret *s);
 /* The password fitted: its digest is kept, and the next time it fits at once. */
 bool secret_was_seen(const struct secret *s, const char *password);
 void secret_is_seen(struct secret *s, const char *password);
+/* Likewise, and it is kept itself: secret_password() from now on. */
+void secret_keep_shown(struct secret *s, const char *password);
 
 /* --- Hashes of other schemes than PostgreSQL's, as they are stored (auth/stored.c). */
 enum stored { STORED_NOT, STORED_OK, STORED_BAD, STORED_NOMEM };

@@ -178,21 +178,6 @@ static bool sha_crypt(const char *password, const char *salt, uint32_t rounds, c
 	return ok;
 }
 
-static bool keep(struct secret *s, const char *password)
-{
-	char *shown = str_dup(password);
-	if (!shown || !derive(password, &s->sha2)) {
-		free(shown);
-		return false;
-	}
-	if (s->shown)
-		str_wipe(s->shown, strlen(s->shown));
-	free(s->shown);
-	s->shown = shown;
-	secret_is_seen(s, password);
-	return true;
-}
-
 bool sha2_check_password(struct secret *s, const char *password)
 {
 	char hash[SHA2_TEXT_LEN];
@@ -201,7 +186,7 @@ bool sha2_check_password(struct secret *s, const char *password)
 	bool ok = sha_crypt(password, stored_sha2_salt(s->text), stored_sha2_rounds(s->text), hash);
 	bool fits = ok && str_same_secret(hash, stored_sha2_hash(s->text), sizeof hash) && !secret_is_nobody(s);
 	str_wipe(hash, sizeof hash);
-	if (fits)
-		(void)keep(s, password); /* out of memory: it is asked for again */
+	if (fits && derive(password, &s->sha2))
+		secret_keep_shown(s, password);
 	return fits;
 }

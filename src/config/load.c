@@ -474,7 +474,8 @@ static bool on_secret(void *arg, int line, const char *name, const char *secret)
 		doubt(l, &at,
 		      "the secret begins as a SCRAM verifier, but is none "
 		      "(SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>), or as one of caching_sha2_password "
-		      "($A$005$<20 bytes of salt><43 of hash>, or that in hex behind 0x)");
+		      "($A$005$<20 bytes of salt><43 of hash>, or that in hex behind 0x), or as an ed25519 key "
+		      "(ed25519:<43 characters>)");
 	else if (looks_like_md5(secret))
 		warning(l, &at,
 			"the secret begins as an md5 hash, but is none (md5 and 32 digits from 0 to 9 and a to f): it "

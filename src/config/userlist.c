@@ -75,7 +75,9 @@ static size_t part(const char *p, const char *chars, char end)
 	return n && p[n] == end ? n + 1 : 0;
 }
 
-#define HEX "0123456789abcdefABCDEF"
+#define DIGITS "0123456789"
+#define BASE64 DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/="
+#define HEX    "0123456789abcdefABCDEF"
 
 /* Of caching_sha2_password: seven characters, 20 bytes of salt, which may be any, and 43 of hash; or that in hex. */
 static bool is_bad_sha2(const char *secret)
@@ -87,10 +89,17 @@ static bool is_bad_sha2(const char *secret)
 	       strlen(secret) != len;
 }
 
+/* 32 bytes in base64, whose padding may be left out. */
+static bool is_bad_ed25519(const char *secret)
+{
+	if (strncmp(secret, "ed25519:", 8) != 0)
+		return false;
+	size_t n = strspn(secret + 8, BASE64);
+	return secret[8 + n] || (n != 43 && n != 44);
+}
+
 bool userlist_is_bad_verifier(const char *secret)
 {
-#define DIGITS "0123456789"
-#define BASE64 DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/="
 	static const char begin[] = "SCRAM-SHA-256$";
 	static const struct {
 		const char *chars;
@@ -103,7 +112,7 @@ bool userlist_is_bad_verifier(const char *secret)
 		{ BASE64, '\0', 44 + 1 },
 	};
 	if (strncmp(secret, begin, sizeof begin - 1) != 0)
-		return is_bad_sha2(secret);
+		return is_bad_sha2(secret) || is_bad_ed25519(secret);
 	const char *p = secret + sizeof begin - 1;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		size_t n = part(p, parts[i].chars, parts[i].end);

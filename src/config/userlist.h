@@ -24,7 +24,8 @@ struct userlist_sink {
 bool userlist_read(const char *path, const struct userlist_sink *sink, struct fault *f);
 
 /* Begins as a SCRAM verifier, but is none ("SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>")? Or as one of
- * caching_sha2_password ("$A$005$<salt><hash>", or all of it in hex behind "0x")? */
+ * caching_sha2_password ("$A$005$<salt><hash>", or all of it in hex behind "0x"), or as an ed25519 key ("ed25519:<43
+ * characters>")? */
 bool userlist_is_bad_verifier(const char *secret);
 
 #endif

@@ -3,7 +3,9 @@
 #include "mysql/login.h"
 
 #include "auth/crypto.h"
+#include "auth/ed25519.h"
 #include "auth/native.h"
+#include "auth/parsec.h"
 #include "auth/sha2.h"
 #include "core/str.h"
 
@@ -12,8 +14,8 @@
 
 /* The first byte of what a server says before we are in. */
 enum { SAYS_OK = 0x00, SAYS_MORE = 0x01, SAYS_SWITCH = 0xfe };
-/* Behind SAYS_MORE, of caching_sha2_password. */
-enum { SHA2_GOOD = 0x03, SHA2_TELL = 0x04 };
+/* caching_sha2_password: behind SAYS_MORE; and how the client asks for the RSA key. */
+enum { SHA2_GOOD = 0x03, SHA2_TELL = 0x04, SHA2_KEY = 0x02 };
 
 static const struct {
 	const char *name;
@@ -23,6 +25,8 @@ static const struct {
 	[MYSQL_PLUGIN_NONE] = { "", 0, false },
 	[MYSQL_PLUGIN_NATIVE] = { "mysql_native_password", NATIVE_NONCE_LEN, true },
 	[MYSQL_PLUGIN_SHA2] = { "caching_sha2_password", SHA2_NONCE_LEN, true },
+	[MYSQL_PLUGIN_ED25519] = { "client_ed25519", ED25519_NONCE_LEN, false },
+	[MYSQL_PLUGIN_PARSEC] = { "parsec", PARSEC_NONCE_LEN, false },
 	[MYSQL_PLUGIN_CLEAR] = { "mysql_clear_password", 0, false },
 };
 
@@ -56,6 +60,11 @@ static bool draw(uint8_t *nonce, size_t n)
 			nonce[i]++;
 	}
 	return true;
+}
+
+bool mysql_login_init(void)
+{
+	return secret_init() && crypto_rsa_init();
 }
 
 bool mysql_nonce(uint8_t nonce[MYSQL_NONCE_LEN])
@@ -97,8 +106,11 @@ static void put_byte(struct payload *o, uint8_t b)
  *          +- AuthSwitchRequest ---> DOOR_ANSWER -+- native --------------------------> DOOR_OVER, OK or FAIL
  *                                                 +- caching_sha2, fast --------------> DOOR_OVER, OK or FAIL
  *                                                 +- caching_sha2, full -> DOOR_TELL -> DOOR_OVER, OK or FAIL
+ *                                                 |     +- it wants our key: DOOR_SEALED -> likewise
+ *                                                 +- ed25519 -------------------------> DOOR_OVER, OK or FAIL
+ *                                                 +- parsec, the salt --> DOOR_SIGNED -> DOOR_OVER, OK or FAIL
  *                                                 +- clear ---------------------------> DOOR_OVER, OK, ASK or FAIL */
-enum door_state { DOOR_ANSWER, DOOR_TELL, DOOR_OVER };
+enum door_state { DOOR_ANSWER, DOOR_TELL, DOOR_SEALED, DOOR_SIGNED, DOOR_OVER };
 
 enum mysql_login_verdict mysql_door_refuse(const struct mysql_door_login *l, struct fault *f)
 {
@@ -123,6 +135,8 @@ const char *mysql_door_why(const struct mysql_door_login *l)
 		switch (kind_asked(l)) {
 		case SECRET_NATIVE:
 		case SECRET_SHA2:
+		case SECRET_ED25519:
+		case SECRET_PARSEC:
 			return "the client does not know the way of proving that the stored hash is for";
 		case SECRET_MD5:
 		case SECRET_SCRAM:
@@ -130,6 +144,7 @@ const char *mysql_door_why(const struct mysql_door_login *l)
 			       "connection is not encrypted";
 		case SECRET_NONE:
 		case SECRET_PLAIN:
+		case SECRET_NKINDS:
 			break;
 		}
 		return "a password in clear text is asked for, and the connection is not encrypted";
@@ -140,6 +155,24 @@ const char *mysql_door_why(const struct mysql_door_login *l)
 static bool is_any_password(enum secret_kind kind)
 {
 	return kind == SECRET_PLAIN || kind == SECRET_NONE;
+}
+
+/* Of a password all can be made: what the client likes, or what all clients know. */
+static enum mysql_plugin any_password_by(enum mysql_plugin wish)
+{
+	switch (wish) {
+	case MYSQL_PLUGIN_SHA2:
+	case MYSQL_PLUGIN_PARSEC:
+		return wish;
+	case MYSQL_PLUGIN_ED25519:
+		return ed25519_is_whole() ? wish : MYSQL_PLUGIN_NATIVE;
+	case MYSQL_PLUGIN_NONE:
+	case MYSQL_PLUGIN_NATIVE:
+	case MYSQL_PLUGIN_CLEAR:
+	case MYSQL_NPLUGINS:
+		break;
+	}
+	return MYSQL_PLUGIN_NATIVE;
 }
 
 /* How the client is to prove itself; NONE: there is no way. */
@@ -162,14 +195,19 @@ static enum mysql_plugin pick(const struct mysql_door_asks *a, enum secret_kind 
 		return MYSQL_PLUGIN_NATIVE;
 	case SECRET_SHA2:
 		return a->has_plugins ? MYSQL_PLUGIN_SHA2 : MYSQL_PLUGIN_NONE;
+	case SECRET_ED25519:
+		return a->has_plugins ? MYSQL_PLUGIN_ED25519 : MYSQL_PLUGIN_NONE;
+	case SECRET_PARSEC:
+		return a->has_plugins ? MYSQL_PLUGIN_PARSEC : MYSQL_PLUGIN_NONE;
 	case SECRET_MD5:
 	case SECRET_SCRAM:
 		return clear;
 	case SECRET_NONE:
 	case SECRET_PLAIN:
+	case SECRET_NKINDS:
 		break;
 	}
-	return wish == MYSQL_PLUGIN_SHA2 ? wish : MYSQL_PLUGIN_NATIVE;
+	return any_password_by(wish);
 }
 
 /* Nothing, or what clients of caching_sha2_password send for it. */
@@ -221,6 +259,54 @@ static enum mysql_login_verdict door_sha2(struct mysql_door_login *l, struct rd 
 	return MYSQL_LOGIN_MORE;
 }
 
+/* The password, of which each byte is XORed with one of the nonce, for our key. What is not that is an empty one, which
+ * fits nothing, after the same work. */
+static enum mysql_login_verdict door_sealed(struct mysql_door_login *l, struct rd body, struct fault *f)
+{
+	uint8_t text[SHA2_PASSWORD_MAX + 1];
+	size_t n = 0;
+	if (!crypto_rsa_open(body.p, rd_left(&body), text, sizeof text, &n))
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		text[i] ^= l->nonce[i % MYSQL_NONCE_LEN];
+	if (n == 0 || memchr(text, 0, n) != text + n - 1)
+		text[0] = 0;
+	bool fits = secret_check_plain(l->secret, l->nobody_as, l->user, (const char *)text);
+	str_wipe(text, sizeof text);
+	return verdict_of(l, fits, f);
+}
+
+static enum mysql_login_verdict door_tell(struct mysql_door_login *l, struct rd body, struct payload *o,
+					  struct fault *f)
+{
+	if (l->is_private)
+		return door_password(l, body, f);
+	if (rd_left(&body) != 1 || *body.p != SHA2_KEY) /* it has our key, from a file or from before */
+		return door_sealed(l, body, f);
+	const char *pem = crypto_rsa_public();
+	if (!pem) {
+		fault_set(f, FAULT_NOMEM, "no memory for the login");
+		return MYSQL_LOGIN_FAIL;
+	}
+	put_byte(o, SAYS_MORE);
+	put(o, pem, strlen(pem));
+	l->state = DOOR_SEALED;
+	return MYSQL_LOGIN_MORE;
+}
+
+/* The client asks for its salt by saying nothing. */
+static enum mysql_login_verdict door_salt(struct mysql_door_login *l, struct payload *o, struct fault *f)
+{
+	uint8_t ext[PARSEC_EXT_LEN];
+	if (!parsec_ext(l->secret, l->user, ext)) {
+		fault_set(f, FAULT_NOMEM, "no memory for the login");
+		return MYSQL_LOGIN_FAIL;
+	}
+	put(o, ext, sizeof ext);
+	l->state = DOOR_SIGNED;
+	return MYSQL_LOGIN_MORE;
+}
+
 static enum mysql_login_verdict door_answer(struct mysql_door_login *l, struct rd body, struct payload *o,
 					    struct fault *f)
 {
@@ -231,6 +317,12 @@ static enum mysql_login_verdict door_answer(struct mysql_door_login *l, struct r
 			l, l->how == MYSQL_AUTH_TRUST || native_check(l->secret, l->nonce, body.p, rd_left(&body)), f);
 	case MYSQL_PLUGIN_SHA2:
 		return door_sha2(l, body, o, f);
+	case MYSQL_PLUGIN_ED25519:
+		return verdict_of(l, ed25519_check(l->secret, l->nonce, body.p, rd_left(&body)), f);
+	case MYSQL_PLUGIN_PARSEC:
+		if (rd_left(&body) > 0)
+			return fail(f, "malformed authentication data");
+		return door_salt(l, o, f);
 	case MYSQL_PLUGIN_CLEAR:
 		return door_password(l, body, f);
 	case MYSQL_PLUGIN_NONE:
@@ -316,9 +408,14 @@ enum mysql_login_verdict mysql_door_login_step(struct mysql_door_login *l, struc
 		verdict = door_answer(l, body, &o, f);
 		break;
 	case DOOR_TELL:
-		if (!l->is_private)
-			return mysql_door_refuse(l, f);
-		verdict = door_password(l, body, f);
+		verdict = door_tell(l, body, &o, f);
+		break;
+	case DOOR_SEALED:
+		verdict = door_sealed(l, body, f);
+		break;
+	case DOOR_SIGNED:
+		l->has_password = true;
+		verdict = verdict_of(l, parsec_check(l->secret, l->nonce, body.p, rd_left(&body)), f);
 		break;
 	case DOOR_OVER:
 		return fail(f, "unexpected authentication data");
@@ -328,22 +425,25 @@ enum mysql_login_verdict mysql_door_login_step(struct mysql_door_login *l, struc
 
 /* --- The engine's side:
  *
- *   begin -> ENGINE_ANSWERED -+- OK ------------------------------------------------> ENGINE_OVER, OK
- *                             +- AuthSwitchRequest, once --> ENGINE_ANSWERED
- *                             +- caching_sha2: it fits ----> ENGINE_TOLD ------- OK --> ENGINE_OVER, OK
- *                             +- caching_sha2: tell -------> ENGINE_TOLD */
-enum engine_state { ENGINE_ANSWERED, ENGINE_TOLD, ENGINE_OVER };
+ *   begin -> ENGINE_ANSWERED -+- OK -------------------------------------------------> ENGINE_OVER, OK
+ *                             +- AuthSwitchRequest, once --> ENGINE_ANSWERED, ENGINE_SALT
+ *                             +- caching_sha2: it fits, or tell (privately) --> ENGINE_TOLD -- OK --> ENGINE_OVER, OK
+ *                             +- caching_sha2: tell, here is no privacy --> ENGINE_KEY -- the key --> ENGINE_TOLD
+ *   ENGINE_SALT -- parsec's salt --> ENGINE_TOLD */
+enum engine_state { ENGINE_ANSWERED, ENGINE_SALT, ENGINE_KEY, ENGINE_TOLD, ENGINE_OVER };
 
 /* The server asks for what the secret cannot give. */
 static enum mysql_login_verdict lacking(const struct mysql_engine_login *l, const char *asked, struct fault *f)
 {
-	static const char *const have[] = {
+	static const char *const have[SECRET_NKINDS] = {
 		[SECRET_NONE] = "no password",
 		[SECRET_PLAIN] = "a clear-text password",
 		[SECRET_MD5] = "only an md5 hash",
 		[SECRET_SCRAM] = "only a SCRAM verifier",
 		[SECRET_NATIVE] = "only a hash of mysql_native_password",
 		[SECRET_SHA2] = "only a verifier of caching_sha2_password",
+		[SECRET_ED25519] = "only a public key",
+		[SECRET_PARSEC] = "only a public key",
 	};
 	enum secret_kind kind = l->secret ? l->secret->kind : SECRET_NONE;
 	bool unproven =
@@ -364,7 +464,7 @@ static bool has_none(const struct mysql_engine_login *l)
 /* Can we answer to it with what we have? */
 static bool engine_answer(struct mysql_engine_login *l, struct payload *o)
 {
-	uint8_t proof[SHA2_LEN];
+	uint8_t proof[ED25519_SIG_LEN];
 	bool ok = false;
 	switch (l->plugin) {
 	case MYSQL_PLUGIN_NATIVE:
@@ -377,6 +477,12 @@ static bool engine_answer(struct mysql_engine_login *l, struct payload *o)
 		if (ok && !has_none(l))
 			put(o, proof, SHA2_LEN);
 		break;
+	case MYSQL_PLUGIN_ED25519:
+		ok = !has_none(l) && ed25519_answer(l->secret, l->nonce, proof);
+		if (ok)
+			put(o, proof, ED25519_SIG_LEN);
+		break;
+	case MYSQL_PLUGIN_PARSEC:
 	case MYSQL_PLUGIN_CLEAR:
 	case MYSQL_PLUGIN_NONE:
 	case MYSQL_NPLUGINS:
@@ -392,15 +498,56 @@ static enum mysql_login_verdict tell(struct mysql_engine_login *l, struct payloa
 	const char *password = l->secret ? secret_password(l->secret) : NULL;
 	if (!password)
 		return lacking(l, "the password itself", f);
-	if (!l->is_private) {
-		fault_set(f, FAULT_AUTH,
-			  "the server asks for the password of user \"%s\" in clear text, and the "
-			  "connection to it is not encrypted",
-			  l->user);
-		fault_hint(f, "Set server_tls_sslmode, and have the server offer TLS.");
+	if (l->is_private) {
+		put(o, password, strlen(password) + 1);
+		l->state = ENGINE_TOLD;
+		return MYSQL_LOGIN_MORE;
+	}
+	if (l->plugin == MYSQL_PLUGIN_SHA2) {
+		put_byte(o, SHA2_KEY);
+		l->state = ENGINE_KEY;
+		return MYSQL_LOGIN_MORE;
+	}
+	fault_set(f, FAULT_AUTH,
+		  "the server asks for the password of user \"%s\" in clear text, and the connection to it is not "
+		  "encrypted",
+		  l->user);
+	fault_hint(f, "Set server_tls_sslmode, and have the server offer TLS.");
+	return MYSQL_LOGIN_FAIL;
+}
+
+/* The password for the server's RSA key, each byte XORed with one of the nonce. */
+static enum mysql_login_verdict seal(struct mysql_engine_login *l, struct rd pem, struct payload *o, struct fault *f)
+{
+	const char *password = secret_password(l->secret);
+	uint8_t text[SHA2_PASSWORD_MAX + 1], sealed[CRYPTO_RSA_MAX];
+	size_t n = strlen(password) + 1, sealed_len;
+	if (n > sizeof text) {
+		fault_set(f, FAULT_AUTH, "the password of user \"%s\" is longer than %u bytes", l->user,
+			  SHA2_PASSWORD_MAX);
 		return MYSQL_LOGIN_FAIL;
 	}
-	put(o, password, strlen(password) + 1);
+	for (size_t i = 0; i < n; i++)
+		text[i] = (uint8_t)password[i] ^ l->nonce[i % MYSQL_NONCE_LEN];
+	bool ok = crypto_rsa_seal(pem.p, rd_left(&pem), text, n, sealed, &sealed_len);
+	str_wipe(text, sizeof text);
+	if (!ok)
+		return fail(f, "the server's RSA key is none, or cannot be used");
+	put(o, sealed, sealed_len);
+	l->state = ENGINE_TOLD;
+	return MYSQL_LOGIN_MORE;
+}
+
+/* parsec's salt. */
+static enum mysql_login_verdict engine_sign(struct mysql_engine_login *l, struct rd ext, struct payload *o,
+					    struct fault *f)
+{
+	uint8_t answer[PARSEC_ANSWER_LEN];
+	if (!parsec_is_ext(ext.p, rd_left(&ext)))
+		return fail(f, "the server's salt for parsec is malformed, or asks for too many rounds");
+	if (has_none(l) || !parsec_answer(l->secret, ext.p, l->nonce, answer))
+		return lacking(l, "parsec", f);
+	put(o, answer, sizeof answer);
 	l->state = ENGINE_TOLD;
 	return MYSQL_LOGIN_MORE;
 }
@@ -429,9 +576,9 @@ enum mysql_login_verdict mysql_engine_login_begin(struct mysql_engine_login *l, 
 		l->state = ENGINE_OVER;
 		return fail(f, "the server's greeting has no nonce of the right length");
 	}
-	/* Where there is no answer the account's own plugin, which the server asks for next, may be another one. What
-	 * names no plugin of this answer makes it ask. */
-	if (l->plugin == MYSQL_PLUGIN_NONE || l->plugin == MYSQL_PLUGIN_CLEAR || !engine_answer(l, &o))
+	/* Where there is no answer yet the account's own plugin, for which the server asks next, may be one that has.
+	 * It asks when we name another plugin than it did. */
+	if (!engine_answer(l, &o))
 		l->plugin = l->plugin == MYSQL_PLUGIN_NATIVE ? MYSQL_PLUGIN_SHA2 : MYSQL_PLUGIN_NATIVE;
 	*name = plugins[l->plugin].name;
 	return done(&o, MYSQL_LOGIN_MORE, n, f);
@@ -462,6 +609,10 @@ static enum mysql_login_verdict engine_switch(struct mysql_engine_login *l, stru
 		return fail(f, "the nonce in the server's AuthSwitchRequest has not the right length");
 	if (l->plugin == MYSQL_PLUGIN_CLEAR)
 		return tell(l, o, f);
+	if (l->plugin == MYSQL_PLUGIN_PARSEC) {
+		l->state = ENGINE_SALT;
+		return MYSQL_LOGIN_MORE;
+	}
 	if (!engine_answer(l, o))
 		return lacking(l, plugins[l->plugin].name, f);
 	l->state = ENGINE_ANSWERED;
@@ -471,10 +622,9 @@ static enum mysql_login_verdict engine_switch(struct mysql_engine_login *l, stru
 static enum mysql_login_verdict engine_more(struct mysql_engine_login *l, struct rd body, struct payload *o,
 					    struct fault *f)
 {
-	uint8_t what = rd_u8(&body);
-	if (l->plugin != MYSQL_PLUGIN_SHA2 || !rd_done(&body))
+	if (l->plugin != MYSQL_PLUGIN_SHA2 || rd_left(&body) != 1)
 		return fail(f, "unexpected authentication data from the server");
-	switch (what) {
+	switch (rd_u8(&body)) {
 	case SHA2_GOOD:
 		l->state = ENGINE_TOLD;
 		return MYSQL_LOGIN_WAIT;
@@ -493,9 +643,9 @@ enum mysql_login_verdict mysql_engine_login_step(struct mysql_engine_login *l, s
 	enum engine_state state = (enum engine_state)l->state;
 	l->state = ENGINE_OVER; /* unless the step says what comes next */
 	*n = 0;
-	bool is_empty_payload = rd_left(&body) == 0;
+	struct rd whole = body;
 	uint8_t says = rd_u8(&body);
-	if (is_empty_payload || state == ENGINE_OVER || rd_left(&body) > MYSQL_LOGIN_IN_MAX)
+	if (body.bad || state == ENGINE_OVER || rd_left(&body) > MYSQL_LOGIN_IN_MAX)
 		return fail(f, "unexpected message from the server during authentication");
 	if (says == SAYS_OK)
 		return MYSQL_LOGIN_OK;
@@ -503,6 +653,10 @@ enum mysql_login_verdict mysql_engine_login_step(struct mysql_engine_login *l, s
 		verdict = engine_switch(l, body, &o, f);
 	else if (says == SAYS_MORE && state == ENGINE_ANSWERED)
 		verdict = engine_more(l, body, &o, f);
+	else if (says == SAYS_MORE && state == ENGINE_KEY)
+		verdict = seal(l, body, &o, f);
+	else if (state == ENGINE_SALT) /* MariaDB marks as SAYS_MORE only what could be taken for something else */
+		verdict = engine_sign(l, says == SAYS_MORE ? body : whole, &o, f);
 	else
 		return fail(f, "unexpected message from the server during authentication");
 	return done(&o, verdict, n, f);

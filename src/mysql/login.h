@@ -20,9 +20,11 @@
 
 enum mysql_plugin {
 	MYSQL_PLUGIN_NONE,
-	MYSQL_PLUGIN_NATIVE, /* mysql_native_password */
-	MYSQL_PLUGIN_SHA2,   /* caching_sha2_password */
-	MYSQL_PLUGIN_CLEAR,  /* mysql_clear_password */
+	MYSQL_PLUGIN_NATIVE,  /* mysql_native_password */
+	MYSQL_PLUGIN_SHA2,    /* caching_sha2_password */
+	MYSQL_PLUGIN_ED25519, /* client_ed25519 */
+	MYSQL_PLUGIN_PARSEC,  /* parsec */
+	MYSQL_PLUGIN_CLEAR,   /* mysql_clear_password */
 	MYSQL_NPLUGINS
 };
 
@@ -31,6 +33,9 @@ enum mysql_plugin mysql_plugin_of(const char *name); /* NONE: not known here */
 /* What a server of this version would announce in its greeting, and so what we do for it: NATIVE (MariaDB, MySQL before
  * 8), or SHA2. */
 enum mysql_plugin mysql_plugin_announced(const char *server_version);
+/* What takes long is done before clients come, or it holds one of them up: an RSA key is drawn (crypto_rsa_init()),
+ * with which passwords are told over plain connections. Before workers fork. False: no memory, no randomness. */
+bool mysql_login_init(void);
 /* Draws the greeting's nonce, in which no byte is NUL or '$'. False: no randomness to be had. */
 bool mysql_nonce(uint8_t nonce[MYSQL_NONCE_LEN]);
 

@@ -232,13 +232,15 @@ static enum secret_kind kind_of(const struct pg_engine_login *l)
 /* The server asks for what the secret cannot give. */
 static enum pg_login_verdict lacking(const struct pg_engine_login *l, const char *asked, struct fault *f)
 {
-	static const char *const have[] = {
+	static const char *const have[SECRET_NKINDS] = {
 		[SECRET_NONE] = "no password",
 		[SECRET_PLAIN] = "a clear-text password",
 		[SECRET_MD5] = "only an md5 hash",
 		[SECRET_SCRAM] = "only a SCRAM verifier",
 		[SECRET_NATIVE] = "only a hash of mysql_native_password",
 		[SECRET_SHA2] = "only a verifier of caching_sha2_password",
+		[SECRET_ED25519] = "only a public key",
+		[SECRET_PARSEC] = "only a public key",
 	};
 	fault_set(f, FAULT_AUTH, "the server asks for %s, and %s is known for user \"%s\"", asked, have[kind_of(l)],
 		  l->user);

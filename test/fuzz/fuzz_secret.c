@@ -120,8 +120,12 @@ static void check_secret(const char *text, const char *password, const char *use
 		break;
 	case SECRET_NATIVE:
 	case SECRET_SHA2:
+	case SECRET_ED25519:
+	case SECRET_PARSEC:
 		fuzz_check("is no md5 secret", !has_md5);
-		fuzz_check("is what it says", s.kind == SECRET_NATIVE ? *text == '*' : *text == '$' || *text == '0');
+		fuzz_check("is what it says", *text && strchr("*$0eP", *text));
+		break;
+	case SECRET_NKINDS:
 		break;
 	}
 	secret_clear(&s);

@@ -151,6 +151,10 @@ static void test_verifiers(void)
 		{ "$A$", false },
 		{ "0x244124303035", true },
 		{ "0x2441", false },
+		{ "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDSc", false },
+		{ "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDS", true },
+		{ "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDSc!", true },
+		{ "ed25519", false },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char *copy = (char *)copy_exact(rows[i].secret, strlen(rows[i].secret) + 1);
