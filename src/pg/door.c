@@ -316,8 +316,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 		p->cache.batch++;
 		break;
 	case PG_FLUSH:
-		if (p->expect.invented && p->expect.invented == p->expect.count) {
-			pg_tell_invented(p);
+		if (pg_tell_if_all_invented(p)) {
 			skip(c, total);
 			return true;
 		}
@@ -350,9 +349,12 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		(void)pg_wait_for_sync(c);
 		return false;
 	}
+	if (expect_is_full(&p->expect))
+		(void)pg_tell_if_all_invented(p);
 	if (expect_is_full(&p->expect)) {
 		c->full = true;
 		stream_hold(&s->stream, HOLD_OWNER);
+		pg_ask_for_replies(p);
 		return false;
 	}
 	if (expect_is_empty(&p->expect)) {

@@ -65,12 +65,16 @@ static void put_named(struct pg_server *p, uint8_t type, const char *name)
 	stream_put_copy(&p->sv.stream, o.p, o.len);
 }
 
+#define CLOSES_MAX                                                                                                     \
+	64 /* before one message: what is more, once the setting was lowered, waits for those that follow              \
+	    */
+
 /* Closes what the server has too many of. */
 static bool make_room(struct said *m)
 {
 	uint32_t most = (uint32_t)config_num(config_now(), SET_max_prepared_statements, NULL, NULL);
 	struct pg_prepared *s;
-	while ((s = pg_prepared_evict(&m->p->cache, most ? most : 1))) {
+	for (int n = 0; n < CLOSES_MAX && (s = pg_prepared_evict(&m->p->cache, most ? most : 1)); n++) {
 		char name[PG_SERVER_NAME_MAX];
 		pg_prepared_name(s, name);
 		if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_CLOSE, .flags = EXPECT_OWN, .prepared = s }))
@@ -141,13 +145,15 @@ static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsi
 	struct pg_prepared *s = pg_prepared_add(&m->p->cache, text, pg_prepared_number(&m->p->cache));
 	if (!s)
 		return NULL;
+	pg_prepared_name(s, name);
+	if (pg_is_script(text)) {
+		ASSERT(!n); /* no Parse of a client's has such a body */
+		return run_prepare(m, name, text, s) ? s : NULL;
+	}
 	if (n) {
 		n->refs++;
 		n->batch = m->p->cache.batch;
 	}
-	pg_prepared_name(s, name);
-	if (text->s[0] == SCRIPT_MARK)
-		return run_prepare(m, name, text, s) ? s : NULL;
 	if (!expect_one(m, &(struct expect_entry){
 				   .kind = EXPECT_PARSE, .flags = (uint16_t)flags, .prepared = s, .name = n }))
 		return NULL;
@@ -176,6 +182,7 @@ enum pg_pass pg_wait_for_sync(struct pg_client *c)
 {
 	c->waits = true;
 	stream_hold(&c->s.stream, HOLD_OWNER);
+	pg_ask_for_replies(pg_server_of(c->s.server));
 	return PG_PASS_WAIT;
 }
 
@@ -283,11 +290,20 @@ static bool speaks_of_statement(struct said *m, const struct istr *text)
 	    sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
 		return true;
 	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
-	if (!n || !n->text || n->text->s[0] != SCRIPT_MARK || n->is_pinned)
+	if (!n || !n->text || !pg_is_script(n->text) || n->is_pinned)
 		return true;
 	n->is_pinned = true;
 	session_pin(&m->c->s, PIN_PREPARED & ~m->c->s.pins);
 	return run_prepare(m, name, n->text, NULL);
+}
+
+/* A query, and the number of its types and they. */
+static bool is_parse_body(struct rd body)
+{
+	size_t len;
+	(void)rd_cstr(&body, &len);
+	uint16_t types = rd_u16be(&body);
+	return !body.bad && rd_left(&body) == types * 4u;
 }
 
 /* body: of the whole message. */
@@ -300,6 +316,11 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		return PG_PASS_FAILED;
 	}
 	const struct istr *text, *last = m->c->unnamed.text;
+	struct fault f;
+	if (!is_parse_body(body)) { /* the server would say so, and what it never parsed is not to be remembered */
+		fault_set(&f, FAULT_PROTO, "invalid message format in Parse");
+		return fail_with(m, &f);
+	}
 	if (len == 0 && last && last->len == rd_left(&body) && memcmp(last->s, body.p, last->len) == 0)
 		text = istr_ref(last); /* most say the same again and again */
 	else
@@ -314,7 +335,6 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	m->changes = look.changes || look.pins;
 	if (look.pins & PIN_LISTEN && pg_listen_may(m->c))
 		look.pins &= ~(uint32_t)PIN_LISTEN;
-	struct fault f;
 	if (look.pins && pg_pins_are_refused(m->c, look.pins, &f)) {
 		istr_put(text);
 		return fail_with(m, &f);
@@ -439,7 +459,7 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	const char *portal = rd_cstr(&names, &portal_len), *name = rd_cstr(&names, &len);
 	struct meant meant = { 0 };
 
-	if (names.bad && there < m->total && there < PG_PREPARED_NAMES_MAX)
+	if (names.bad && there < m->total && there < STREAM_KEEP_MAX)
 		return PG_PASS_WAIT; /* for more of it */
 	if (names.bad) {
 		pg_protocol_fault(&m->c->s, "invalid string in Bind");
@@ -455,20 +475,19 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	if (!meant.there)
 		return PG_PASS_AS_IT_IS;
 
-	uint8_t bytes[PG_HEADER + PG_PREPARED_NAMES_MAX + PG_SERVER_NAME_MAX];
-	struct pg_out o = pg_out(bytes, sizeof bytes);
 	char there_it_is[PG_SERVER_NAME_MAX];
 	pg_prepared_name(meant.there, there_it_is);
-	pg_begin(&o, PG_BIND);
-	pg_put(&o, portal, portal_len + 1);
-	pg_put_cstr(&o, there_it_is);
-	pg_end(&o);
-	ASSERT(!o.bad);
 	uint32_t rest = m->total - PG_HEADER - (uint32_t)(portal_len + 1 + len + 1);
-	uint32_t length = (uint32_t)o.len - 1 + rest;
-	for (int i = 0; i < 4; i++)
-		o.p[1 + i] = (uint8_t)(length >> (24 - 8 * i));
-	stream_put_copy(&m->p->sv.stream, o.p, o.len);
+	size_t n = PG_HEADER + portal_len + 1 + strlen(there_it_is) + 1;
+	uint8_t *room = stream_put_room(&m->p->sv.stream, n); /* NULL: the stream tells of it */
+	if (room) {
+		struct pg_out o = pg_out(room, n);
+		pg_put_u8(&o, PG_BIND);
+		pg_put_u32(&o, (uint32_t)n - 1 + rest);
+		pg_put(&o, portal, portal_len + 1);
+		pg_put_cstr(&o, there_it_is);
+		ASSERT(!o.bad);
+	}
 	(void)rd_take(in, m->total - rest);
 	m->c->in_left = rest;
 	m->c->in_skip = false;

@@ -230,7 +230,7 @@ static uint32_t own_prepare(struct builder *b, const struct istr *text, const st
 	bool ok = true;
 	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\"", number);
 	long by = said ? moved_from(b, said->name.at + said->name.len) : 0;
-	if (text->s[0] == SCRIPT_MARK)
+	if (pg_is_script(text))
 		sb_add_n(&b->sql, text->s + 1, text->len - 1);
 	else
 		ok = add_parsed(b, text);
@@ -477,9 +477,10 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 	struct fault f;
 	enum pg_pass how = PG_PASS_DROP;
 
+	(void)pg_tell_if_all_invented(p);
 	if (p->expect.count || p->script)
 		return pg_wait_for_sync(c);
-	if (!expect_is_empty(&p->expect)) /* within a batch: nobody does this */
+	if (p->expect.unsure)
 		return PG_PASS_AS_IT_IS;
 	if (b.has_names && !pg_statements_make_room(c))
 		return PG_PASS_FAILED;

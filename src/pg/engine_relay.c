@@ -20,6 +20,14 @@ static void check_full(const struct pg_server *p, struct session *s)
 		pg_client_unfull(c);
 }
 
+/* The same for who has not yet said the Sync that would bring a ReadyForQuery. */
+static void check_answered(const struct pg_server *p, struct session *s)
+{
+	struct pg_client *c = pg_client_of(s);
+	if ((c->full && p->expect.count < EXPECT_MAX / 2) || (c->waits && p->expect.count == 0 && !p->script))
+		pg_client_unfull(c);
+}
+
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
 static bool ready(struct pg_server *p, uint8_t txn)
 {
@@ -502,6 +510,8 @@ void pg_server_bytes(struct server *sv, struct rd *in)
 			;
 	if (p->expect.invented && p->left == 0 && stream_is_open(&sv->stream))
 		pg_tell_invented(p);
+	if (s && s->server == sv)
+		check_answered(p, s);
 	if (s)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
 	else if (sv->state == SERVER_DRAIN)

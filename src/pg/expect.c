@@ -70,8 +70,8 @@ void expect_free(struct expect *e)
 
 static bool grow(struct expect *e)
 {
-	uint16_t cap = (uint16_t)(e->cap * 2);
-	struct expect_entry *ring = malloc(cap * sizeof *ring);
+	uint16_t cap = (uint16_t)(e->cap * 2u); /* 0: it cannot be counted any more */
+	struct expect_entry *ring = cap ? malloc(cap * sizeof *ring) : NULL;
 	if (!ring)
 		return false;
 	for (unsigned i = 0; i < e->count; i++)

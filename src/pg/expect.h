@@ -57,15 +57,15 @@ struct expect_entry {
 struct expect {
 	struct expect_entry *ring; /* owned when larger than `few` */
 	uint16_t cap, head, count; /* cap is a power of two */
-	uint16_t invented; /* entries that are */
-	uint16_t ends;     /* entries that ReadyForQuery answers */
-	bool is_open;      /* a batch has begun and its Sync was not sent */
-	bool has_copied;   /* since the last ReadyForQuery: one Query may hold several COPYs */
-	bool end_is_due;   /* and the CopyDone of the last one is still in the queue, or to come */
-	bool copying_in;   /* the server waits for CopyData */
-	bool copy_sync;    /* a Sync was sent meanwhile: swallowed, unless the copy failed before */
-	bool skipping;     /* a batch failed and its Sync was not sent: the server drops all that comes before it */
-	bool unsure;       /* how many ReadyForQuery will come is not known any more */
+	uint16_t invented;         /* entries that are */
+	uint16_t ends;             /* entries that ReadyForQuery answers */
+	bool is_open;              /* a batch has begun and its Sync was not sent */
+	bool has_copied;           /* since the last ReadyForQuery: one Query may hold several COPYs */
+	bool end_is_due;           /* and the CopyDone of the last one is still in the queue, or to come */
+	bool copying_in;           /* the server waits for CopyData */
+	bool copy_sync;            /* a Sync was sent meanwhile: swallowed, unless the copy failed before */
+	bool skipping; /* a batch failed and its Sync was not sent: the server drops all that comes before it */
+	bool unsure;   /* how many ReadyForQuery will come is not known any more */
 	/* An entry that changes something has left the queue; of those that are skipped the last one comes first. */
 	void (*gone)(struct expect *e, const struct expect_entry *x, enum expect_end how);
 	struct expect_entry few[EXPECT_INLINE];

@@ -10,6 +10,8 @@
 #include "pg/wire.h"
 #include "session/session.h"
 
+#include <string.h>
+
 struct pg_login; /* of a client that is logging in: door.c */
 struct pg_sink;  /* of a client of the console: ask.c */
 
@@ -189,6 +191,11 @@ struct pg_renamed {
 bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to);
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
+/* Nothing that was sent is unanswered, but what is made up here: it is told, or will be without more. */
+bool pg_tell_if_all_invented(struct pg_server *p);
+/* Its client is not read from before some of what is owed has come. A server may keep replies back as long as a batch
+ * has no Sync. */
+void pg_ask_for_replies(struct pg_server *p);
 
 /* door_script.c: a Query that says PREPARE, EXECUTE, DEALLOCATE or RESET, of a client that is linked; changes: its
  * session; has_names: its prepared statements are its own on every server. */
@@ -208,6 +215,11 @@ bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd bod
 void pg_script_free(struct pg_server *p); /* it has been answered */
 /* What a PREPARE made begins with this, where a Parse's has its query. */
 #define SCRIPT_MARK '\1'
+/* Did a PREPARE make it? A Parse may begin with the mark, but has a NUL in it. */
+static inline bool pg_is_script(const struct istr *text)
+{
+	return text->s[0] == SCRIPT_MARK && strlen(text->s) == text->len;
+}
 
 /* ask.c: the exchange in this protocol, for clients that have a sink. The header of a message is at the cursor: what
  * becomes of it. False: leave it there. */

@@ -192,6 +192,22 @@ void pg_tell_invented(struct pg_server *p)
 	}
 }
 
+bool pg_tell_if_all_invented(struct pg_server *p)
+{
+	if (p->expect.count == 0 || p->expect.invented < p->expect.count)
+		return false;
+	if (p->left == 0) /* else when what passes has passed */
+		pg_tell_invented(p);
+	return true;
+}
+
+void pg_ask_for_replies(struct pg_server *p)
+{
+	static const uint8_t flush[] = { PG_FLUSH, 0, 0, 0, 4 };
+	if (p->expect.is_open)
+		stream_put_span(&p->sv.stream, flush, sizeof flush);
+}
+
 /* Does the error's text name the statement that it is about? In others such a name may be a value. 26000: there is
  * none; 08P01 (Bind) and 42601 (EXECUTE): too few parameters or too many; 42P05: there is one already. */
 static bool names_statement(const struct pg_error *e)

@@ -55,8 +55,9 @@ enum pg_back {
 #define PG_HEADER      5u     /* type and length */
 #define PG_STARTUP_MAX 10000u /* bytes of a start-up packet, as PostgreSQL itself allows */
 #define PG_VERSION_3_0 0x00030000u
-#define PG_VERSION_3_2 0x00030002u /* the newest; it differs from 3.0 in the length of cancel keys, and 3.1 does not   \
-				    */
+#define PG_VERSION_3_2                                                                                                 \
+	0x00030002u /* the newest; it differs from 3.0 in the length of cancel keys, and 3.1 does not                  \
+		     */
 #define PG_CANCEL_CODE 80877102u
 #define PG_SSL_CODE    80877103u
 #define PG_GSS_CODE    80877104u

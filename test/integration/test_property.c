@@ -790,7 +790,52 @@ static const struct {
 	  "0 B - s1 () E - 0 S\n"
 	  "1 Q \"show work_mem\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "a portal's name that is longer than any other", "# 1 clients, 1 servers, max_prepared_statements = 3\n"
+							   "0 P s1 \"select 1\" B @5000 s1 () E @5000 0 S\n" },
+	{ "a text that begins as what a PREPARE made",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P s1 \"\1 as select 1\" B - s1 () E - 0 S\n"
+	  "0 P s1 \"select 1\" S B - s1 () E - 0 S P - \"\1 as select 2\" S B - - () E - 0 S\n"
+	  "1 Q \"select 3\"\n" },
+	{ "a Query with PREPARE in a batch that has no Sync yet",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P - \"select 1\" Q \"prepare a as select 1\" S Q \"execute a\"\n"
+	  "1 Q \"prepare a as select 2\" Q \"execute a\" P s1 \"select 3\" S\n"
+	  "0 P s1 \"select 3\" Q \"execute a; deallocate a\" B - s1 () E - 0 S\n"
+	  "1 B - s9 () Q \"execute a\" S Q \"execute a\"\n" },
 };
+
+static void say_again(char *line, size_t cap, const char *what, unsigned times)
+{
+	for (size_t n = strlen(line), len = strlen(what); times > 0 && n + len < cap; times--, n += len)
+		memcpy(line + n, what, len + 1);
+}
+
+/* Batches that are longer than what is owed at most. */
+static void test_long_batches(void)
+{
+	static char line[128 << 10];
+	static const struct {
+		const char *first, *again;
+		unsigned times;
+	} cases[] = {
+		{ "0 P s1 \"select 1\" S", " B - s1 () E - 0", 2100 },
+		{ "0 B - s1 () E - 0", " CS no", 5000 },
+		{ "0", " CS no", 9000 },
+		{ "0 Q \"begin\"", " B - s1 () E - 0 H", 3000 },
+	};
+	struct twins_conf conf = { .clients = 1, .pool = 1, .kept = 3 };
+	check("in", twins_open(&conf));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(line, sizeof line, "%s", cases[i].first);
+		say_again(line, sizeof line - 3, cases[i].again, cases[i].times);
+		say_again(line, sizeof line, " S", 1);
+		if (!check(cases[i].again, twins_say(line) == TWINS_FINE && twins_settle() == TWINS_FINE))
+			fprintf(stderr, "%.2000s", twins_story());
+	}
+	check("in step", twins_finish() == TWINS_FINE);
+	twins_close();
+}
 
 static void test_found(void)
 {
@@ -911,6 +956,7 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "found", test_found },
+		{ "long_batches", test_long_batches },
 		{ "property", test_property },
 		{ NULL, NULL },
 	};

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRAIGHT, THROUGH, SIDES = 2, DUE_MAX = 8192, WORD_MAX = 2048 };
+enum { STRAIGHT, THROUGH, SIDES = 2, DUE_MAX = 16384, WORD_MAX = 2048, LINE_CAP = 128 << 10 };
 
 static const char *const databases[SIDES] = { "straight", "through" };
 static const char *const tracked[] = { "application_name", "client_encoding", "DateStyle",
@@ -18,7 +18,7 @@ static const char *const tracked[] = { "application_name", "client_encoding", "D
 
 struct twin {
 	struct pgraw side[SIDES];
-	char line[WORD_MAX * 4]; /* the step under way */
+	char line[LINE_CAP]; /* the step under way */
 	const char *rest;        /* of it: what is not said yet */
 	bool busy;
 	char due[DUE_MAX]; /* what PostgreSQL still owes: the types of what was sent to it */
@@ -250,7 +250,7 @@ static bool add_body(struct pgraw_bytes *b, const char *op, const char **at)
 		for (int i = 0; i < 2; i++) {
 			if (!next_name(at, word))
 				return false;
-			pgraw_add_cstr(b, word);
+			add_text(b, word);
 		}
 		return next_word(at, word) && add_values(b, word);
 	case 'D':
@@ -263,7 +263,7 @@ static bool add_body(struct pgraw_bytes *b, const char *op, const char **at)
 	case 'E':
 		if (!next_name(at, word))
 			return false;
-		pgraw_add_cstr(b, word);
+		add_text(b, word);
 		if (!next_word(at, word))
 			return false;
 		pgraw_add_u32(b, (uint32_t)strtoul(word, NULL, 10));

@@ -3,20 +3,15 @@
  *
  * What they say is a script, a step a line: the client's number, then what it does, in this order and without waiting:
  *
- *   P name "text" [type,...]       Parse; a name - is the unnamed one; @9000 in a text is that many letters x
- *   B portal name (value,...)      Bind; values may be quoted, a word null is one, and ! behind it asks for binary rows
- *   DS name   DP portal            Describe
- *   E portal rows                  Execute
- *   CS name   CP portal            Close
- *   H  S                           Flush, Sync
- *   Q "text"                       Query
- *   F oid (value,...)              FunctionCall
- *   d "data"  c  f                 CopyData, CopyDone, CopyFail
- *   w                              waits for all that is due so far
- *   x                              asks to cancel, until all is answered
- *   y                              asks to cancel once: what was cancelled is not known, and not compared
- *   R  T                           breaks its connection off, or ends it, and makes a new one; both stand alone
- *   &                              at the end: the next step does not wait for this one
+ *   P name "text" [type,...]       Parse; a name - is the unnamed one; @9000 in a text, or in a portal's name of B and
+ * E, is that many letters x B portal name (value,...)      Bind; values may be quoted, a word null is one, and ! behind
+ * it asks for binary rows DS name   DP portal            Describe E portal rows                  Execute CS name   CP
+ * portal            Close H  S                           Flush, Sync Q "text"                       Query F oid
+ * (value,...)              FunctionCall d "data"  c  f                 CopyData, CopyDone, CopyFail w waits for all
+ * that is due so far x                              asks to cancel, until all is answered y asks to cancel once: what
+ * was cancelled is not known, and not compared R  T                           breaks its connection off, or ends it,
+ * and makes a new one; both stand alone &                              at the end: the next step does not wait for this
+ * one
  *
  * What is due at the end of a step has to come without more being said, so it ends with S, H, Q, c, f or x. */
 #ifndef SLUICE_TEST_TWINS_H

@@ -142,6 +142,19 @@ static void test_growth(void)
 	expect_free(&e);
 }
 
+/* Beyond what is let in, what the house itself asks for still fits, up to what can be counted. */
+static void test_too_many(void)
+{
+	struct expect e;
+	unsigned n = 0;
+	expect_init(&e);
+	while (n < 100000 && sent(&e, EXPECT_CLOSE))
+		n++;
+	check("more than clients can have", n >= 2 * EXPECT_MAX);
+	check("and no more than can be counted", n <= UINT16_MAX && n == e.count);
+	expect_free(&e);
+}
+
 /* What becomes of each message, as `gone` hears it: a letter for the entry, and how it ended. */
 static char heard[256];
 
@@ -249,6 +262,7 @@ void suite_expect(void)
 	static const struct unit_test tests[] = {
 		{ "what is sent and said", test_scripts },
 		{ "a long queue", test_growth },
+		{ "too many", test_too_many },
 		{ "what becomes of each", test_ends },
 		{ "what is owed, and what is open", test_questions },
 		{ NULL, NULL },
