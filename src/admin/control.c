@@ -35,7 +35,7 @@ static struct database *find_db(const char *name, const char *verb, struct fault
 	if (!db) {
 		db = database_find(name, f);
 		if (db)
-			database_check_unused(db); /* one of the * entry does not stay for ever */
+			database_keep(db); /* one of the * entry */
 	}
 	if (!db) {
 		if (f->kind == FAULT_NO_DB)

@@ -412,6 +412,8 @@ static void on_row(struct ask *a, const struct cell *cells, size_t n)
 	struct session *s = l->s;
 	const struct text_span *name = &cells[0].text, *secret = &cells[1].text;
 
+	if (l->odd)
+		return; /* it was said */
 	if (n != 2 || l->found) {
 		log_error(&s->log,
 			  n == 2 ? "auth_query: one row is expected, not several"

@@ -261,7 +261,8 @@ bool pg_own_row(struct pg_server *p, struct rd body)
 		pg_server_broken(&p->sv, "malformed DataRow");
 		return false;
 	}
-	p->sv.ask->row(p->sv.ask, cells, n < ASK_COLUMNS_MAX ? n : ASK_COLUMNS_MAX);
+	if (p->sv.ask) /* else who asked has gone, and the rest is swallowed */
+		p->sv.ask->row(p->sv.ask, cells, n < ASK_COLUMNS_MAX ? n : ASK_COLUMNS_MAX);
 	return true;
 }
 

@@ -261,11 +261,22 @@ void database_check_unused(struct database *db)
 	}
 }
 
+void database_keep(struct database *db)
+{
+	db->is_entered = true;
+	database_check_unused(db);
+}
+
 static void unused_for_long(struct deadline *d)
 {
 	struct database *db = list_owner(d, struct database, deadline);
 	if (db->clients || !list_empty(&db->pools))
 		return;
+	if (db->paused || db->disabled) { /* that is not to be forgotten */
+		db->unused_since = 0;
+		database_check_unused(db);
+		return;
+	}
 	log_info(NULL, "database \"%s\", made from the * entry, was unused for autodb_idle_timeout: dropped",
 		 db->name->s);
 	db->dropped = true;

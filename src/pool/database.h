@@ -48,7 +48,7 @@ struct database {
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
 	bool is_console;
 	bool is_auto;    /* made for a name that only "*" matched */
-	bool is_entered; /* a client has been in */
+	bool is_entered; /* a client has been in, or the console has named it */
 	bool asks_scram; /* what auth_query told last was a SCRAM verifier */
 	bool paused, disabled;
 	bool dropped;             /* no longer configured */
@@ -96,6 +96,9 @@ struct database *database_add_console(const char *name, const struct exchange_op
 struct list *databases_all(void);
 /* Frees it when it is dropped and nothing is left of it. */
 void database_check_unused(struct database *db);
+/* One of the * entry that nobody has been in yet is wanted all the same, until it has been unused for
+ * autodb_idle_timeout. */
+void database_keep(struct database *db);
 /* The host for its next server connection, by load_balance_hosts. */
 struct host *database_next_host(struct database *db);
 /* Of a server that has gone. */

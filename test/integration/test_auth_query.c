@@ -1,6 +1,7 @@
 /* test_auth_query.c - users that no file names: their secrets are asked of a database. */
 #include "harness.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define FILE_OF_ADMIN "\"admin\" \"admin-secret\"\n\"asker\" \"asker-secret\"\n"
@@ -209,6 +210,23 @@ static void test_many(void)
 	drop_asker();
 }
 
+/* Who asked leaves, sooner or later, while the answer is on its way. */
+static void test_leaves(void)
+{
+	make_asker();
+	start(NULL, "auth_type = scram-sha-256\nauth_user = asker\ndefault_pool_size = 2");
+	for (int i = 0; i < 1500; i++) {
+		int gone = raw_open();
+		check("a client that leaves", raw_startup(gone, "bob", "test"));
+		for (volatile int wait = i % 50 * 1000; wait > 0; wait--)
+			;
+		raw_close(gone);
+	}
+	check_scalar(client("user=carol password=carol-secret"), "select 1", "1");
+	sluice_stop();
+	drop_asker();
+}
+
 /* Databases that only the * entry knows: one that exists serves, and of what does not nothing is kept. */
 static void test_any_database(void)
 {
@@ -234,6 +252,7 @@ int main(int argc, char **argv)
 		{ "wrong_questions", test_wrong_questions },
 		{ "server_down", test_server_down },
 		{ "many", test_many },
+		{ "leaves", test_leaves },
 		{ "any_database", test_any_database },
 		{ NULL, NULL },
 	};

@@ -262,6 +262,28 @@ static void test_disable(void)
 	check_scalar(client(NULL), "select 1", "1");
 }
 
+/* A database that only the * entry knows, and that nobody has been in yet. */
+static void test_any_database(void)
+{
+	sluice_start(&(struct conf){ .databases = "* = @PG@", .settings = "autodb_idle_timeout = 1" });
+	PGconn *con = console();
+	sql(con, "PAUSE postgres");
+	check_str("paused", show(con, "databases", "name", "postgres", "paused"), "1");
+	PGconn *c = client_start("dbname=postgres");
+	sql(con, "RESUME postgres");
+	check("in", client_finish_start(c));
+	sql(con, "DISABLE template1");
+	check_login_fails("57P03", "database \"template1\" is disabled", "dbname=template1");
+	sql(con, "ENABLE template1");
+	check_scalar(client("dbname=template1"), "select 1", "1");
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const verbs[] = { "RECONNECT", "KILL", "WAIT_CLOSE" };
+		sql(con, "%s nobodys%zu", verbs[i], i);
+	}
+	wait_until("forgotten", show(con, "databases", "name", "nobodys2", "name") == NULL);
+	check_str("but what is said of it is not", show(con, "databases", "name", "nobodys1", "paused"), "1");
+}
+
 /* --- Limits */
 
 static void test_max_client_conn(void)
@@ -762,6 +784,7 @@ int main(int argc, char **argv)
 		{ "kill", test_kill },
 		{ "reconnect", test_reconnect },
 		{ "disable", test_disable },
+		{ "any_database", test_any_database },
 		{ "max_client_conn", test_max_client_conn },
 		{ "reload", test_reload },
 		{ "reload_of_a_bad_file", test_reload_of_a_bad_file },
