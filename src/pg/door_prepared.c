@@ -191,10 +191,11 @@ static enum pg_pass wait_for_sync(struct said *m)
 	return pg_wait_for_sync(m->c);
 }
 
-/* It was changed in a batch before this one, and how that ends is not known yet. */
+/* It was changed in a batch before this one, or all were, and how that ends is not known yet. */
 static bool name_is_unclear(const struct said *m, const struct pg_name *n)
 {
-	return n && n->refs > 0 && n->batch != m->p->cache.batch;
+	return (n && n->refs > 0 && n->batch != m->p->cache.batch) ||
+	       (m->c->clears_due && m->c->clears_batch != m->p->cache.batch);
 }
 
 static bool text_is_unclear(const struct said *m, const struct pg_prepared *s)
@@ -229,6 +230,27 @@ bool pg_statements_make_room(struct pg_client *c)
 		return true;
 	(void)no_memory(&m);
 	return false;
+}
+
+uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text)
+{
+	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
+	const struct pg_prepared *s = prepare(&m, text, EXPECT_OWN | EXPECT_AHEAD, NULL);
+	return s ? s->number : 0;
+}
+
+bool pg_statement_executes(struct pg_client *c, struct expect_entry *x)
+{
+	struct pg_server *p = pg_server_of(c->s.server);
+	if (!pg_track_clears(c, x->text->s, strnlen(x->text->s, x->text->len)))
+		return true;
+	if (!pg_names_begin(&c->names))
+		return false;
+	x->flags |= EXPECT_CLEARS;
+	c->clears_due++;
+	c->clears_batch = p->cache.batch;
+	p->cache.clears++; /* what the server has so far it may not have any more */
+	return true;
 }
 
 /* --- Parse */

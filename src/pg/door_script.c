@@ -18,6 +18,7 @@
 
 enum what {
 	STEP_OTHER,       /* a statement as the client said it */
+	STEP_RESET,       /* another, behind which what the client asked for is set again */
 	STEP_OWN,         /* nobody hears of it */
 	STEP_OWN_PREPARE, /* and the server has `text` then */
 	STEP_PREPARE,     /* the client's `name` is `text`, and the server has it */
@@ -28,8 +29,9 @@ enum what {
 
 struct step {
 	uint8_t what;
-	unsigned nth;                   /* the client's statement */
-	uint32_t number;                /* of the server's statement; 0: none */
+	unsigned nth;            /* the client's statement */
+	uint32_t number;         /* of the server's statement; 0: none */
+	const struct istr *does; /* counted: of EXECUTE, the Parse's body when it changes the session; NULL mostly */
 	const struct istr *name, *text; /* counted */
 	long moved; /* characters by which what follows the name stands further on than in the client's text */
 };
@@ -37,6 +39,7 @@ struct step {
 struct pg_script {
 	const struct istr *said; /* counted: the client's text */
 	bool has_names;          /* prepared statements are said with the server's */
+	bool discards;           /* DISCARD ALL */
 	unsigned n, at, cap;
 	struct step *steps; /* owned */
 };
@@ -50,6 +53,7 @@ struct builder {
 	size_t done;      /* bytes of it that are in sql */
 	unsigned nth;
 	bool has_names; /* prepared statements are the client's own, on whatever server */
+	bool changes;   /* it executes what changes the session */
 	bool no_memory;
 };
 
@@ -61,6 +65,7 @@ void pg_script_free(struct pg_server *p)
 	for (unsigned i = 0; i < s->n; i++) {
 		istr_put(s->steps[i].name);
 		istr_put(s->steps[i].text);
+		istr_put(s->steps[i].does);
 	}
 	istr_put(s->said);
 	free(s->steps);
@@ -80,6 +85,7 @@ static void step(struct builder *b, const struct step *x)
 		if (!more) {
 			istr_put(x->name);
 			istr_put(x->text);
+			istr_put(x->does);
 			b->no_memory = true;
 			return;
 		}
@@ -269,6 +275,16 @@ static const struct istr *meaning(const struct builder *b, const char *name, uin
 	return n ? n->text : NULL;
 }
 
+/* What PREPARE cannot say is parsed ahead of the Query: a transaction that has failed does not parse it. */
+static uint32_t have_parsed(struct builder *b, const struct istr *text)
+{
+	if (b->p->txn == 'E')
+		return 0;
+	uint32_t number = pg_statement_ahead(b->c, text);
+	b->no_memory |= !number;
+	return number;
+}
+
 /* The number that the server has this text under, or will have. 0: it cannot have it. */
 static uint32_t number_of(struct builder *b, const struct istr *text)
 {
@@ -281,8 +297,10 @@ static uint32_t number_of(struct builder *b, const struct istr *text)
 			return x->number;
 	}
 	struct pg_prepared *there = pg_prepared_find(&b->p->cache, text);
-	if (!there)
-		return own_prepare(b, text, NULL);
+	if (!there) {
+		uint32_t number = own_prepare(b, text, NULL);
+		return number ? number : have_parsed(b, text);
+	}
 	pg_prepared_touch(&b->p->cache, there);
 	return there->number;
 }
@@ -381,7 +399,14 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 	put_name(b, st, number);
 	long by = moved(b);
 	copy_part(b, st);
-	step(b, &(struct step){ .what = STEP_OTHER, .number = number, .name = interned(b, name), .moved = by });
+	const struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
+	bool changes = n && n->text == text && n->changes;
+	b->changes |= changes;
+	step(b, &(struct step){ .what = STEP_OTHER,
+				.number = number,
+				.name = interned(b, name),
+				.does = changes ? istr_ref(text) : NULL,
+				.moved = by });
 }
 
 /* Others may use the same text: what is deallocated is one made for it. */
@@ -416,7 +441,7 @@ static void reset(struct builder *b, const struct sql_stmt *st)
 {
 	const struct varset *asked = b->c->s.asked;
 	char name[2 * SQL_IDENT_MAX + 2];
-	as_it_is(b, st, STEP_OTHER);
+	as_it_is(b, st, STEP_RESET);
 	bool all = st->kind == SQL_RESET && st->flags & SQL_ALL;
 	if (!all && sql_setting_name(b->text, pg_sql_mode(b->c), st, name, sizeof name) < 0)
 		return;
@@ -432,6 +457,7 @@ static void add_statement(struct builder *b, const struct sql_stmt *st)
 		b->has_names && (st->kind == SQL_PREPARE || st->kind == SQL_DEALLOCATE || st->flags & SQL_EXECUTES);
 	bool clears = (st->kind == SQL_DEALLOCATE || st->kind == SQL_DISCARD) && st->flags & SQL_ALL;
 
+	b->script->discards |= clears && st->kind == SQL_DISCARD;
 	if (pg_track_resets(st))
 		reset(b, st);
 	else if (clears)
@@ -508,7 +534,7 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		fault_sqlstate(&f, "54000");
 		pg_script_free(p);
 		how = pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
-	} else if (b.no_memory || b.sql.bad || !send_script(&b, p->script->said, changes)) {
+	} else if (b.no_memory || b.sql.bad || !send_script(&b, p->script->said, changes || b.changes)) {
 		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
 		session_fail(&c->s, &f);
 		how = PG_PASS_FAILED;
@@ -571,7 +597,7 @@ static bool name_is(struct pg_client *c, const struct step *x)
 	return true;
 }
 
-enum pg_step pg_script_step(struct pg_server *p, unsigned *nth)
+enum pg_step pg_script_step(struct pg_server *p, unsigned *nth, const struct istr **does)
 {
 	struct pg_script *s = p->script;
 	struct pg_client *c = p->sv.session ? pg_client_of(p->sv.session) : NULL;
@@ -580,6 +606,7 @@ enum pg_step pg_script_step(struct pg_server *p, unsigned *nth)
 		return PG_STEP_WRONG;
 	const struct step *x = &s->steps[s->at++];
 	*nth = x->nth;
+	*does = x->does;
 	switch (x->what) {
 	case STEP_OWN:
 		return PG_STEP_OWN;
@@ -602,6 +629,17 @@ enum pg_step pg_script_step(struct pg_server *p, unsigned *nth)
 bool pg_script_has_names(const struct pg_server *p)
 {
 	return p->script && p->script->has_names;
+}
+
+bool pg_script_discards(const struct pg_server *p)
+{
+	return p->script && p->script->discards;
+}
+
+bool pg_script_has_reset(const struct pg_server *p)
+{
+	const struct pg_script *s = p->script;
+	return s && s->at > 0 && s->steps[s->at - 1].what == STEP_RESET;
 }
 
 bool pg_script_is_own(const struct pg_server *p)

@@ -118,6 +118,15 @@ static bool is_the_failure(const struct expect_entry *x, const struct pg_error *
 	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
 }
 
+/* What was sent ahead of a Query has failed, and the Query is skipped: what the client waits for is a ReadyForQuery. */
+static bool send_sync(struct pg_server *p)
+{
+	static const uint8_t sync[] = { PG_SYNC, 0, 0, 0, 4 };
+	stream_put_span(&p->sv.stream, sync, sizeof sync);
+	p->cache.batch++;
+	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC });
+}
+
 /* ReadyForQuery, whole. to, at, n and what it gives: as below. */
 static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream *to, const uint8_t *at, size_t n)
 {
@@ -220,7 +229,14 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 		(void)pg_prepared_doubt(&p->cache, x->number);
 	if (!heals)
 		pg_heal_heard(&p->heal);
+	bool was_ahead = x && x->flags & EXPECT_AHEAD;
 	expect_error(&p->expect);
+	if (was_ahead)
+		pg_script_free(p); /* its Query is skipped */
+	if (was_ahead && sv->state != SERVER_DRAIN && !send_sync(p)) {
+		pg_server_no_memory(sv);
+		return false;
+	}
 	p->failed = true;
 	if (to)
 		check_full(p, s);
@@ -261,6 +277,15 @@ static bool note_change(struct pg_server *p, const struct expect_entry *x, const
 	return ok;
 }
 
+/* A prepared statement was executed by SQL; text: the Parse's body. */
+static bool note_executed(struct pg_server *p, const struct istr *text, const char *tag)
+{
+	(void)istr_ref(text);
+	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, strnlen(text->s, text->len), 0, tag);
+	istr_put(text);
+	return ok;
+}
+
 /* Looks at a CommandComplete where it may matter. False: more has to come first, or the session is closed. */
 static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total, struct stream **to)
 {
@@ -277,6 +302,7 @@ static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total
 	if (pg_frame(&at, total, &m) != FRAME_OK)
 		return false;
 	const char *tag = rd_cstr(&m.body, NULL);
+	const struct istr *does = NULL;
 	bool discarded = strcmp(tag, "DISCARD ALL") == 0;
 	if (discarded || strcmp(tag, "DEALLOCATE ALL") == 0) {
 		pg_cache_clear(&p->cache);
@@ -294,7 +320,7 @@ static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total
 	}
 	if (is_scripted) {
 		unsigned nth = 0;
-		switch (pg_script_step(p, &nth)) {
+		switch (pg_script_step(p, &nth, &does)) {
 		case PG_STEP_TOLD:
 			p->done = nth;
 			break;
@@ -310,9 +336,11 @@ static bool look_at_tag(struct pg_server *p, const struct rd *in, uint32_t total
 		}
 	}
 	bool is_query = x && x->kind == EXPECT_QUERY;
-	if (changes && !note_change(p, x, tag))
+	if (does && s && !note_executed(p, does, tag))
 		return false;
-	if (!changes && in_xact)
+	if (!does && changes && !note_change(p, x, tag))
+		return false;
+	if (!does && !changes && in_xact)
 		pg_track_tag(pg_client_of(s), p, tag);
 	p->done += is_query;
 	return true;

@@ -34,7 +34,9 @@ enum {
 	EXPECT_LONG = 32,    /* a Parse that is too long to be remembered: `text` is NULL */
 	EXPECT_USES = 64,    /* `name` is not changed: it is what the client calls the statement */
 	EXPECT_SETS = 128,   /* what it parses changes the session when it is executed */
-	EXPECT_SCRIPT = 256  /* a Query that was sent changed: door_script.c; text: as the client said it */
+	EXPECT_SCRIPT = 256, /* a Query that was sent changed: door_script.c; text: as the client said it */
+	EXPECT_CLEARS = 512, /* an Execute that forgets all prepared statements */
+	EXPECT_AHEAD = 1024  /* a Parse of the house's, ahead of a Query: when it fails, a Sync has to follow */
 };
 
 enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };

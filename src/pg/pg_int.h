@@ -46,6 +46,8 @@ struct pg_client {
 	uint32_t gathered;          /* bytes in gather */
 	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
 	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
+	uint32_t clears_due;        /* unanswered Executes that forget them all */
+	uint32_t clears_batch;      /* of the server, when the last one was sent */
 	struct pg_unnamed unnamed;  /* its unnamed statement, as it said */
 	struct pg_unnamed answered; /* and as its server answered: the same unless `unnamed_due` */
 	uint8_t *gather;            /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
@@ -158,6 +160,11 @@ void pg_too_many_names(struct fault *f);
 
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
+/* It executes a text that changes the session, which x is to be expected for: does that forget all prepared statements?
+ * False: out of memory. */
+bool pg_statement_executes(struct pg_client *c, struct expect_entry *x);
+/* Has the server parse this text, ahead of a Query. 0: out of memory; else the statement's number. */
+uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
 void pg_gather(struct pg_client *c, struct rd *in);
 enum pg_pass pg_statement_gathered(struct pg_client *c);
@@ -203,11 +210,16 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 /* The Query at the cursor, of a client that is not linked: true when it is answered here, as it only deallocates one of
  * its statements. */
 bool pg_deallocate_without_server(struct pg_client *c, struct rd in);
-/* A statement of it is complete; *nth: which one of the client's it was. */
+/* A statement of it is complete; *nth: which one of the client's it was; *does: borrowed, the body of the Parse that it
+ * executed, when that changes its session, or NULL. */
 enum pg_step { PG_STEP_TOLD, PG_STEP_OWN, PG_STEP_WRONG, PG_STEP_NO_MEMORY };
-enum pg_step pg_script_step(struct pg_server *p, unsigned *nth);
+enum pg_step pg_script_step(struct pg_server *p, unsigned *nth, const struct istr **does);
 /* Are its prepared statements said with the server's names? False also when there is none. */
 bool pg_script_has_names(const struct pg_server *p);
+/* Does it say DISCARD ALL? False also when there is none. */
+bool pg_script_discards(const struct pg_server *p);
+/* Is the statement that is complete one of its RESETs, behind which it sets what the client asked for? */
+bool pg_script_has_reset(const struct pg_server *p);
 /* Are the rows that come now nobody's? */
 bool pg_script_is_own(const struct pg_server *p);
 /* It has failed; body: of the ErrorResponse. True when the client has been told. */

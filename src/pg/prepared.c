@@ -23,10 +23,16 @@ static bool same_text(const struct map_node *n, const void *key, size_t len)
 	return list_owner((struct map_node *)(uintptr_t)n, struct pg_prepared, node)->text == *(void *const *)key;
 }
 
-struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text)
+static struct pg_prepared *find(struct pg_cache *c, const struct istr *text)
 {
 	struct map_node *n = map_find(&c->map, &text, sizeof text, same_text);
 	return n ? list_owner(n, struct pg_prepared, node) : NULL;
+}
+
+struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text)
+{
+	struct pg_prepared *s = find(c, text);
+	return s && s->clears == c->clears ? s : NULL;
 }
 
 static void make_stale(struct pg_cache *c, struct pg_prepared *s)
@@ -39,7 +45,7 @@ static void make_stale(struct pg_cache *c, struct pg_prepared *s)
 
 struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text, uint32_t number)
 {
-	struct pg_prepared *before = pg_prepared_find(c, text), *s = calloc(1, sizeof *s);
+	struct pg_prepared *before = find(c, text), *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	if (before)
@@ -52,6 +58,7 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text,
 	s->number = number;
 	s->edition = pg_edition(text);
 	s->batch = c->batch;
+	s->clears = c->clears;
 	s->pending = true;
 	list_init(&s->in_lru);
 	list_push(&c->lru, &s->in_lru);
@@ -258,9 +265,45 @@ static void orphan(struct pg_name *n)
 
 void pg_names_free(struct pg_names *names)
 {
+	while (names) {
+		struct pg_names *before = names->before;
+		each_name(names, orphan);
+		map_free(&names->map);
+		free(names);
+		names = before;
+	}
+}
+
+bool pg_names_begin(struct pg_names **names)
+{
+	struct pg_names *n = calloc(1, sizeof *n);
+	if (!*names)
+		*names = calloc(1, sizeof **names);
+	if (!n || !*names) {
+		free(n);
+		return false;
+	}
+	n->before = *names;
+	*names = n;
+	return true;
+}
+
+void pg_names_settle(struct pg_names *names)
+{
+	while (names && names->before && names->before->before)
+		names = names->before;
 	if (!names)
 		return;
-	each_name(names, orphan);
-	map_free(&names->map);
-	free(names);
+	pg_names_free(names->before);
+	names->before = NULL;
+}
+
+void pg_names_back(struct pg_names **names)
+{
+	struct pg_names *n = *names;
+	if (!n || !n->before)
+		return;
+	*names = n->before;
+	n->before = NULL;
+	pg_names_free(n);
 }

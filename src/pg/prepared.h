@@ -37,6 +37,7 @@ struct pg_name {
 /* All names of a client. */
 struct pg_names {
 	struct map map;
+	struct pg_names *before; /* owned: what they were before an Execute that forgets all and is not answered yet */
 };
 
 /* A text that a server has. */
@@ -47,8 +48,9 @@ struct pg_prepared {
 	uint32_t number;
 	uint32_t edition; /* of the text, when it was prepared: heal.h */
 	uint32_t batch;
-	bool pending;  /* its ParseComplete is still to come */
-	bool is_stale; /* not in the map any more: another one has its text, or it is to be closed */
+	uint32_t clears; /* of the server, when it was prepared */
+	bool pending;    /* its ParseComplete is still to come */
+	bool is_stale;   /* not in the map any more: another one has its text, or it is to be closed */
 };
 
 /* What a server has. */
@@ -59,6 +61,7 @@ struct pg_cache {
 	const struct istr *unnamed; /* counted; NULL: none, or not known */
 	uint32_t last_number;       /* that was given to one */
 	uint32_t batch;             /* counts the Syncs that were sent */
+	uint32_t clears;            /* and what was sent that forgets all: what is older is not found */
 	uint32_t unnamed_batch;     /* when an unnamed Parse was last sent */
 	uint32_t unnamed_pending;
 	bool unnamed_lost;   /* it is not known */
@@ -112,5 +115,11 @@ void pg_name_means(struct pg_name *n, const struct istr *text, bool changes);
 uint32_t pg_names_count(const struct pg_names *n); /* NULL is fine */
 void pg_names_clear(struct pg_names *n);           /* but for pending ones */
 void pg_names_free(struct pg_names *n);
+/* Something that forgets all is sent: there are none, but those before are kept. False: out of memory. */
+bool pg_names_begin(struct pg_names **n);
+/* The oldest of what was sent so has been answered: those before it are forgotten. */
+void pg_names_settle(struct pg_names *n);
+/* The newest has failed, or was skipped: they are what they were before it. */
+void pg_names_back(struct pg_names **n);
 
 #endif

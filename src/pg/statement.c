@@ -75,6 +75,16 @@ static void unnamed_gone(struct pg_server *p, const struct expect_entry *x, enum
 			    (c->answered.changes ? EXPECT_SETS : 0) | (c->answered.is_long ? EXPECT_LONG : 0));
 }
 
+/* All names were forgotten, or are there again. */
+static void names_gone(struct pg_client *c, enum expect_end how)
+{
+	if (how == EXPECT_ANSWERED)
+		pg_names_settle(c->names);
+	else
+		pg_names_back(&c->names);
+	c->clears_due--;
+}
+
 void pg_unnamed_is(struct pg_client *c, const struct istr *text)
 {
 	unnamed_set(&c->unnamed, text, 0);
@@ -100,6 +110,8 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 		name_gone(x->name, x, how);
 	if (x->flags & EXPECT_UNNAMED)
 		unnamed_gone(p, x, how);
+	if (x->flags & EXPECT_CLEARS && p->sv.session)
+		names_gone(pg_client_of(p->sv.session), how);
 	istr_put(x->text);
 }
 

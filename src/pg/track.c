@@ -14,6 +14,7 @@
 
 struct state {
 	const struct varset *said, *at_server; /* counted */
+	const struct varset *back;             /* counted: pg_track's */
 	uint32_t pins;
 	uint32_t listens; /* pg_listen_mark() */
 };
@@ -129,6 +130,11 @@ static bool changes(const struct pg_client *c, const struct sql_stmt *st)
 	}
 }
 
+static bool clears(const struct sql_stmt *st)
+{
+	return (st->kind == SQL_DEALLOCATE || st->kind == SQL_DISCARD) && st->flags & SQL_ALL;
+}
+
 bool pg_track_resets(const struct sql_stmt *st)
 {
 	return st->kind == SQL_RESET || (st->kind == SQL_SET && (st->flags & (SQL_DEFAULT | SQL_LOCAL)) == SQL_DEFAULT);
@@ -146,10 +152,18 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 		look.changes |= pins || changes(c, &st);
 		look.prepares |= st.kind == SQL_PREPARE;
 		look.resets |= c->s.asked->count && pg_track_resets(&st);
-		look.speaks |= st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES ||
-			       (st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL));
+		look.speaks |=
+			st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES || st.kind == SQL_DEALLOCATE || clears(&st);
 	}
 	return look;
+}
+
+bool pg_track_clears(struct pg_client *c, const char *text, size_t len)
+{
+	struct sql_reader r;
+	struct sql_stmt st;
+	sql_read_init(&r, text, len, pg_sql_mode(c), NULL, 0);
+	return sql_read(&r, &st) && clears(&st);
 }
 
 /* --- Transactions */
@@ -158,12 +172,19 @@ static void state_put(struct state *s)
 {
 	varset_put(s->said);
 	varset_put(s->at_server);
-	*s = (struct state){ NULL, NULL, 0, 0 };
+	varset_put(s->back);
+	*s = (struct state){ 0 };
+}
+
+static const struct varset *ref(const struct varset *v)
+{
+	return v ? varset_ref(v) : NULL;
 }
 
 static struct state state_now(const struct pg_client *c, const struct pg_server *p)
 {
-	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), c->s.pins, pg_listen_mark(c) };
+	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), ref(c->track->back), c->s.pins,
+			       pg_listen_mark(c) };
 }
 
 /* Pins that a rollback does not take away: what they stand for is none of the transaction's. */
@@ -175,6 +196,8 @@ static void state_restore(struct pg_client *c, struct pg_server *p, const struct
 	c->s.said = varset_ref(s->said);
 	varset_put(p->sv.said);
 	p->sv.said = varset_ref(s->at_server);
+	varset_put(c->track->back);
+	c->track->back = ref(s->back);
 	c->s.pins = s->pins | (c->s.pins & PINS_THAT_STAY);
 	pg_listen_back_to(c, s->listens);
 }
@@ -312,13 +335,13 @@ static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 {
 	const struct istr *asked = varset_find(c->s.asked, name);
 	if (is_reported(c, name)) {
-		if (!asked)
+		if (!asked || pg_script_has_reset(p)) /* then the server says so itself */
 			return true;
 		if (!c->track->back && !(c->track->back = varset_empty()))
 			return false;
 		return varset_set(&c->track->back, name, asked->s, asked->len);
 	}
-	if (asked && p->script) /* which has said so */
+	if (asked && pg_script_has_reset(p))
 		return varset_set(&p->sv.said, name, asked->s, asked->len) &&
 		       varset_set(&c->s.said, name, asked->s, asked->len);
 	if (!varset_unset(&p->sv.said, name))
@@ -508,7 +531,7 @@ bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, s
 			continue;
 		if (pins_of(&st) || changes(c, &st) || prepares_itself(p, &st))
 			ok = apply(c, p, text, &st);
-		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK)
+		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK || st.flags & SQL_EXECUTES)
 			pg_track_tag(c, p, tag);
 		break;
 	}

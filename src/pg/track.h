@@ -23,11 +23,13 @@ struct pg_look {
 	bool changes;  /* a statement of it changes what the session is */
 	bool prepares; /* PREPARE */
 	bool resets;   /* RESET, or SET to the default, of what the client asked for when it came, maybe */
-	bool speaks;   /* of a prepared statement: PREPARE, EXECUTE, DEALLOCATE */
+	bool speaks;   /* of prepared statements: PREPARE, EXECUTE, DEALLOCATE, DISCARD ALL */
 	uint32_t pins; /* those that the session would get by it; none for PREPARE; PIN_LISTEN also when it may be
 			  served */
 };
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
+/* Is it one statement, that forgets all prepared ones? */
+bool pg_track_clears(struct pg_client *c, const char *text, size_t len);
 /* Does it go back to the default of the session? */
 bool pg_track_resets(const struct sql_stmt *st);
 /* How this client's texts are read: sql/lexer.h. */

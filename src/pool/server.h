@@ -82,9 +82,10 @@ struct server {
 	bool told;         /* its session has been sent the last error of the server itself */
 	bool was_session;  /* since its reset a client of session pooling has held it */
 	bool is_cut;       /* a message of the session that left it ends in the middle */
-	bool is_doubtful;  /* a cancel request for it may still be about: closed as it comes free */
-	bool is_apart;     /* opened by pool_open_apart() */
-	uint32_t drained;  /* DRAIN: bytes that were swallowed */
+	bool is_doubtful; /* a cancel request for it may still be about, or what it was told was odd: closed as it comes
+			     free */
+	bool is_apart;    /* opened by pool_open_apart() */
+	uint32_t drained; /* DRAIN: bytes that were swallowed */
 
 	bool secret_second;               /* of two passwords the other one was tried */
 	const struct secret *secret_used; /* by this login; set by the engine, and for comparison only */

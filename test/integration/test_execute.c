@@ -142,11 +142,58 @@ static void test_both_ways(void)
 	check_str("a name in need of its quotes", scalar_params(a, "execute \"as\"", NULL, NULL), "as");
 	check_str("one that ends with them", scalar_params(a, "execute a", NULL, NULL), "a");
 	sql(a, "discard all");
+}
+
+/* What PREPARE cannot say is parsed on the server that lacks it, and what it does to the session is followed. */
+static void test_no_query(void)
+{
+	sluice_with("default_pool_size = 2\nmax_prepared_statements = 1\n");
+	PGconn *busy = client(NULL), *a = client(NULL), *b = client(NULL);
+	PQclear(PQprepare(a, "nothing", "", 0, NULL));
 	PQclear(PQprepare(a, "shown", "show work_mem", 0, NULL));
-	check_scalar(a, "execute shown", "4MB");
-	sql(busy, "begin; select 1");
-	check_sql_fails(a, "execute shown", "0A000", "cannot be said by PREPARE");
-	sql(busy, "commit");
+	PQclear(PQprepare(a, "sets", "set work_mem = '7MB'", 0, NULL));
+	PQclear(PQprepare(a, "begins", "begin", 0, NULL));
+	PQclear(PQprepare(a, "ends", "commit", 0, NULL));
+	PQclear(PQprepare(a, "temp", "create temp table t (n int)", 0, NULL));
+	for (int i = 0; i < 4; i++) {
+		if (i % 2)
+			sql(busy, "begin; select 1");
+		check_str("empty", transcript(a, "execute nothing"), "[EXECUTE] 0");
+		check_scalar(a, "execute shown", i ? "7MB" : "4MB");
+		check_str("several", transcript(a, "execute sets; execute nothing; execute shown; select 1"),
+			  "[SET][EXECUTE][SHOW](7MB)[SELECT 1](1) 0");
+		check_str("in a transaction", transcript(a, "begin; execute shown"), "[BEGIN][SHOW](7MB) 2");
+		check_str("it has failed", transcript(a, "selec; execute shown") + 1,
+			  "]<42601 syntax error at or near "
+			  "\"selec\" at 1> 3");
+		check_str("as all in it", transcript(a, "execute ends"),
+			  "[]<25P02 current transaction is aborted, commands ignored until end of transaction block at "
+			  "-> 3");
+		sql(a, "rollback");
+		if (i % 2)
+			sql(busy, "commit");
+	}
+	check_scalar(b, "show work_mem", "4MB");
+	check_eq("nothing kept its server", show_int(console(), "pools", "database", "test", "sv_active"), 0);
+	sql(a, "execute temp");
+	check_eq("this did", show_int(console(), "pools", "database", "test", "sv_active"), 1);
+	sql(a, "discard all");
+
+	/* Its table is gone meanwhile, and its type is none that PREPARE is told of. */
+	static const Oid type = 4089;
+	sql(b, "create table gone (n int)");
+	PQclear(PQprepare(a, "lost", "select * from gone where $1 is null", 1, &type));
+	sql(b, "drop table gone");
+	for (int i = 0; i < 2; i++) {
+		sql(busy, "begin; select 1");
+		check_sql_fails(a, "execute lost (null)", "42P01", "relation \"gone\" does not exist");
+		check_scalar(a, "select 'in step'", "in step");
+		sql(busy, "commit");
+	}
+	sql(a, "begin");
+	check_sql_fails(a, "execute lost (null)", "42P01", "relation \"gone\" does not exist");
+	check_sql_fails(a, "select 1", "25P02", "aborted");
+	sql(a, "rollback");
 }
 
 /* Statements are forgotten by servers in turn, also those of SQL; DEALLOCATE needs none. */
@@ -210,11 +257,8 @@ static void test_pipelined(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "as_direct", test_as_direct },
-	{ "both_ways", test_both_ways },
-	{ "bounds", test_bounds },
-	{ "pipelined", test_pipelined },
-	{ NULL, NULL },
+	{ "as_direct", test_as_direct }, { "both_ways", test_both_ways }, { "no_query", test_no_query },
+	{ "bounds", test_bounds },       { "pipelined", test_pipelined }, { NULL, NULL },
 };
 
 int main(int argc, char **argv)

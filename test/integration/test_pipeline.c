@@ -23,6 +23,8 @@ static const struct {
 } cases[] = {
 	{ "a batch", "PBES", "12DCZ", false },
 	{ "a query within a batch", "PQS", "1TDCZZ", false },
+	{ "a query within a batch that has run", "PBEQS", "12DCTDCZZ", false },
+	{ "the same, and a function call", "PBEQFS", "12DCTDCZVZZ", false },
 	{ "a query behind a batch that fails", "pQSQ", "EZTDCZ", false },
 	{ "a query that fails behind a batch", "PqQS", "1EZTDCZZ", false },
 	{ "the same behind Flush", "PBEHqSQ", "12DCEZZTDCZ", false },
