@@ -440,15 +440,18 @@ bool config_list_has(const struct config *c, enum setting_id id, const char *wor
 
 void config_mark_users(struct config *c)
 {
-	long scram = 0;
+	size_t forms[USER_NFORMS] = { 0 };
 	LIST_EACH (&c->users, it) {
 		struct user_conf *u = list_owner(it, struct user_conf, in_all);
 		u->is_admin = config_list_has(c, SET_admin_users, u->name);
 		u->is_stats = config_list_has(c, SET_stats_users, u->name);
 		if (u->has_secret)
-			scram += strncmp(u->secret, "SCRAM-SHA-256$", 14) == 0 ? 1 : -1;
+			forms[userlist_form(u->secret)]++;
 	}
-	c->mostly_scram = scram > 0;
+	c->mostly = USER_FORM_PLAIN;
+	for (enum user_form i = USER_FORM_PLAIN; i < USER_NFORMS; i++)
+		if (forms[i] > forms[c->mostly])
+			c->mostly = i;
 }
 
 bool config_asks_outside(const struct config *c)

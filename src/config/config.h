@@ -7,6 +7,7 @@
 
 #include "config/hba.h"
 #include "config/settings.h"
+#include "config/userlist.h"
 #include "core/list.h"
 #include "core/map.h"
 
@@ -77,7 +78,7 @@ struct config {
 	struct map db_by_name, user_by_name;
 	const struct db_conf *fallback; /* the "*" entry, or NULL */
 	struct access *access;          /* counted, never NULL */
-	bool mostly_scram;              /* secrets of auth_file are SCRAM verifiers, more of them than not */
+	enum user_form mostly;          /* what the secrets of auth_file are, more of them than anything else */
 };
 
 /* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */

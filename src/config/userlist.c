@@ -122,3 +122,25 @@ bool userlist_is_bad_verifier(const char *secret)
 	}
 	return false;
 }
+
+static bool begins(const char *secret, const char *with)
+{
+	return strncmp(secret, with, strlen(with)) == 0;
+}
+
+enum user_form userlist_form(const char *secret)
+{
+	if (begins(secret, "SCRAM-SHA-256$"))
+		return USER_FORM_SCRAM;
+	if (secret[0] == '*' && strlen(secret) == 41 && strspn(secret + 1, HEX) == 40)
+		return USER_FORM_NATIVE;
+	if (((begins(secret, "$A$") && strspn(secret + 3, HEX) >= 3 && secret[6] == '$') ||
+	     begins(secret, "0x244124")) &&
+	    !is_bad_sha2(secret))
+		return USER_FORM_SHA2;
+	if (begins(secret, "ed25519:"))
+		return USER_FORM_ED25519;
+	if (secret[0] == 'P' && secret[1] && secret[2] == ':' && strspn(secret + 3, BASE64) == 24 && secret[27] == ':')
+		return USER_FORM_PARSEC;
+	return USER_FORM_PLAIN;
+}

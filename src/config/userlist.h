@@ -23,6 +23,17 @@ struct userlist_sink {
  * is out (FAULT_NOMEM); faults of lines go to the sink. */
 bool userlist_read(const char *path, const struct userlist_sink *sink, struct fault *f);
 
+/* What a secret is, by how it begins; PLAIN is md5 hashes, too. */
+enum user_form {
+	USER_FORM_PLAIN,
+	USER_FORM_SCRAM,
+	USER_FORM_NATIVE,
+	USER_FORM_SHA2,
+	USER_FORM_ED25519,
+	USER_FORM_PARSEC,
+	USER_NFORMS
+};
+enum user_form userlist_form(const char *secret);
 /* Begins as a SCRAM verifier, but is none ("SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>")? Or as one of
  * caching_sha2_password ("$A$005$<salt><hash>", or all of it in hex behind "0x"), or as an ed25519 key ("ed25519:<43
  * characters>")? */

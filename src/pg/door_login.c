@@ -35,11 +35,7 @@ static void end_login(struct pg_client *c)
 {
 	if (!c->login)
 		return;
-	ask_cancel(&c->login->ask);
-	helper_cancel(&c->login->outside);
-	free(c->login->query);
-	secret_clear(&c->login->secret);
-	config_put(c->login->config);
+	entry_end(&c->login->entry);
 	str_wipe(c->login, sizeof *c->login);
 	free(c->login);
 	c->login = NULL;
@@ -393,7 +389,7 @@ static bool is_own_user(const struct session *s, const char *user)
 static void startup(struct session *s, uint32_t version, struct rd body)
 {
 	struct pg_client *c = pg_client_of(s);
-	struct pg_login *l = c->login;
+	struct entry *e = &c->login->entry;
 	struct asked a = { NULL, NULL, NULL, 0 };
 	struct fault f;
 	struct database *db;
@@ -412,7 +408,7 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		session_fail(s, &f);
 		return;
 	}
-	if (!str_copy(l->user, sizeof l->user, a.user) || !str_copy(l->database, sizeof l->database, a.database)) {
+	if (!str_copy(e->user, sizeof e->user, a.user) || !str_copy(e->database, sizeof e->database, a.database)) {
 		pg_protocol_fault(s, "user name or database name is longer than 63 bytes");
 		return;
 	}
@@ -421,16 +417,16 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 	if (spoken != version || a.unknown)
 		negotiate(s, spoken, body, a.unknown);
 	/* One that "*" would make is made for those only who have logged in. */
-	db = database_peek(l->database);
+	db = database_peek(e->database);
 	if (!db || db->dropped)
-		db = config_find_db(config_now(), l->database) ? database_find(l->database, &f) : NULL;
-	l->no_such_db = !db && !database_is_known(l->database);
+		db = config_find_db(config_now(), e->database) ? database_find(e->database, &f) : NULL;
+	e->no_such_db = !db && !database_is_known(e->database);
 	if (db && db->exchange) {
-		s->is_own_user = is_own_user(s, l->user);
+		s->is_own_user = is_own_user(s, e->user);
 		s->replication = REPLICATION_NONE; /* the console has no changes to tell */
 	}
 	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;
-	session_identify(s, db, user_find(l->user, any || s->is_own_user));
+	session_identify(s, db, user_find(e->user, any || s->is_own_user));
 	if (!session_may_enter(s, &f)) {
 		session_fail(s, &f);
 		return;
@@ -475,7 +471,7 @@ void pg_login_bytes(struct session *s, struct rd *in)
 	struct pg_client *c = pg_client_of(s);
 	struct pg_msg m;
 
-	while (s->state == SESSION_LOGIN && c->login && !c->login->waits && rd_left(in) > 0) {
+	while (s->state == SESSION_LOGIN && c->login && !c->login->entry.waits && rd_left(in) > 0) {
 		const uint8_t *before = in->p;
 		if (!c->login->has_begun) {
 			if (is_direct_tls(s, in)) {

@@ -131,10 +131,8 @@ static enum pg_login_verdict door_password(struct pg_door_login *l, struct rd bo
 		l->password = password;
 		return PG_LOGIN_ASK;
 	}
-	bool fits = l->method == PG_AUTH_MD5
-			    ? secret_check_md5(l->secret, l->user, l->salt, password)
-			    : secret_check_plain(l->secret, l->nobody_as_scram ? SECRET_SCRAM : SECRET_PLAIN, l->user,
-						 password);
+	bool fits = l->method == PG_AUTH_MD5 ? secret_check_md5(l->secret, l->user, l->salt, password)
+					     : secret_check_plain(l->secret, l->nobody_as, l->user, password);
 	if (!fits)
 		return refuse(l, f);
 	put_auth(o, AUTH_OK, "", 0);

@@ -37,7 +37,7 @@ struct pg_door_login {
 	uint8_t state;
 	uint8_t salt[4];                     /* md5's */
 	const struct scram_binding *binding; /* borrowed; NULL: none */
-	bool nobody_as_scram;                /* plain: who is unknown costs what a SCRAM verifier does; after begin() */
+	enum secret_kind nobody_as;          /* plain: whose secret who is unknown costs; to be set after begin() */
 	const char *password;                /* ASK: borrowed from the message's body; never empty */
 	struct scram_server scram;
 };

@@ -47,9 +47,9 @@ struct database {
 	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
 	bool is_console;
-	bool is_auto;    /* made for a name that only "*" matched */
-	bool is_entered; /* a client has been in, or the console has named it */
-	bool asks_scram; /* what auth_query told last was a SCRAM verifier */
+	bool is_auto;               /* made for a name that only "*" matched */
+	bool is_entered;            /* a client has been in, or the console has named it */
+	enum secret_kind told_kind; /* of what auth_query told last */
 	bool paused, disabled;
 	bool dropped;             /* no longer configured */
 	uint64_t unused_since;    /* ms, for autodb_idle_timeout; 0: in use */

@@ -34,6 +34,13 @@ static bool on_user(void *arg, int line, const char *name, const char *secret)
 	bool parsed = secret_parse(&s, secret);
 	/* The one looks at the form alone. */
 	fuzz_check("a bad verifier is no secret", !userlist_is_bad_verifier(secret) || !parsed);
+	static const enum user_form forms[SECRET_NKINDS] = {
+		[SECRET_SCRAM] = USER_FORM_SCRAM,   [SECRET_NATIVE] = USER_FORM_NATIVE,
+		[SECRET_SHA2] = USER_FORM_SHA2,     [SECRET_ED25519] = USER_FORM_ED25519,
+		[SECRET_PARSEC] = USER_FORM_PARSEC,
+	};
+	fuzz_check("both call it the same",
+		   !parsed || userlist_form(secret) == forms[s.kind] || userlist_form(secret) == USER_FORM_PARSEC);
 	secret_clear(&s);
 	add_quoted(&g->again, name);
 	sb_add(&g->again, " ");

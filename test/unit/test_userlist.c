@@ -163,14 +163,37 @@ static void test_verifiers(void)
 	}
 }
 
+static void test_forms(void)
+{
+	static const struct {
+		const char *secret;
+		enum user_form form;
+	} rows[] = {
+		{ "", USER_FORM_PLAIN },
+		{ "pencil", USER_FORM_PLAIN },
+		{ "md5984c3e9256f24b08e5b849d2265593b2", USER_FORM_PLAIN },
+		{ "SCRAM-SHA-256$4096:c2FsdA==$" KEY ":" KEY, USER_FORM_SCRAM },
+		{ "*7614BE58636C810A9D8970A50B3B2A78450413E4", USER_FORM_NATIVE },
+		{ "*7614BE58636C810A9D8970A50B3B2A78450413EG", USER_FORM_PLAIN },
+		{ "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1", USER_FORM_SHA2 },
+		{ "$A$", USER_FORM_PLAIN },
+		{ "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDSc", USER_FORM_ED25519 },
+		{ "P0:QUJDREVGR0hJSktMTU5PUFFS:PyB42+MUuIvSON6Z4FUhZ9gkV+r3uh4Ptzi7xYlMAnk", USER_FORM_PARSEC },
+		{ "P0:QUJDREVGR0hJSktMTU5PUFF", USER_FORM_PLAIN },
+		{ "P", USER_FORM_PLAIN },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *copy = (char *)copy_exact(rows[i].secret, strlen(rows[i].secret) + 1);
+		check_eq(rows[i].secret, userlist_form(copy), rows[i].form);
+		free(copy);
+	}
+}
+
 void suite_userlist(void)
 {
 	static const struct unit_test tests[] = {
-		{ "files", test_files },
-		{ "lengths", test_lengths },
-		{ "no file", test_no_file },
-		{ "verifiers", test_verifiers },
-		{ NULL, NULL },
+		{ "files", test_files },         { "lengths", test_lengths }, { "no file", test_no_file },
+		{ "verifiers", test_verifiers }, { "forms", test_forms },     { NULL, NULL },
 	};
 	unit_add("userlist", tests);
 }
