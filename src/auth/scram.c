@@ -156,22 +156,19 @@ bool scram_server_init(struct scram_server *s, struct secret *secret, const char
 {
 	*s = (struct scram_server){ .secret = secret, .state = START };
 	/* Also for who is there: the same work. */
-	if (!secret_mock(user, &s->mock))
+	if (!secret_mock(user, &s->keys[0]))
 		return false;
+	s->keys[1] = s->keys[0];
 	s->is_mock = !secret || !secret_has_scram(secret);
-	return s->is_mock || secret_derive_door(secret, user);
-}
-
-/* Whose keys they are, and who else's; NULL: nobody's, as for a mock, or when a reload took them away since. */
-static struct secret *whose_keys(const struct scram_server *s, struct secret **beside)
-{
-	*beside = NULL;
-	return s->is_mock ? NULL : secret_door_keys(s->secret, beside);
-}
-
-static const struct scram_keys *keys_of(const struct scram_server *s, const struct secret *whose)
-{
-	return whose ? &whose->door : &s->mock;
+	if (s->is_mock)
+		return true;
+	if (!secret_derive_door(secret, user))
+		return false;
+	struct secret *beside;
+	s->keys[s->nkeys++] = secret_door_keys(secret, &beside)->door;
+	if (beside)
+		s->keys[s->nkeys++] = beside->door;
+	return true;
 }
 
 void scram_server_bind(struct scram_server *s, const struct scram_binding *binding, bool is_plus)
@@ -252,8 +249,7 @@ bool scram_server_first(struct scram_server *s, const void *in, size_t len, char
 	memcpy(s->nonce, nonce.v, nonce.len);
 	if (!add_nonce(s->nonce + nonce.len))
 		return bad_crypto(f);
-	struct secret *beside;
-	const struct scram_keys *k = keys_of(s, whose_keys(s, &beside));
+	const struct scram_keys *k = &s->keys[0];
 	char salt[B64_SIZE(SCRAM_SALT_MAX)];
 	b64_encode(k->salt, k->salt_len, salt);
 	str_fmt(s->server_first, sizeof s->server_first, "r=%s,s=%s,i=%u", s->nonce, salt, k->iterations);
@@ -263,20 +259,20 @@ bool scram_server_first(struct scram_server *s, const void *in, size_t len, char
 }
 
 /* *fits: the client has shown that it knows this password, and out is our answer. False: the library gives up. */
-static bool check_proof(const struct scram_server *s, struct secret *whose, const uint8_t shown[SCRAM_KEY_LEN],
-			const void *in, size_t without_proof, char *out, bool *fits)
+static bool check_proof(const struct scram_server *s, uint8_t nth, const uint8_t shown[SCRAM_KEY_LEN], const void *in,
+			size_t without_proof, char *out, bool *fits)
 {
-	const struct scram_keys *k = keys_of(s, whose);
+	const struct scram_keys *k = &s->keys[nth];
 	uint8_t client_sig[SCRAM_KEY_LEN], server_sig[SCRAM_KEY_LEN], client_key[SCRAM_KEY_LEN], stored[SCRAM_KEY_LEN];
 	bool ok = sign(k, s->first_bare, s->server_first, in, without_proof, client_sig, server_sig);
 	xor_keys(client_key, shown, client_sig);
 	ok = crypto_sha256(client_key, sizeof client_key, stored) && ok;
-	*fits = str_same_secret(stored, k->stored_key, sizeof stored) && ok && whose;
+	*fits = str_same_secret(stored, k->stored_key, sizeof stored) && ok && nth < s->nkeys;
 	if (*fits) {
 		char sig[B64_SIZE(SCRAM_KEY_LEN)];
 		b64_encode(server_sig, sizeof server_sig, sig);
 		str_fmt(out, SCRAM_MSG_MAX + 1, "v=%s", sig);
-		secret_recovered(whose, client_key);
+		secret_proven(s->secret, k, client_key);
 	}
 	str_wipe(client_sig, sizeof client_sig);
 	str_wipe(client_key, sizeof client_key);
@@ -305,11 +301,9 @@ bool scram_server_final(struct scram_server *s, const void *in, size_t len, char
 	size_t without_proof = len - proof.len - strlen(",p=");
 
 	/* The same work whoever it is; the verdict comes last. */
-	struct secret *whose[2] = { NULL, NULL };
 	bool ok = true, fits = false;
-	whose[0] = whose_keys(s, &whose[1]);
-	for (int i = 0; i < 2 && ok && !fits && (i == 0 || secret_is_any_double()); i++)
-		ok = check_proof(s, whose[i], shown, in, without_proof, out, &fits);
+	for (uint8_t i = 0; i < 2 && ok && !fits && (i == 0 || i < s->nkeys || secret_is_any_double()); i++)
+		ok = check_proof(s, i, shown, in, without_proof, out, &fits);
 	if (!ok)
 		return bad_crypto(f);
 	if (!fits)

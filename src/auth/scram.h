@@ -21,7 +21,7 @@ struct scram_binding {
 
 /* --- We are the server: a client proves itself. */
 struct scram_server {
-	struct secret *secret;               /* borrowed until the exchange ends; its door keys are used */
+	struct secret *secret;               /* borrowed until the exchange ends: what is recovered goes there */
 	bool is_mock;                        /* unknown user: goes through the motions, then fails */
 	bool is_plus;                        /* the client chose SCRAM-SHA-256-PLUS */
 	const struct scram_binding *binding; /* borrowed; NULL: PLUS was not offered */
@@ -30,7 +30,8 @@ struct scram_server {
 	char first_bare[SCRAM_MSG_MAX + 1]; /* client-first-message-bare */
 	char server_first[SCRAM_MSG_MAX + 1];
 	char gs2[32];
-	struct scram_keys mock;
+	uint8_t nkeys;                       /* whose; 0 for a mock */
+	struct scram_keys keys[2];           /* as they were when it began; the rest: keys that nobody has */
 };
 
 /* secret NULL, or one without usable keys: a mock exchange, with a salt that is always the same for this user name, so
@@ -43,7 +44,8 @@ void scram_server_bind(struct scram_server *s, const struct scram_binding *bindi
  * took it out of the offer. */
 bool scram_server_first(struct scram_server *s, const void *in, size_t len, char *out, struct fault *f);
 /* client-final-message -> server-final-message. FAULT_PROTO when malformed, FAULT_AUTH when the proof is wrong (no more
- * is said). On success the client key is recovered into the secret's door keys, and into its engine keys. */
+ * is said). On success the client key is recovered into the secret's door keys, and into its engine keys, unless the
+ * secret has become another one since: who knows one that was valid when the exchange began is let in. */
 bool scram_server_final(struct scram_server *s, const void *in, size_t len, char *out, struct fault *f);
 
 /* --- We are the client: we prove ourselves to a server. */

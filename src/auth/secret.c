@@ -246,6 +246,21 @@ static bool same_one(const struct secret *a, const struct secret *b)
 	       (a->text ? stored_is(a, b->text) || strcmp(a->text, b->text) == 0 : same_verifier(&a->door, &b->door));
 }
 
+/* Those by which we log in to servers. */
+static void keep_own_keys(struct secret *now, const struct secret *was)
+{
+	if (was->native.has_key)
+		now->native = was->native;
+	if (was->sha2.has)
+		now->sha2 = was->sha2;
+	if (was->ed25519.has_private)
+		now->ed25519 = was->ed25519;
+	if (was->parsec_engine.has_private)
+		now->parsec_engine = was->parsec_engine;
+	if (was->engine.has_client_key)
+		now->engine = was->engine;
+}
+
 /* What was found out about the same text before. */
 static void keep_keys(struct secret *now, struct secret *was)
 {
@@ -255,20 +270,11 @@ static void keep_keys(struct secret *now, struct secret *was)
 		now->shown = was->shown;
 		was->shown = NULL;
 	}
-	if (was->native.has_key)
-		now->native = was->native;
-	if (was->sha2.has)
-		now->sha2 = was->sha2;
-	if (was->ed25519.has_private)
-		now->ed25519 = was->ed25519;
+	keep_own_keys(now, was);
 	if (was->parsec.has_private)
 		now->parsec = was->parsec;
-	if (was->parsec_engine.has_private)
-		now->parsec_engine = was->parsec_engine;
 	if (was->door.has_client_key)
 		now->door = was->door;
-	if (was->engine.has_client_key)
-		now->engine = was->engine;
 	if (was->has_check) {
 		memcpy(now->check, was->check, sizeof now->check);
 		now->has_check = true;
@@ -303,6 +309,19 @@ struct secret *secret_for_servers(struct secret *s)
 void secret_turn(struct secret *s, const struct secret *failed)
 {
 	s->serves_other = failed == s;
+}
+
+bool secret_copy_for_servers(struct secret *to, struct secret *from)
+{
+	return copy_one(to, secret_for_servers(from));
+}
+
+void secret_note(struct secret *into, const struct secret *copy)
+{
+	if (same_one(into, copy))
+		keep_own_keys(into, copy);
+	else if (into->other && same_one(into->other, copy))
+		keep_own_keys(into->other, copy);
 }
 
 void secret_learn(struct secret *into, struct secret *from)
@@ -419,6 +438,14 @@ void secret_recovered(struct secret *s, const uint8_t client_key[SCRAM_KEY_LEN])
 	s->door.has_client_key = true;
 	if (s->kind == SECRET_SCRAM || s->engine.iterations == 0)
 		s->engine = s->door;
+}
+
+void secret_proven(struct secret *s, const struct scram_keys *keys, const uint8_t client_key[SCRAM_KEY_LEN])
+{
+	if (same_verifier(&s->door, keys))
+		secret_recovered(s, client_key);
+	else if (s->other && same_verifier(&s->other->door, keys))
+		secret_recovered(s->other, client_key);
 }
 
 static bool md5_response(const char *inner, const uint8_t salt[4], char out[36])

@@ -118,6 +118,10 @@ bool secret_renew(struct secret *s, const char *text, const char *other);
 /* The one to log in to servers with; secret_turn() takes the other one from now on, if there is one. */
 struct secret *secret_for_servers(struct secret *s);
 void secret_turn(struct secret *s, const struct secret *failed);
+/* A copy of that one, of a login's own: while it is under way a reload may take either away. False as secret_copy().
+ * secret_note(): what the login has derived for servers, kept for the next one where there is still the same text. */
+bool secret_copy_for_servers(struct secret *to, struct secret *from);
+void secret_note(struct secret *into, const struct secret *copy);
 /* A plain password, whatever it looks like; "" is SECRET_NONE. False, and *s is that, when out of memory. */
 bool secret_of_password(struct secret *s, const char *password);
 /* Wipes and frees; *s is SECRET_NONE. */

@@ -40,5 +40,8 @@ const char *stored_sha2_hash(const char *text);
 
 /* A client has shown the client key that belongs to the door keys. */
 void secret_recovered(struct secret *s, const uint8_t client_key[SCRAM_KEY_LEN]);
+/* The client key that belongs to these keys, which were the door keys of the secret, or of the
+ * other one beside it: taken there, if they still are. */
+void secret_proven(struct secret *s, const struct scram_keys *keys, const uint8_t client_key[SCRAM_KEY_LEN]);
 
 #endif

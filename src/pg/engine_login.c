@@ -10,6 +10,7 @@
 
 struct pg_engine_state {
 	struct pg_engine_login auth;
+	struct secret secret; /* owned */
 	struct scram_binding binding;
 	bool auth_done;
 	const struct varset *welcome; /* counted */
@@ -20,6 +21,7 @@ void pg_server_end_login(struct pg_server *p)
 {
 	if (!p->login)
 		return;
+	secret_clear(&p->login->secret);
 	varset_put(p->login->welcome);
 	varset_put(p->login->vars);
 	str_wipe(p->login, sizeof *p->login);
@@ -73,9 +75,13 @@ void pg_server_start(struct server *sv)
 		pg_server_no_memory(sv);
 		return;
 	}
-	struct secret *secret = secret_for_servers(pool_secret(sv->pool));
-	sv->secret_used = secret;
-	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, secret,
+	struct secret *secret = pool_secret(sv->pool);
+	sv->secret_used = secret_for_servers(secret);
+	if (!secret_copy_for_servers(&p->login->secret, secret)) {
+		pg_server_no_memory(sv);
+		return;
+	}
+	pg_engine_login_begin(&p->login->auth, sv->pool->user->name->s, &p->login->secret,
 			      pg_binding(&sv->stream, &p->login->binding));
 	p->version = p->is_old || sv->host->is_old ? PG_VERSION_3_0 : PG_VERSION_3_2;
 	pg_begin(&o, 0);
@@ -151,7 +157,9 @@ static bool login_auth(struct server *sv, const struct pg_msg *m)
 	size_t n = 0;
 	struct fault f;
 
-	switch (pg_engine_login_step(&p->login->auth, m->type, m->body, out, &n, &f)) {
+	enum pg_login_verdict verdict = pg_engine_login_step(&p->login->auth, m->type, m->body, out, &n, &f);
+	secret_note(pool_secret(sv->pool), &p->login->secret);
+	switch (verdict) {
 	case PG_LOGIN_MORE:
 		stream_put_copy(&sv->stream, out, n);
 		str_wipe(out, sizeof out);

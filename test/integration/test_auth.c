@@ -1,6 +1,7 @@
 /* test_auth.c - logins: every auth_type, with every kind of stored secret, in front of every kind of server. */
 #include "harness.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -325,6 +326,65 @@ static void test_rotation_in_vain(void)
 	pg_sql("alter role alice password 'alice-secret'");
 }
 
+/* Until the server's half of a SCRAM exchange is here, unread. */
+static void client_reach_challenge(PGconn *c)
+{
+	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+	for (int asked = 0; asked < 2;) {
+		struct pollfd p = { PQsocket(c), want == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0 };
+		require("a login goes on", poll(&p, 1, PATIENCE_MS) > 0);
+		asked += want == PGRES_POLLING_READING;
+		if (asked < 2)
+			want = PQconnectPoll(c);
+		require("and does not fail", want != PGRES_POLLING_FAILED);
+	}
+}
+
+/* A second password comes or goes by a RELOAD while others log in, to Sluice and from it: each is judged by the one it
+ * knows. */
+static void test_rotation_meanwhile(void)
+{
+	static const char *const files[] = { "\"alice\" \"one\"\n", "\"alice\" \"one\"\n\"alice\" \"two\"\n",
+					     "\"alice\" \"one\"\n" };
+	struct conf c = { .settings = "auth_type = scram-sha-256\nadmin_users = alice", .auth_file = files[0] };
+	sluice_start(&c);
+	PGconn *con = client("password=one dbname=pgbouncer");
+	for (size_t i = 1; i < COUNT(files); i++) {
+		PGconn *in = client_start("password=one dbname=pgbouncer sslmode=disable gssencmode=disable");
+		client_reach_challenge(in);
+		c.auth_file = files[i];
+		sluice_configure(&c);
+		sql(con, "reload");
+		check(i == 1 ? "one more password" : "one less", client_finish_start(in));
+	}
+	sluice_stop();
+
+	/* A server is being logged in to with the older one when the newer one goes. */
+	char type, body[1024];
+	size_t len;
+	stub_open();
+	c = (struct conf){ .databases = "test = @STUB@",
+			   .settings = "auth_type = plain\nadmin_users = alice",
+			   .auth_file = files[1] };
+	sluice_start(&c);
+	con = client("password=one dbname=pgbouncer");
+	int in = raw_open();
+	require("a client", raw_startup(in, "alice", "test") && raw_expect(in, 'R', body, sizeof body, &len) &&
+				    raw_message(in, 'p', "one", 4));
+	int fd = stub_startup();
+	raw_message(fd, 'E', BYTES("SFATAL\0C28P01\0Mno\0\0"));
+	raw_close(fd);
+	fd = stub_startup();
+	c.auth_file = files[2];
+	sluice_configure(&c);
+	sql(con, "reload");
+	raw_message(fd, 'R', "\0\0\0\3", 4);
+	require("it proves itself", raw_next(fd, &type, body, sizeof body, &len));
+	check_str("with what was chosen", body, "one");
+	stub_let_in(fd);
+	check("the client is in", raw_expect(in, 'Z', body, sizeof body, &len));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -338,6 +398,7 @@ int main(int argc, char **argv)
 		{ "scram_iterations", test_scram_iterations },
 		{ "rotation", test_rotation },
 		{ "rotation_in_vain", test_rotation_in_vain },
+		{ "rotation_meanwhile", test_rotation_meanwhile },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "auth", tests);

@@ -572,6 +572,45 @@ static void test_two(void)
 	}
 }
 
+/* What a user's secrets are changes while somebody logs in with one that stays. */
+static void test_renewed(void)
+{
+	static const struct {
+		const char *what, *was[2], *is[2];
+		bool fits;
+	} cases[] = {
+		{ "one more", { "pencil", "" }, { "crayon", "pencil" }, true },
+		{ "one less", { "crayon", "pencil" }, { "pencil", "" }, true },
+		{ "the other one goes", { "pencil", "crayon" }, { "pencil", "" }, true },
+		{ "a verifier is added", { "pencil", "" }, { OTHER_SALT, "pencil" }, true },
+		{ "a verifier comes first", { VERIFIER, "" }, { OTHER_SALT, VERIFIER }, true },
+		{ "a verifier goes", { VERIFIER_OF("4096"), "pencil" }, { "pencil", "" }, true },
+		{ "it comes too late", { "crayon", "" }, { "pencil", "" }, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct secret client, user;
+		struct scram_client c;
+		struct scram_server s;
+		struct fault f;
+		char up[SCRAM_MSG_MAX + 1], down[SCRAM_MSG_MAX + 1];
+		bool ok =
+			secret_parse(&client, "pencil") && secret_parse_both(&user, cases[i].was[0], cases[i].was[1]) &&
+			scram_server_init(&s, &user, "user") && scram_client_first(&c, &client, NULL, false, up, &f) &&
+			server_first(&s, up, strlen(up), down, &f) && client_final(&c, down, strlen(down), up, &f) &&
+			secret_renew(&user, cases[i].is[0], cases[i].is[1]);
+		if (!check(cases[i].what, ok))
+			continue;
+		check_eq(cases[i].what, server_final(&s, up, strlen(up), down, &f), cases[i].fits);
+		if (cases[i].fits)
+			check(cases[i].what, client_verify(&c, down, strlen(down), &f));
+		if (strcmp(cases[i].is[1], VERIFIER) == 0)
+			check("the key is where the verifier is",
+			      user.other->door.has_client_key && !user.door.has_client_key);
+		secret_clear(&client);
+		secret_clear(&user);
+	}
+}
+
 /* A failed exchange costs the same, whoever it was about. */
 static void test_work(void)
 {
@@ -647,7 +686,7 @@ static void test_mock(void)
 	}
 	struct scram_server a, b;
 	check("init", scram_server_init(&a, NULL, "anna") && scram_server_init(&b, NULL, "anne"));
-	check("another salt for another name", memcmp(a.mock.salt, b.mock.salt, SECRET_SALT_LEN) != 0);
+	check("another salt for another name", memcmp(a.keys[0].salt, b.keys[0].salt, SECRET_SALT_LEN) != 0);
 
 	/* Even the one who has the mock's keys does not get in. */
 	struct scram_client c;
@@ -657,7 +696,7 @@ static void test_mock(void)
 	check("first", scram_client_first(&c, &client, NULL, false, up, &f) &&
 			       server_first(&a, up, strlen(up), down, &f) &&
 			       client_final(&c, down, strlen(down), up, &f));
-	memcpy(a.mock.stored_key, client.engine.stored_key, SCRAM_KEY_LEN);
+	memcpy(a.keys[0].stored_key, client.engine.stored_key, SCRAM_KEY_LEN);
 	check("refused", !server_final(&a, up, strlen(up), down, &f));
 	check_eq("kind", f.kind, FAULT_AUTH);
 	secret_clear(&md5);
@@ -741,6 +780,7 @@ void suite_scram(void)
 		{ "server-final", test_client_verify },
 		{ "both roles", test_both },
 		{ "two passwords", test_two },
+		{ "renewed meanwhile", test_renewed },
 		{ "work", test_work },
 		{ "mock", test_mock },
 		{ "randomness", test_random },

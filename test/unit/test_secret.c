@@ -543,6 +543,30 @@ static void test_renew(void)
 	secret_clear(&s);
 }
 
+/* A login's own copy: what it derived comes back to the same text, wherever that is by then, and to no other. */
+static void test_note(void)
+{
+	static const uint8_t salt[] = "0123456789";
+	struct secret s, copy;
+	if (!check("parses", secret_parse_both(&s, "crayon", "pencil")))
+		return;
+	secret_turn(&s, &s);
+	if (!check("copies", secret_copy_for_servers(&copy, &s)))
+		return;
+	check_str("the one that serves", copy.text, "pencil");
+	check("renewed", secret_renew(&s, "pencil", "") && !s.other);
+	check("derives", secret_derive_engine(&copy, salt, sizeof salt, 4096));
+	uint64_t before = crypto_pbkdf2_runs();
+	secret_note(&s, &copy);
+	check("noted", secret_derive_engine(&s, salt, sizeof salt, 4096));
+	check("renewed", secret_renew(&s, "paper", "pencil") && secret_renew(&s, "paper", ""));
+	secret_note(&s, &copy);
+	check_eq("no PBKDF2", crypto_pbkdf2_runs() - before, 0);
+	check("not another's", !s.engine.iterations);
+	secret_clear(&copy);
+	secret_clear(&s);
+}
+
 /* What does not fit costs the same, whoever it is. */
 static void test_work(void)
 {
@@ -605,6 +629,7 @@ void suite_secret(void)
 		{ "check clear text against SCRAM", test_check_plain_scram },
 		{ "two at once", test_both },
 		{ "renewed", test_renew },
+		{ "note", test_note },
 		{ "work", test_work },
 		{ "SASLprep", test_saslprep },
 		{ "out of memory", test_no_memory },
