@@ -40,6 +40,8 @@ enum sql_tok {
 	SQL_TOK_NUMBER,  /* without its sign */
 	SQL_TOK_PARAM,   /* $1 */
 	SQL_TOK_OP,      /* an operator, or one of ( ) [ ] , ; . : */
+	SQL_TOK_USER,    /* these two are MySQL's alone: mysql_lexer.h */
+	SQL_TOK_SYS,
 };
 
 struct sql_token {
