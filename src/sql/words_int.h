@@ -16,4 +16,15 @@ enum sql_word {
 /* The keyword that these letters are, in either case, or W_NONE. */
 enum sql_word sql_word_of(const uint8_t *s, size_t len);
 
+enum my_word {
+	M_NONE,
+#define MYWORD(name, text, first, mid, next, last) M_##name,
+#include "sql/mysql_words.def"
+#undef MYWORD
+	M_WORDS
+};
+
+/* Likewise, of MySQL's. */
+enum my_word my_word_of(const uint8_t *s, size_t len);
+
 #endif
