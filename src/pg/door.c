@@ -278,7 +278,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 {
 	struct pg_client *c = pg_client_of(s);
 	struct pg_server *p = pg_server_of(s->server);
-	struct expect_entry x = { 0 };
+	struct expect_entry x = { 0 }, behind = { 0 };
 	enum pg_pass how = PG_PASS_AS_IT_IS;
 
 	switch (type) {
@@ -311,9 +311,9 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			return false;
 		}
 		x.flags = x.text ? EXPECT_CHANGES : 0;
-		if (x.text && shares_statements(s) && !pg_statement_executes(c, &x)) {
+		if (x.text && shares_statements(s) &&
+		    (how = pg_statement_executes(c, &x, &behind)) != PG_PASS_AS_IT_IS) {
 			istr_put(x.text);
-			no_memory(s);
 			return false;
 		}
 		break;
@@ -329,7 +329,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	default:
 		break;
 	}
-	if (!send_as_it_is(s, type, &x))
+	if (!send_as_it_is(s, type, &x) || (behind.kind && !expect_it(s, PG_CLOSE, &behind)))
 		return false;
 	c->in_left = total;
 	c->in_skip = false;

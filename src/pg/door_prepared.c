@@ -55,7 +55,7 @@ static bool put_parse(struct pg_server *p, const char *name, const struct istr *
 
 static void put_named(struct pg_server *p, uint8_t type, const char *name)
 {
-	uint8_t bytes[PG_HEADER + 1 + PG_SERVER_NAME_MAX];
+	uint8_t bytes[PG_HEADER + 1 + SQL_IDENT_MAX + 1];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 	pg_begin(&o, type);
 	pg_put_u8(&o, 'S');
@@ -239,18 +239,67 @@ uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text)
 	return s ? s->number : 0;
 }
 
-bool pg_statement_executes(struct pg_client *c, struct expect_entry *x)
+/* Is it DEALLOCATE of one statement, and of which? */
+static bool deallocates(struct pg_client *c, const struct istr *text, char name[SQL_IDENT_MAX + 1])
 {
-	struct pg_server *p = pg_server_of(c->s.server);
-	if (!pg_track_clears(c, x->text->s, strnlen(x->text->s, x->text->len)))
-		return true;
-	if (!pg_names_begin(&c->names))
+	struct sql_reader r;
+	struct sql_stmt st;
+	unsigned mode = pg_sql_mode(c);
+	sql_read_init(&r, text->s, strnlen(text->s, text->len), mode, NULL, 0);
+	return sql_read(&r, &st) && st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL) &&
+	       sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) >= 0;
+}
+
+/* The server has an empty statement of this name, for DEALLOCATE to find; and none that was left there before. */
+static bool provide_empty(struct said *m, const char *name)
+{
+	uint8_t bytes[PG_HEADER + SQL_IDENT_MAX + 1 + 1 + 2];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	pg_begin(&o, PG_PARSE);
+	pg_put_cstr(&o, name);
+	pg_put_cstr(&o, "");
+	pg_put_u16(&o, 0);
+	pg_end(&o);
+	ASSERT(!o.bad);
+	if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_CLOSE, .flags = EXPECT_OWN }) ||
+	    !expect_one(m, &(struct expect_entry){ .kind = EXPECT_PARSE, .flags = EXPECT_OWN }))
 		return false;
-	x->flags |= EXPECT_CLEARS;
-	c->clears_due++;
-	c->clears_batch = p->cache.batch;
-	p->cache.clears++; /* what the server has so far it may not have any more */
+	put_named(m->p, PG_CLOSE, name);
+	stream_put_copy(&m->p->sv.stream, o.p, o.len);
 	return true;
+}
+
+enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind)
+{
+	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
+	struct pg_cache *k = &m.p->cache;
+	char name[SQL_IDENT_MAX + 1];
+	if (pg_track_clears(c, x->text->s, strnlen(x->text->s, x->text->len))) {
+		if (!pg_names_begin(&c->names))
+			return no_memory(&m);
+		x->flags |= EXPECT_CLEARS;
+		c->clears_due++;
+		c->clears_batch = k->batch;
+		k->clears++; /* what the server has so far it may not have any more */
+		return PG_PASS_AS_IT_IS;
+	}
+	if (!deallocates(c, x->text, name))
+		return PG_PASS_AS_IT_IS;
+	struct pg_name *n = pg_name_find(c->names, name, strlen(name));
+	if (name_is_unclear(&m, n))
+		return wait_for_sync(&m);
+	if (!n || !n->text)
+		return PG_PASS_AS_IT_IS; /* the server says that there is none */
+	if (!n->is_pinned && !provide_empty(&m, name))
+		return no_memory(&m);
+	*behind = (struct expect_entry){ .kind = EXPECT_CLOSE,
+					 .flags = EXPECT_OWN | EXPECT_INVENTED | (n->changes ? EXPECT_SETS : 0u),
+					 .name = n,
+					 .text = istr_ref(n->text) };
+	n->refs++;
+	n->batch = k->batch;
+	pg_name_set(n, NULL);
+	return PG_PASS_AS_IT_IS;
 }
 
 /* --- Parse */
@@ -299,7 +348,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, co
 	return PG_PASS_DROP;
 }
 
-/* A Parse of EXECUTE or DEALLOCATE: the server is to have what the client means by the name under just that, and is the
+/* A Parse of EXECUTE: the server is to have what the client means by the name under just that, and is the
  * client's from then on. Only what PREPARE made; what a Parse made is not known to SQL here. */
 static bool speaks_of_statement(struct said *m, const struct istr *text)
 {
@@ -308,7 +357,7 @@ static bool speaks_of_statement(struct said *m, const struct istr *text)
 	struct sql_stmt st;
 	unsigned mode = pg_sql_mode(m->c);
 	sql_read_init(&r, text->s, strnlen(text->s, text->len), mode, NULL, 0);
-	if (!sql_read(&r, &st) || st.kind == SQL_PREPARE || !st.name.len ||
+	if (!sql_read(&r, &st) || !(st.flags & SQL_EXECUTES) ||
 	    sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
 		return true;
 	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
@@ -354,7 +403,7 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		look = pg_track_look(m->c, text->s, strnlen(text->s, text->len));
 	if (look.prepares)
 		look.pins |= PIN_PREPARED;
-	m->changes = look.changes || look.pins;
+	m->changes = look.changes || look.pins || look.drops;
 	if (look.pins & PIN_LISTEN && pg_listen_may(m->c))
 		look.pins &= ~(uint32_t)PIN_LISTEN;
 	if (look.pins && pg_pins_are_refused(m->c, look.pins, &f)) {

@@ -27,7 +27,8 @@ enum expect_kind {
 /* Who hears the answer; bits. */
 enum {
 	EXPECT_OWN = 1,      /* nobody: the house itself asked */
-	EXPECT_INVENTED = 2, /* the client, but the server was not asked: it is made up here when its turn comes */
+	EXPECT_INVENTED = 2, /* the client, but the server was not asked: it is made up here when its turn comes; with
+				OWN it only marks that place */
 	EXPECT_REPLACED = 4, /* sent so that it fails: the client hears `text` instead */
 	EXPECT_UNNAMED = 8,  /* the unnamed statement is what a Parse has as `text`, and none otherwise */
 	EXPECT_CHANGES = 16, /* it changes the session; text: the statement, or the Parse's body */

@@ -160,9 +160,9 @@ void pg_too_many_names(struct fault *f);
 
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
-/* It executes a text that changes the session, which x is to be expected for: does that forget all prepared statements?
- * False: out of memory. */
-bool pg_statement_executes(struct pg_client *c, struct expect_entry *x);
+/* It is about to execute x->text, which may forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x, and then
+ * *behind if its kind is set; or PG_PASS_WAIT, PG_PASS_FAILED. */
+enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
 /* Has the server parse this text, ahead of a Query. 0: out of memory; else the statement's number. */
 uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */

@@ -199,7 +199,8 @@ void pg_tell_invented(struct pg_server *p)
 {
 	const struct expect_entry *x;
 	while ((x = expect_next(&p->expect)) && (x->flags & EXPECT_INVENTED)) {
-		tell_complete(p, x->kind);
+		if (!(x->flags & EXPECT_OWN))
+			tell_complete(p, x->kind);
 		expect_told(&p->expect);
 	}
 }

@@ -151,6 +151,7 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 		look.pins |= pins;
 		look.changes |= pins || changes(c, &st);
 		look.prepares |= st.kind == SQL_PREPARE;
+		look.drops |= st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL);
 		look.resets |= c->s.asked->count && pg_track_resets(&st);
 		look.speaks |=
 			st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES || st.kind == SQL_DEALLOCATE || clears(&st);

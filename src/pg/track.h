@@ -24,6 +24,7 @@ struct pg_look {
 	bool prepares; /* PREPARE */
 	bool resets;   /* RESET, or SET to the default, of what the client asked for when it came, maybe */
 	bool speaks;   /* of prepared statements: PREPARE, EXECUTE, DEALLOCATE, DISCARD ALL */
+	bool drops;    /* DEALLOCATE of one */
 	uint32_t pins; /* those that the session would get by it; none for PREPARE; PIN_LISTEN also when it may be
 			  served */
 };

@@ -6,7 +6,7 @@ import decimal
 import psycopg
 from psycopg.rows import dict_row
 
-from cases import CONSOLE, POOLED, SESSION, TRANSACTION, case, run, same
+from cases import CONSOLE, POOLED, TRANSACTION, case, run, same
 
 
 def connect(**how):
@@ -201,7 +201,7 @@ def prepared():
         c.close()
 
 
-@case(SESSION)
+@case(*POOLED)
 def prepared_and_given_up():
     # What is over the limit is given up by the SQL statement DEALLOCATE (libpq before 17) or by Close.
     clients = [connect(prepare_threshold=0) for _ in range(5)]

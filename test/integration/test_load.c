@@ -57,18 +57,32 @@ static const char script[] =
 	"drop table book;\n"
 	"\\echo done\n";
 
+/* Others have a word in between, and settings of their own. */
+static void write_noise(void)
+{
+	write_text(text("%s/noise.sql", dir()), "set search_path = nowhere;\nset bytea_output = escape;\nselect 1;\n");
+}
+
 static void test_psql_script(void)
 {
-	static const char *const modes[] = { "session", "transaction" };
+	/* The second time four others use the same two servers. */
+	static const struct {
+		const char *settings, *others;
+	} modes[] = {
+		{ "pool_mode = session", "" },
+		{ "pool_mode = transaction\ndefault_pool_size = 2",
+		  "pgbench -n -c 4 -R 300 -T 100 -f noise.sql test >noise.log 2>&1 & trap 'kill $!; wait' EXIT; " },
+	};
 	char *straight, *through;
+	write_noise();
 	write_text(text("%s/script.sql", dir()), script);
 	check_eq("psql", run(&straight, "psql -X -h %s -p %d -U alice test -f script.sql", pg_socket_dir(), pg_port()),
 		 0);
 	check("it got to the end", strstr(straight, "done\n") != NULL);
 	for (size_t i = 0; i < COUNT(modes); i++) {
-		sluice_with(text("pool_mode = %s", modes[i]));
-		check_eq("psql", run(&through, "psql -X -f script.sql"), 0);
-		check_str(modes[i], through, straight);
+		sluice_with(modes[i].settings);
+		check_eq("psql", run(&through, "%spsql -X -f script.sql", modes[i].others), 0);
+		check_str(modes[i].settings, through, straight);
 		sluice_stop();
 	}
 }
@@ -134,8 +148,7 @@ static void test_dump_and_restore(void)
 	write_text(text("%s/dump.sql", dir()), to_dump);
 	check_eq("fill", run(&out, "psql -Xq -v ON_ERROR_STOP=1 -h %s -p %d -f dump.sql", pg_socket_dir(), pg_port()),
 		 0);
-	/* Others have a word in between, and settings of their own. */
-	write_text(text("%s/noise.sql", dir()), "set search_path = nowhere;\nset bytea_output = escape;\nselect 1;\n");
+	write_noise();
 	char *want = dumped("test");
 	for (size_t i = 0; i < COUNT(pools); i++) {
 		sluice_start(&(struct conf){ .databases = "test = @PG@\ncopy = @PG@", .settings = pools[i] });

@@ -454,9 +454,14 @@ static void sql_prepare(struct mind *m)
 		"deallocate prepare s%u",
 	};
 	const char *fmt = queries[pick(m, COUNT(queries))];
-	say(m, " Q \"");
+	bool extended = strncmp(fmt, "deallocate", 10) == 0 && often(m, 50);
+	say(m, extended ? " P - \"" : " Q \"");
 	say(m, fmt, 1 + pick(m, strstr(fmt, "execute") ? (unsigned)EXECUTED : (unsigned)NAMES)); /* NOLINT */
-	say(m, "\"");
+	say(m, extended ? "\" B - - () E - 0" : "\"");
+	if (extended && often(m, 50))
+		unit(m);
+	if (extended)
+		say(m, " S");
 	m->text_of[0] = -1;
 }
 
@@ -798,6 +803,16 @@ static const struct {
 	  "B - s1 () E - 0 S\n"
 	  "0 B - s9 () P - \"deallocate all\" B - - () E - 0 P s1 \"select 2\" S B - s1 () E - 0 S\n"
 	  "0 P - \"deallocate all\" B - - () E - 0 E - 0 S P s1 \"select 3\" S B - s1 () E - 0 S\n" },
+	{ "DEALLOCATE of what a Parse made, by a Parse",
+	  "# 2 clients, 2 servers, max_prepared_statements = 3\n"
+	  "0 P s1 \"select 1\" S P s3 \"deallocate s1\" B - s3 () E - 0 P s1 \"select 2\" B - s1 () E - 0 S B - s1 () E - 0 S\n"
+	  "1 P s1 \"select 1\" P - \"deallocate prepare s1\" B - - () E - 0 E - 0 S B - s1 () E - 0 S\n"
+	  "1 P - \"deallocate s1\" B - - () E - 0 S B - s1 () E - 0 S B - - () E - 0 S\n"
+	  "0 Q \"begin\" B - s3 () E - 0 S Q \"rollback\" B - s1 () S Q \"prepare q as select 7\" "
+	  "P - \"deallocate q\" B - - () E - 0 S Q \"execute q\"\n"
+	  "1 P s1 \"select 4\" S Q \"begin\" Q \"selec\" P - \"deallocate s1\" B - - () E - 0 S Q \"rollback\" "
+	  "B - s1 () E - 0 S\n"
+	  "0 Q \"deallocate s3\" Q \"execute s3\"\n" },
 	{ "DISCARD ALL, and more at once", "# 3 clients, 2 servers, max_prepared_statements = 3, startup settings\n"
 					   "2 Q \"discard all\" Q \"" TWINS_SETTINGS "\"\n"
 					   "1 P - \"discard all\" B - - () E - 0 S Q \"" TWINS_SETTINGS "\"\n" },
