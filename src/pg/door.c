@@ -36,6 +36,7 @@ static void free_client(struct session *s)
 	pg_track_free(c);
 	pg_sink_free(c->sink);
 	pg_kept_free(c);
+	free(c->pieces);
 	slab_put(&slab, c);
 }
 
@@ -302,6 +303,8 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			skip(c, total);
 			return true;
 		}
+		if (total > STREAM_KEEP_MAX && s->mode != POOL_SESSION)
+			pg_track_long(c);
 		break;
 	case PG_EXECUTE:
 		if (c->portals && !pg_portal_text(c, in, total, &x.text))
@@ -466,6 +469,8 @@ static void pass_rest(struct pg_client *c, struct rd *in)
 	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
 	const uint8_t *at = rd_take(in, n);
 	c->in_left -= (uint32_t)n;
+	if (c->pieces)
+		pg_track_piece(c, at, n, c->in_left == 0);
 	if (!c->in_skip && c->s.server)
 		stream_put_span(&c->s.server->stream, at, n);
 }

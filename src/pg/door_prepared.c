@@ -635,6 +635,8 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
 	if (how == PG_PASS_AS_IT_IS && m->changes) /* it cannot be told what, later */
 		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
+	if (how == PG_PASS_AS_IT_IS)
+		pg_track_long(m->c);
 	m->p->cache.unnamed_lost = true;
 	m->p->cache.unnamed_of = s->id;
 	return how;

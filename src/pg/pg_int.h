@@ -50,6 +50,7 @@ struct pg_client {
 	uint32_t clears_batch;      /* of the server, when the last one was sent */
 	struct pg_unnamed unnamed;  /* its unnamed statement, as it said */
 	struct pg_unnamed answered; /* and as its server answered: the same unless `unnamed_due` */
+	struct sql_pieces *pieces;  /* owned: of a text that passes and is too long to be read at once; NULL mostly */
 	uint8_t *gather;            /* owned: a Parse too long for the stream, as far as it has come; NULL mostly */
 	uint16_t unnamed_due;       /* changes of the unnamed statement that are not answered */
 	bool describes_portals;     /* it was told what rows of a portal look like, once */

@@ -167,6 +167,23 @@ bool pg_track_clears(struct pg_client *c, const char *text, size_t len)
 	return sql_read(&r, &st) && clears(&st);
 }
 
+void pg_track_long(struct pg_client *c)
+{
+	c->pieces = calloc(1, sizeof *c->pieces);
+	if (!c->pieces)
+		session_pin(&c->s, PIN_TEXT & ~c->s.pins);
+}
+
+void pg_track_piece(struct pg_client *c, const void *piece, size_t n, bool done)
+{
+	if (c->s.server && !(c->s.pins & PIN_TEXT) && sql_pieces_may_change(c->pieces, piece, n, functions()))
+		session_pin(&c->s, PIN_TEXT);
+	if (done) {
+		free(c->pieces);
+		c->pieces = NULL;
+	}
+}
+
 /* --- Transactions */
 
 static void state_put(struct state *s)
@@ -189,7 +206,7 @@ static struct state state_now(const struct pg_client *c, const struct pg_server 
 }
 
 /* Pins that a rollback does not take away: what they stand for is none of the transaction's. */
-#define PINS_THAT_STAY ((uint32_t)(PIN_LOCK | PIN_PREPARED | PIN_LOAD | PIN_DO | PIN_FUNCTION))
+#define PINS_THAT_STAY ((uint32_t)(PIN_LOCK | PIN_PREPARED | PIN_LOAD | PIN_DO | PIN_FUNCTION | PIN_TEXT))
 
 static void state_restore(struct pg_client *c, struct pg_server *p, const struct state *s)
 {

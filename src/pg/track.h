@@ -52,4 +52,9 @@ void pg_track_lost(struct pg_client *c);
 /* The server has rolled back what a client left that is gone. */
 void pg_track_abandoned(struct pg_server *p);
 
+/* A text that is too long to be read at once begins to pass. */
+void pg_track_long(struct pg_client *c);
+/* A piece of it passes; done: its last one. A session in which it may have done anything is pinned. */
+void pg_track_piece(struct pg_client *c, const void *piece, size_t n, bool done);
+
 #endif

@@ -208,4 +208,18 @@ int sql_setting_name(const void *text, unsigned mode, const struct sql_stmt *st,
  * does not fit or only the server knows (FROM CURRENT, an interval). */
 int sql_setting_value(const void *text, unsigned mode, const struct sql_stmt *st, char *out, size_t cap);
 
+/* --- Texts too long to be read at once */
+
+#define SQL_SEAM 128u /* bytes of a piece's end that are looked at again with the next one */
+
+/* Zeroed before the first piece. */
+struct sql_pieces {
+	uint8_t end[SQL_SEAM];
+	uint8_t n;
+};
+/* May there be, in this piece of a text or where it meets the one before, something that changes the session: another
+ * statement than the first that sets something, a temporary table, a call of one of these functions? It is a guess, and
+ * rather yes; only the text's first statement is not looked at. */
+bool sql_pieces_may_change(struct sql_pieces *t, const void *piece, size_t n, const struct sql_funcs *funcs);
+
 #endif

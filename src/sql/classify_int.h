@@ -23,4 +23,7 @@ enum {
 /* Which of them occur anywhere in n bytes, in names or not. One that is not told does not occur. */
 unsigned sql_hints(const uint8_t *s, size_t n, const struct sql_funcs *funcs);
 
+/* tail.c: the same for one piece alone. */
+bool sql_piece_may_change(const void *text, size_t n, const struct sql_funcs *funcs);
+
 #endif

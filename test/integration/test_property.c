@@ -836,6 +836,13 @@ static const struct {
 	  "1 Q \"prepare a as select 2\" Q \"execute a\" P s1 \"select 3\" S\n"
 	  "0 P s1 \"select 3\" Q \"execute a; deallocate a\" B - s1 () E - 0 S\n"
 	  "1 B - s9 () Q \"execute a\" S Q \"execute a\"\n" },
+	{ "a long text with a setting at its end",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 Q \"select 1 /* @70000 */; set work_mem = '7MB'\"\n"
+	  "0 Q \"show work_mem\" Q \"discard all\"\n"
+	  "1 Q \"show work_mem\" P - \"select '@70000', set_config('work_mem', '8MB', false)\" B - - () E - 0 S\n"
+	  "1 Q \"show work_mem\" Q \"discard all\" Q \"select '@90000'; select 2\"\n"
+	  "0 Q \"show work_mem\"\n" },
 };
 
 static void say_again(char *line, size_t cap, const char *what, unsigned times)
