@@ -510,6 +510,19 @@ static bool is_vouched_for(int64_t auth_type)
 	return auth_type == AUTH_TYPE_ANY || auth_type == AUTH_TYPE_PAM || auth_type == AUTH_TYPE_LDAP;
 }
 
+/* Is the configuration that this one is to replace one with users? A file that cannot be read tells of none, and all
+ * would be shut out: nothing is changed then, as with any other mistake. */
+static bool loses_users(const struct loading *l)
+{
+	const struct config *run = config_now();
+	if (!run || strcmp(run->path, l->c->path) != 0)
+		return false;
+	LIST_EACH (&run->users, it)
+		if (list_owner(it, struct user_conf, in_all)->has_secret)
+			return true;
+	return false;
+}
+
 static void read_auth_file(struct loading *l)
 {
 	const struct ini_place whole = { l->path, 0 };
@@ -535,8 +548,8 @@ static void read_auth_file(struct loading *l)
 		if (f.kind == FAULT_NOMEM)
 			out_of_memory(l);
 		else
-			tell(l, l->strict || (type != AUTH_TYPE_TRUST && !is_vouched_for(type)), &at, "auth_file %s",
-			     f.text);
+			tell(l, l->strict || loses_users(l) || (type != AUTH_TYPE_TRUST && !is_vouched_for(type)), &at,
+			     "auth_file %s", f.text);
 	}
 	size_t md5 = 0;
 	LIST_EACH (&l->c->users, it) {

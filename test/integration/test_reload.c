@@ -57,6 +57,21 @@ static void test_new_password_of_a_forced_user(void)
 	pg_sql("alter role bob password 'bob-secret'");
 }
 
+/* Users stay when their file cannot be read, also where it is not asked for secrets; whoever asked is told. */
+static void test_users_stay(void)
+{
+	const struct conf c = { .settings = "auth_type = trust" };
+	sluice_start(&c);
+	PGconn *con = console();
+	char *path = text("%s/userlist.txt", dir()), *away = text("%s/userlist.away", dir());
+	require("away", rename(path, away) == 0);
+	check_sql_fails(con, "RELOAD", "F0000", "auth_file cannot be opened");
+	check_scalar(client(NULL), "select current_user", "alice");
+	require("back", rename(away, path) == 0);
+	reload(con, &c);
+	check_scalar(client(NULL), "select current_user", "alice");
+}
+
 static void leave_traces(PGconn *c)
 {
 	sql(c, "set work_mem = '7MB'; create temp table traces (n int); prepare traces as select 1");
@@ -144,6 +159,7 @@ static void test_database_is_removed(void)
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
+		{ "users_stay", test_users_stay },
 		{ "forced_user_keeps_its_pool", test_forced_user_keeps_its_pool },
 		{ "new_password_of_a_forced_user", test_new_password_of_a_forced_user },
 		{ "session_mode_ends", test_session_mode_ends },
