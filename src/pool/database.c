@@ -113,15 +113,22 @@ static bool make_hosts(struct database *db)
 	return db->nhosts > 0 || add_host(db, "/tmp", 4);
 }
 
-struct host *database_next_host(struct database *db)
+struct host *database_next_host(struct database *db, bool (*may)(void *arg, uint32_t place), void *arg)
 {
-	uint32_t first = db->next_host % db->nhosts;
 	bool in_turn = config_num(db->config, SET_load_balance_hosts, db->conf, NULL) == 0;
+	uint32_t first = db->next_host % db->nhosts, at = first;
+	if (!in_turn && db->hosts[first]->failed_ms)
+		db->next_host = first = at = (first + 1) % db->nhosts;
+	for (uint32_t i = 0; i < db->nhosts; i++, at = (at + 1) % db->nhosts) {
+		if (!may(arg, at))
+			continue;
+		if (in_turn)
+			db->next_host = at + 1;
+		return db->hosts[at];
+	}
 	if (in_turn)
 		db->next_host = first + 1;
-	else if (db->hosts[first]->failed_ms)
-		db->next_host = ++first;
-	return db->hosts[first % db->nhosts];
+	return db->hosts[first];
 }
 
 const char *database_remote_name(const struct database *db)

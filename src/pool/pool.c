@@ -88,6 +88,8 @@ static void retire(struct pool *p, bool all)
 	}
 }
 
+static void forget_failures(struct pool *p);
+
 void pool_configure(struct pool *p)
 {
 	struct config *was = p->config;
@@ -121,6 +123,7 @@ void pool_configure(struct pool *p)
 		p->lim.min_size = p->lim.size;
 	config_put(was);
 	retire(p, false);
+	forget_failures(p);
 	pool_serve(p);
 }
 
@@ -324,11 +327,75 @@ bool pool_is_opening(const struct pool *p)
 	return opening(p) && !live(p);
 }
 
-/* When to try again after a failure. Never at once, whatever server_login_retry says: a failure that takes no time
- * would be tried for ever within one turn of the loop. */
+/* Never at once, whatever server_login_retry says: a failure that takes no time would be tried for ever within one turn
+ * of the loop. */
+static uint64_t retry_after(const struct pool *p, uint64_t ms)
+{
+	return ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
+}
+
+/* When to try again after a failure of all hosts. */
 static uint64_t retry_at(const struct pool *p)
 {
-	return p->failed_ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
+	return retry_after(p, p->failed_ms);
+}
+
+/* --- Hosts that failed. A list of more than 64 has one bit for all from there on. */
+
+static uint64_t host_bit(uint32_t place)
+{
+	return UINT64_C(1) << (place < 63 ? place : 63);
+}
+
+/* Is there none that could be tried? */
+static bool all_failed(const struct pool *p)
+{
+	uint32_t n = p->db->nhosts;
+	uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+	return p->failed_ms && p->failed_generation == p->db->generation && (p->failed_hosts & all) == all;
+}
+
+static void forget_failures(struct pool *p)
+{
+	if (p->failed_generation == p->db->generation)
+		return;
+	p->failed_generation = p->db->generation;
+	p->failed_hosts = p->failed_ms = 0;
+}
+
+void pool_host_tried(struct pool *p, const struct host *h, const struct fault *f)
+{
+	struct database *db = p->db;
+	forget_failures(p);
+	for (uint32_t i = 0; i < db->nhosts; i++) {
+		if (db->hosts[i] != h)
+			continue;
+		if (!f) {
+			p->failed_hosts &= ~host_bit(i);
+		} else if (f->kind != FAULT_BUSY) {
+			p->failed_hosts |= host_bit(i);
+			p->host_tried_ms = loop_now();
+		}
+	}
+}
+
+/* One of those that failed is tried again when its time has come, by one server: the others go where servers were had.
+ */
+static bool may_try(void *arg, uint32_t place)
+{
+	struct pool *p = arg;
+	if (!(p->failed_hosts & host_bit(place)))
+		return true;
+	if (loop_now() < retry_after(p, p->host_tried_ms))
+		return false;
+	p->host_tried_ms = loop_now();
+	return true;
+}
+
+struct host *pool_next_host(struct pool *p)
+{
+	forget_failures(p);
+	return database_next_host(p->db, may_try, p);
 }
 
 /* Those that are lent, or will be. */
@@ -384,15 +451,19 @@ static bool has_room(struct pool *p)
 
 static bool may_open(struct pool *p)
 {
-	if (p->failed_ms) { /* after a failure: one at a time, and not before the retry is due */
-		if (loop_now() < retry_at(p)) {
-			wake_at(p, retry_at(p));
-			return false;
-		}
-		if (p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > p->own_opening)
-			return false;
+	bool is_new_round = all_failed(p);
+	if (is_new_round && loop_now() < retry_at(p)) {
+		wake_at(p, retry_at(p));
+		return false;
 	}
-	return has_room(p);
+	/* After a failure one at a time. */
+	if (p->failed_ms && p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > p->own_opening)
+		return false;
+	if (!has_room(p))
+		return false;
+	if (is_new_round)
+		p->failed_hosts = 0;
+	return true;
 }
 
 /* A server for the first in line alone; it counts as any other, and an idle one makes room for it. NULL: not now. What
@@ -472,7 +543,7 @@ static void serve(struct task *t)
 			w->granted(w, sv);
 		}
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
-		if (p->nwaiting && p->failed_ms && !live(p) && opening(p) == 0 && loop_now() < retry_at(p)) {
+		if (p->nwaiting && all_failed(p) && !live(p) && opening(p) == 0 && loop_now() < retry_at(p)) {
 			struct fault f = p->failure;
 			fault_set(&f, p->failure.kind,
 				  "server login has been failing, cached error: %.400s (server_login_retry)",
@@ -522,7 +593,7 @@ void pool_server_failed(struct pool *p, const struct fault *f)
 	} else {
 		p->starved_until_ms = loop_now() + STARVED_MS;
 	}
-	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY)
+	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY && all_failed(p))
 		refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */
 	pool_serve(p);
 }

@@ -41,7 +41,10 @@ struct pool {
 	const struct varset *vars;    /* counted: the tracked part of it */
 	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
 	struct task serve_task;
-	uint64_t failed_ms; /* when the last attempt to open a server failed; 0: the last one succeeded */
+	uint64_t failed_ms;         /* when the last attempt to open a server failed; 0: the last one succeeded */
+	uint64_t failed_hosts;      /* those of which a server could not be opened: a bit for a place in the list */
+	uint64_t host_tried_ms;     /* when that happened last, or one of them was tried again */
+	uint32_t failed_generation; /* of the database; of another one the failures are history */
 	struct fault failure;
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
@@ -92,6 +95,10 @@ void pool_serve(struct pool *p);
 /* From server.c: it became idle; it could not be opened or has gone. */
 void pool_server_ready(struct server *sv);
 void pool_server_failed(struct pool *p, const struct fault *f);
+/* From server.c: of this host a server was opened, or (f) could not be; before the two above. */
+void pool_host_tried(struct pool *p, const struct host *h, const struct fault *f);
+/* The host to open the next server of. One that failed lately is not tried while there are others. */
+struct host *pool_next_host(struct pool *p);
 void pool_server_gone(struct pool *p);
 uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
 /* Those that are logged in as this user, in all databases, whoever their clients are. */

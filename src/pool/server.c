@@ -158,6 +158,8 @@ void server_fail(struct server *sv, const struct fault *f)
 	if (try_other_way(sv, f) || try_other_secret(sv, f))
 		return;
 	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
+	if (at_login)
+		pool_host_tried(p, sv->host, f);
 	server_close(sv, told.text, &told);
 	if (at_login && !is_own)
 		pool_server_failed(p, &told);
@@ -486,7 +488,7 @@ static void on_deadline(struct deadline *d)
 
 struct server *server_open(struct pool *p, bool own)
 {
-	struct host *h = database_next_host(p->db);
+	struct host *h = pool_next_host(p);
 	struct server *sv = p->db->engine->make();
 	if (!sv)
 		return NULL;
@@ -550,6 +552,7 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 	struct pool *p = sv->pool;
 	varset_put(sv->vars);
 	sv->vars = vars;
+	pool_host_tried(p, sv->host, NULL);
 	if (sv->is_own) {
 		deadline_clear(&sv->deadline);
 		server_move(sv, SERVER_ACTIVE);

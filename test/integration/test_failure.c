@@ -278,6 +278,47 @@ static void test_server_is_full(void)
 	check_scalar(client("user=bob"), "select 1", "1");
 }
 
+/* One host of a list is down: nobody hears of it but the log. Both are: everybody, at once. Nothing listens on .3, .4.
+ */
+static void test_host_of_a_list(void)
+{
+	static const char *const lists[] = { "127.0.0.3,127.0.0.1", "127.0.0.1,127.0.0.3",
+					     "127.0.0.3,127.0.0.4,127.0.0.1" };
+	static const char *const ways[] = { "round-robin", "disable" };
+	enum { N = 5 };
+	for (size_t i = 0; i < COUNT(lists) * COUNT(ways); i++) {
+		const char *list = lists[i / COUNT(ways)], *way = ways[i % COUNT(ways)];
+		const char *what = text("%s, %s", list, way);
+		PGconn *started[N];
+		sluice_start(&(struct conf){
+			.databases = text("test = host=%s port=@PGPORT@ load_balance_hosts=%s", list, way),
+			.settings = "pool_mode = session\nserver_login_retry = 60\nquery_wait_timeout = 10" });
+		for (int n = 0; n < N; n++)
+			check_scalar(client(NULL), "select 1", "1");
+		for (int n = 0; n < N; n++)
+			started[n] = client_start(NULL);
+		for (int n = 0; n < N; n++)
+			if (check(what, client_finish_start(started[n])))
+				check_scalar(started[n], "select 1", "1");
+		check("told in the log", way == ways[1] || sluice_logged("connect failed"));
+		check("told to nobody", !sluice_logged("cached error"));
+		sluice_stop();
+	}
+	struct conf c = { .databases = "test = host=127.0.0.3,127.0.0.4 port=@PGPORT@",
+			  .settings = "server_login_retry = 60" };
+	sluice_start(&c);
+	PGconn *con = console();
+	uint64_t before = now_ms();
+	check_login_fails("08001", "connect failed", "%s", "");
+	check_login_fails("08001", "cached error", "%s", "");
+	check("at once", now_ms() - before < PATIENCE_MS / 2);
+	/* It is not the same list any more. */
+	c.databases = "test = host=127.0.0.3,127.0.0.1 port=@PGPORT@";
+	sluice_configure(&c);
+	sql(con, "reload");
+	check("what failed before is not held against it", client_try("%s", "") != NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -288,6 +329,7 @@ int main(int argc, char **argv)
 		{ "down_at_start", test_down_at_start },
 		{ "waiting_through_a_restart", test_waiting_through_a_restart },
 		{ "server_is_full", test_server_is_full },
+		{ "host_of_a_list", test_host_of_a_list },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "failure", tests);

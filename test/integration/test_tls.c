@@ -582,6 +582,10 @@ static void test_verify_server(void)
 		{ "server", "127.0.0.1", "strange-ca.crt", "require", true },
 		/* The name is that of the host which answered, not of the list. */
 		{ "server", "127.0.0.1,localhost", "ca.crt", "verify-full", true },
+		/* One that does not fit, before or behind one that does, is not used, and costs nobody a login. */
+		{ "only-cn", "localhost,127.0.0.1", "ca.crt", "verify-full", true },
+		{ "only-cn", "127.0.0.1,localhost", "ca.crt", "verify-full", true },
+		{ "elsewhere", "127.0.0.1,localhost", "ca.crt", "verify-full", false },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char *what = text("%s for %s, %s, %s", rows[i].cert, rows[i].host, rows[i].ca, rows[i].mode);
@@ -589,14 +593,16 @@ static void test_verify_server(void)
 		sluice_start(
 			&(struct conf){ .databases = text("test = host=%s port=%d", rows[i].host, pg_port()),
 					.settings = text("server_tls_sslmode = %s\nserver_tls_ca_file = @DIR@/tls/%s\n"
-							 "query_wait_timeout = 2\nserver_login_retry = 0\n",
+							 "query_wait_timeout = 2\nserver_login_retry = 60\n",
 							 rows[i].mode, rows[i].ca) });
-		PGconn *c = client_try("%s", "");
-		check_eq(what, c != NULL, rows[i].fits);
-		if (c)
-			check_str(what, scalar(c, ssl_now), "t");
-		else
-			check(what, sluice_logged("TLS handshake failed: the "));
+		for (int more = 0; more < 3; more++) { /* each is a new server */
+			PGconn *c = client_try("%s", "");
+			check_eq(what, c != NULL, rows[i].fits);
+			if (c)
+				check_str(what, scalar(c, ssl_now), "t");
+			else
+				check(what, sluice_logged("TLS handshake failed: the "));
+		}
 		sluice_stop();
 	}
 }
