@@ -273,6 +273,28 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 	return true;
 }
 
+#define FIRST_OTHER_OID 10000u /* PostgreSQL's own functions are below: their numbers never change */
+
+/* What a FunctionCall may leave behind, as the same function would that SQL calls. False: more of it has to come. */
+static bool look_at_call(struct session *s, const struct rd *in)
+{
+	struct rd at = *in;
+	uint32_t pins = 0;
+	if (rd_left(in) < PG_HEADER + 4)
+		return false;
+	(void)rd_take(&at, PG_HEADER);
+	uint32_t oid = rd_u32be(&at);
+	if ((oid >= 2880 && oid <= 2883) || (oid >= 2886 && oid <= 2889)) /* pg_advisory_lock() and the like */
+		pins = PIN_LOCK;
+	else if (oid == 2078 || oid == 1599) /* set_config(), setseed() */
+		pins = PIN_SETTING;
+	else if (oid >= FIRST_OTHER_OID && *config_text(config_now(), SET_pin_functions, NULL, NULL))
+		pins = PIN_FUNCTION; /* which one is not known */
+	if (pins & ~s->pins)
+		session_pin(s, pins & ~s->pins);
+	return true;
+}
+
 /* Passes on the message at the cursor, of a client that is linked. shares: it is one about prepared statements, which
  * are shared. False: it has to wait, or the session is closed. */
 static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_t total, bool shares)
@@ -319,6 +341,10 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			istr_put(x.text);
 			return false;
 		}
+		break;
+	case PG_FUNCTION_CALL:
+		if (s->mode != POOL_SESSION && total >= PG_HEADER + 4 && !look_at_call(s, in))
+			return false;
 		break;
 	case PG_SYNC:
 		p->cache.batch++;

@@ -225,6 +225,9 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 			 !(x && x->flags & EXPECT_SCRIPT && pg_script_tell(p, &e, body, to)))
 			stream_put_span(to, at, n);
 	}
+	if (to && x && x->flags & EXPECT_CHANGES && x->text)
+		pg_track_failed(pg_client_of(s), x->text->s, strnlen(x->text->s, x->text->len),
+				x->kind == EXPECT_QUERY ? p->done : 0);
 	if (x && x->number && !heals && casts_doubt(&e))
 		(void)pg_prepared_doubt(&p->cache, x->number);
 	if (!heals)

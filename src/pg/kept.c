@@ -97,6 +97,20 @@ static void fail_open_transaction(struct pg_client *c)
 	c->failed = PG_FAILED_TOLD;
 }
 
+/* ahead: it was sent ahead of the answer to one before it, and nobody can know whether it was run. */
+static void tell_lost(struct session *s, const struct fault *f, bool ahead)
+{
+	struct fault also;
+	if (!ahead) {
+		pg_tell(s, f, false);
+		return;
+	}
+	fault_set(&also, (enum fault_kind)f->kind,
+		  "the server connection was lost, and whether this was run is not known");
+	fault_sqlstate(&also, f->sqlstate);
+	pg_tell(s, &also, false);
+}
+
 bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 {
 	struct pg_client *c = pg_client_of(s);
@@ -119,9 +133,7 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	pg_track_lost(c);
 	if (s->pins) /* what it had there is gone, and it would not know */
 		return false;
-	/* In the middle of a message no other can begin; and of several that were sent ahead nobody can know which have
-	 * been run. */
-	if (c->out_left || unsure || owed + batch_is_open > 1)
+	if (c->out_left || unsure) /* in the middle of a message no other can begin */
 		return false;
 	if (owed == 0 && !batch_is_open) { /* nothing was asked, or only data went its way */
 		if (p->txn == 'T' || p->txn == 'E')
@@ -131,12 +143,15 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	}
 	if (p->txn != 'I')
 		fail_open_transaction(c);
-	if (!told)
-		pg_tell(s, f, false);
+	for (unsigned i = 0; i < owed; i++) {
+		tell_lost(s, f, i > 0);
+		pg_tell_ready(s);
+	}
 	if (batch_is_open) {
+		if (!told)
+			tell_lost(s, f, owed > 0);
 		c->refusing = c->refusal_told = c->refused_batch = true;
 	} else {
-		pg_tell_ready(s);
 		c->refusing = stream_kept(&s->stream) > 0;
 		c->refusal_told = false;
 	}
@@ -177,13 +192,15 @@ static bool is_word(const char *text, const struct sql_token *t, const char *wor
 	       strncasecmp(text + t->span.at, word, t->span.len) == 0;
 }
 
-/* Is this statement, alone, what ends a transaction? ROLLBACK TO and AND CHAIN are not. */
-static enum ending ending_of(const char *text, size_t len)
+/* Does this text begin with what ends a transaction? ROLLBACK TO and AND CHAIN do not. *more: where the next statement
+ * begins; 0: there is none. */
+static enum ending ending_of(const char *text, size_t len, size_t *more)
 {
 	enum ending is = NO_ENDING;
 	struct sql_lexer l;
 	struct sql_token t;
 
+	*more = 0;
 	sql_lex_init(&l, text, len, SQL_POSTGRES);
 	(void)sql_lex(&l, &t);
 	if (is_word(text, &t, "rollback") || is_word(text, &t, "abort"))
@@ -195,9 +212,14 @@ static enum ending ending_of(const char *text, size_t len)
 	(void)sql_lex(&l, &t);
 	if (is_word(text, &t, "work") || is_word(text, &t, "transaction"))
 		(void)sql_lex(&l, &t);
-	while (t.kind == SQL_TOK_OP && t.c == ';')
+	bool ends = t.kind == SQL_TOK_END;
+	while (t.kind == SQL_TOK_OP && t.c == ';') {
+		ends = true;
 		(void)sql_lex(&l, &t);
-	return t.kind == SQL_TOK_END ? is : NO_ENDING;
+	}
+	if (t.kind != SQL_TOK_END)
+		*more = t.span.at;
+	return ends ? is : NO_ENDING;
 }
 
 static void put_message(struct session *s, uint8_t type, const void *body, size_t n)
@@ -255,11 +277,32 @@ static enum frame short_message(const struct rd *in, uint32_t total, struct pg_m
 	return total > ENDING_MAX ? FRAME_BAD : pg_frame(&at, ENDING_MAX, m);
 }
 
+/* Alone. */
 static enum ending ending_of_query(struct rd body)
 {
-	size_t len;
+	size_t len, more;
 	const char *sql = rd_cstr(&body, &len);
-	return body.bad ? NO_ENDING : ending_of(sql, len);
+	enum ending is = body.bad ? NO_ENDING : ending_of(sql, len, &more);
+	return is != NO_ENDING && more ? NO_ENDING : is;
+}
+
+/* A Query at the cursor that says more behind what ends the transaction: that is answered here, and taken out of the
+ * text, which goes on as any other. */
+static bool end_and_go_on(struct pg_client *c, const struct rd *in, uint32_t total)
+{
+	struct pg_msg m;
+	struct rd at = *in;
+	size_t len, more;
+	if (total > STREAM_KEEP_MAX || pg_frame(&at, total, &m) != FRAME_OK)
+		return false;
+	const char *sql = rd_cstr(&m.body, &len);
+	enum ending by = m.body.bad ? NO_ENDING : ending_of(sql, len, &more);
+	if (by == NO_ENDING || !more || (by == ENDS_BY_COMMIT && c->failed == PG_FAILED_UNTOLD))
+		return false;
+	(void)end_by(c, by);
+	put_message(&c->s, PG_COMMAND_COMPLETE, "ROLLBACK", sizeof "ROLLBACK");
+	memset((char *)(uintptr_t)sql, ' ', more); /* its own bytes, which nobody else reads */
+	return true;
 }
 
 /* The client's statement of this name is this text from now on (NULL: there is none). False: out of memory, or it is
@@ -365,6 +408,8 @@ bool pg_failed_message(struct session *s, const struct rd *in, uint8_t type, uin
 
 	if (asks_for_an_answer(type) && short_message(in, total, &m) == FRAME_SHORT)
 		return false;
+	if (type == PG_QUERY && end_and_go_on(c, in, total))
+		return true;
 	skip(c, total);
 	s->request_us = loop_now_us();
 	switch (type) {

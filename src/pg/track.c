@@ -536,6 +536,19 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	}
 }
 
+void pg_track_failed(struct pg_client *c, const char *text, size_t len, unsigned nth)
+{
+	struct sql_reader r;
+	struct sql_stmt st;
+	sql_read_init(&r, text, len, pg_sql_mode(c), functions(), 0);
+	while (sql_read(&r, &st)) {
+		if (st.kind == SQL_EMPTY || nth-- > 0)
+			continue;
+		pin(c, pins_of(&st) & PINS_THAT_STAY);
+		break;
+	}
+}
+
 bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
 		   const char *tag)
 {

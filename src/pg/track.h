@@ -52,6 +52,8 @@ void pg_track_lost(struct pg_client *c);
 /* The server has rolled back what a client left that is gone. */
 void pg_track_abandoned(struct pg_server *p);
 
+/* The nth statement of this text has failed. What it may have left behind all the same pins: locks outlive an error. */
+void pg_track_failed(struct pg_client *c, const char *text, size_t len, unsigned nth);
 /* A text that is too long to be read at once begins to pass. */
 void pg_track_long(struct pg_client *c);
 /* A piece of it passes; done: its last one. A session in which it may have done anything is pinned. */

@@ -365,7 +365,7 @@ static void take_away(struct session *s, const struct fault *f)
 	if (!ok) {
 		struct fault none;
 		fault_set(&none, FAULT_NOMEM, "no memory for the session");
-		session_fail(s, &none);
+		session_fail(s, s->pins ? f : &none); /* what it was pinned for is gone */
 	}
 }
 

@@ -843,6 +843,17 @@ static const struct {
 	  "1 Q \"show work_mem\" P - \"select '@70000', set_config('work_mem', '8MB', false)\" B - - () E - 0 S\n"
 	  "1 Q \"show work_mem\" Q \"discard all\" Q \"select '@90000'; select 2\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "functions that are called leave a lock or a setting",
+	  "# 2 clients, 2 servers, max_prepared_statements = 3\n"
+	  "0 F 2078 (work_mem,7MB,f)\n"
+	  "0 Q \"select 1\"\n"
+	  "1 Q \"show work_mem\" Q \"select pg_advisory_unlock_all()\"\n"
+	  "0 Q \"show work_mem\"\n" },
+	{ "a lock outlives the error of its statement",
+	  "# 2 clients, 2 servers, max_prepared_statements = 3\n"
+	  "0 Q \"select pg_advisory_lock(77), 1/(length(pg_advisory_lock(77)::text))\"\n"
+	  "1 Q \"select pg_advisory_unlock(77)\"\n"
+	  "0 Q \"select pg_advisory_unlock(77)\"\n" },
 };
 
 static void say_again(char *line, size_t cap, const char *what, unsigned times)
