@@ -14,6 +14,7 @@
 #include "net/listen.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "mysql/mysql.h"
 #include "pg/pg.h"
 #include "pool/peer.h"
 #include "pool/pool.h"
@@ -313,13 +314,18 @@ static void watch_signals(bool on)
 
 static void on_connection(void *arg, int fd, const struct addr *a, bool has_data)
 {
-	(void)arg;
-	session_accept(pg_door_ops(), fd, a, has_data);
+	const struct door_ops *door = arg;
+	session_accept(door, fd, a, has_data);
+}
+
+static void *door_arg(const struct door_ops *door)
+{
+	return (void *)(uintptr_t)door;
 }
 
 static bool open_listeners(uid_t owner, struct fault *f)
 {
-	const struct listen_opts o = {
+	struct listen_opts o = {
 		.backlog = (int)number(SET_listen_backlog),
 		.defer_accept = number(SET_tcp_defer_accept) != 0,
 		.reuseport = number(SET_so_reuseport) != 0,
@@ -333,8 +339,13 @@ static bool open_listeners(uid_t owner, struct fault *f)
 		.unix_group = text(SET_unix_socket_group),
 		.unix_owner = owner,
 	};
-	return listen_open(&listeners, text(SET_listen_addr), text(SET_unix_socket_dir),
-			   (uint16_t)number(SET_listen_port), &o, on_connection, NULL, f);
+	if (!listen_open(&listeners, text(SET_listen_addr), text(SET_unix_socket_dir),
+			 (uint16_t)number(SET_listen_port), &o, on_connection, door_arg(pg_door_ops()), f))
+		return false;
+	o.defer_accept = false; /* it is the server who speaks first there */
+	o.unix_path = text(SET_mysql_unix_socket);
+	return listen_open(&listeners, text(SET_mysql_listen_addr), o.unix_path,
+			   (uint16_t)number(SET_mysql_listen_port), &o, on_connection, door_arg(mysql_door_ops()), f);
 }
 
 /* Whoever is in the background with no log at all is out of sight. */
@@ -393,6 +404,7 @@ static bool start(struct fault *f)
 	databases_init();
 	sessions_init();
 	pg_init();
+	mysql_init();
 	if (!open_listeners(uid, f) || !daemon_become(user, f))
 		return false;
 	apply_settings();

@@ -28,10 +28,10 @@ struct db_conf {
 	struct map_node node; /* config->db_by_name */
 	struct list in_all;   /* config->databases, in the file's order */
 	char *name;           /* "*" is the fallback entry */
-	enum db_kind kind; /* `kind=`, default postgres; only postgres is served yet, others are refused by --check */
+	enum db_kind kind; /* `kind=`, default postgres; oracle is not served yet, and refused by --check */
 	char *host; /* as given: comma-separated names, addresses or socket directories; "" is the default socket dir */
 	char *dbname;                                                    /* "" : the name that the client asked for */
-	uint16_t port;                                                   /* default 5432 */
+	uint16_t port;                                                   /* default 5432, or 3306 */
 	char *user, *password;                                           /* forced; "" : the client's own */
 	char *connect_query;                                             /* run on each new server connection */
 	char *client_encoding, *datestyle, *timezone, *application_name; /* startup parameters forced on servers */

@@ -200,6 +200,7 @@ struct entry {
 	struct user_conf *user;
 	struct peer_conf *peer;
 	bool hidden;
+	bool has_port;
 	size_t byte;
 };
 
@@ -221,7 +222,7 @@ static void on_db_kind(struct loading *l, struct entry *e, const char *value)
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (str_eq_nocase(value, kinds[i].word)) {
 			e->db->kind = kinds[i].kind;
-			if (kinds[i].kind != DB_POSTGRES)
+			if (kinds[i].kind == DB_ORACLE)
 				error(l, e->at, "%skind=%s is not served by this version", e->whose, kinds[i].word);
 			return;
 		}
@@ -258,7 +259,7 @@ static void on_db_pair(struct loading *l, struct entry *e, const char *key, cons
 			tell_unknown(l, e->at, e->whose, key, value, SCOPE_DATABASE);
 	} else if (str_eq_nocase(key, "port")) {
 		if (str_to_u64(value, 65535, &port) && port > 0)
-			e->db->port = (uint16_t)port;
+			e->db->port = (uint16_t)port, e->has_port = true;
 		else
 			error(l, e->at, "%sport: \"%.20s\" is not a number from 1 to 65535", e->whose, value);
 	} else if (str_eq_nocase(key, "kind")) {
@@ -341,6 +342,8 @@ static void on_database(struct loading *l, const struct ini_place *at, const cha
 	}
 	e.db->line = at->line;
 	each_pair(l, &e, value, on_db_pair);
+	if (e.db->kind == DB_MYSQL && !e.has_port)
+		e.db->port = 3306;
 	if (l->nomem || !config_add_db(l->c, e.db, &replaced)) {
 		db_conf_free(e.db);
 		out_of_memory(l);

@@ -58,9 +58,9 @@ static const char databases[] =
 	"for one called replication, which needs an entry as any other.\n"
 	".TP\n.B host\n"
 	"Names or addresses, or directories of unix sockets, which begin with / or @, separated by commas. Default: the "
-	"directory unix_socket_dir.\n"
+	"directory unix_socket_dir; for kind=mysql, where a path is the socket itself, /run/mysqld/mysqld.sock.\n"
 	".TP\n.B port\n"
-	"Default: 5432.\n"
+	"Default: 5432; 3306 for kind=mysql.\n"
 	".TP\n.B dbname\n"
 	"The name of the database there. Default: the name that the client asked for.\n"
 	".TP\n.B user\n"
@@ -72,7 +72,8 @@ static const char databases[] =
 	".TP\n.BR client_encoding \", \" datestyle \", \" timezone \", \" application_name\n"
 	"Given to servers as they are logged in to.\n"
 	".TP\n.B kind\n"
-	"What speaks there: postgres, the default. mysql and oracle are words for later versions, and errors in this one.\n"
+	"What speaks there: postgres, the default, or mysql, which MariaDB is too. Clients of the one kind cannot use databases "
+	"of the other. oracle is a word for later versions, and an error in this one.\n"
 	".PP\n"
 	"These settings may stand here too, for one database; the value \\-1 is the same as none:\n";
 

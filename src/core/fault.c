@@ -8,15 +8,15 @@
 #include <string.h>
 
 static const struct row {
-	char sqlstate[6];
+	char sqlstate[6], mysql_state[6];
 	uint16_t mysql_errno;
 	bool retryable;
 	const char *text;
 	const char *name;
 } rows[FAULT_NKINDS] = {
-	[FAULT_NONE] = { "00000", 0, false, "", "NONE" },
-#define FAULT(kind, sqlstate, mysql_errno, retryable, text)                                                            \
-	[FAULT_##kind] = { sqlstate, mysql_errno, retryable, text, #kind },
+	[FAULT_NONE] = { "00000", "00000", 0, false, "", "NONE" },
+#define FAULT(kind, sqlstate, mysql_errno, mysql_state, retryable, text)                                               \
+	[FAULT_##kind] = { sqlstate, mysql_state, mysql_errno, retryable, text, #kind },
 #include "core/fault.def"
 #undef FAULT
 };
@@ -30,6 +30,7 @@ static void vset(struct fault *f, enum fault_kind kind, const char *fmt, va_list
 	f->kind = kind;
 	f->mysql_errno = rows[kind].mysql_errno;
 	memcpy(f->sqlstate, rows[kind].sqlstate, sizeof f->sqlstate);
+	memcpy(f->mysql_state, rows[kind].mysql_state, sizeof f->mysql_state);
 	str_copy(f->text, sizeof f->text, *text ? text : rows[kind].text);
 	f->hint[0] = '\0';
 }
@@ -43,13 +44,25 @@ bool fault_set(struct fault *f, enum fault_kind kind, const char *fmt, ...)
 	return false;
 }
 
-void fault_sqlstate(struct fault *f, const char *sqlstate)
+static void set_state(char out[6], const char *sqlstate)
 {
 	for (size_t i = 0; i < 5; i++)
 		if (!((sqlstate[i] >= '0' && sqlstate[i] <= '9') || (sqlstate[i] >= 'A' && sqlstate[i] <= 'Z')))
 			return;
 	if (!sqlstate[5])
-		str_copy(f->sqlstate, sizeof f->sqlstate, sqlstate);
+		str_copy(out, 6, sqlstate);
+}
+
+void fault_sqlstate(struct fault *f, const char *sqlstate)
+{
+	set_state(f->sqlstate, sqlstate);
+}
+
+void fault_mysql(struct fault *f, uint16_t mysql_errno, const char *state)
+{
+	f->mysql_errno = mysql_errno;
+	if (state)
+		set_state(f->mysql_state, state);
 }
 
 void fault_hint(struct fault *f, const char *fmt, ...)

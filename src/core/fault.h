@@ -10,7 +10,7 @@
 
 enum fault_kind {
 	FAULT_NONE,
-#define FAULT(kind, sqlstate, mysql_errno, retryable, text) FAULT_##kind,
+#define FAULT(kind, sqlstate, mysql_errno, mysql_state, retryable, text) FAULT_##kind,
 #include "core/fault.def"
 #undef FAULT
 	FAULT_NKINDS
@@ -20,6 +20,7 @@ struct fault {
 	enum fault_kind kind;
 	uint16_t mysql_errno;
 	char sqlstate[6];
+	char mysql_state[6];
 	char text[512]; /* whole sentences for the person who gets it; cut at the end, never in mid-UTF-8 */
 	char hint[256]; /* what to do; "" for none */
 };
@@ -28,6 +29,8 @@ struct fault {
 bool fault_set(struct fault *f, enum fault_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Overrides the SQLSTATE that the kind's row gave: five characters of A-Z and 0-9, anything else is ignored. */
 void fault_sqlstate(struct fault *f, const char *sqlstate);
+/* Overrides what MySQL's clients are told. state as above; NULL: as it is. */
+void fault_mysql(struct fault *f, uint16_t mysql_errno, const char *state);
 void fault_hint(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prefixes "<what>: " to the text. Always false. */
 bool fault_add(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

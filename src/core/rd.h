@@ -14,6 +14,8 @@ struct rd {
 	bool bad;
 };
 
+enum frame { FRAME_OK, FRAME_SHORT, FRAME_BAD }; /* of a message that begins at a cursor: use it, read more, close */
+
 static inline struct rd rd_of(const void *p, size_t n)
 {
 	return (struct rd){ p, (const uint8_t *)p + n, false };
@@ -56,6 +58,30 @@ static inline uint32_t rd_u32be(struct rd *r)
 {
 	const uint8_t *b = rd_take(r, 4);
 	return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
+}
+
+static inline uint16_t rd_u16le(struct rd *r)
+{
+	const uint8_t *b = rd_take(r, 2);
+	return (uint16_t)(b ? b[1] << 8 | b[0] : 0);
+}
+
+static inline uint32_t rd_u24le(struct rd *r)
+{
+	const uint8_t *b = rd_take(r, 3);
+	return b ? (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0] : 0;
+}
+
+static inline uint32_t rd_u32le(struct rd *r)
+{
+	const uint8_t *b = rd_take(r, 4);
+	return b ? (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0] : 0;
+}
+
+static inline uint64_t rd_u64le(struct rd *r)
+{
+	uint64_t low = rd_u32le(r), high = rd_u32le(r);
+	return r->bad ? 0 : high << 32 | low;
 }
 
 /* A string that ends in NUL; "" and a bad cursor when no NUL is left. *len, unless NULL, is its length. */

@@ -431,10 +431,12 @@ static bool unix_open(struct opening *w, const char *dir)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	bool is_abstract = dir[0] == '@';
-	int n = snprintf(un.sun_path, sizeof un.sun_path, "%s/.s.PGSQL.%u", dir, (unsigned)w->port);
+	const char *given = w->o->unix_path;
+	int n = given ? snprintf(un.sun_path, sizeof un.sun_path, "%s", given)
+		      : snprintf(un.sun_path, sizeof un.sun_path, "%s/.s.PGSQL.%u", dir, (unsigned)w->port);
 	if (n < 0 || (size_t)n >= sizeof un.sun_path)
-		return fault_set(w->f, FAULT_IO,
-				 "unix_socket_dir \"%s\" is too long: a socket's path has at most %zu bytes", dir,
+		return fault_set(w->f, FAULT_IO, "%s \"%s\" is too long: a socket's path has at most %zu bytes",
+				 given ? "mysql_unix_socket" : "unix_socket_dir", given ? given : dir,
 				 sizeof un.sun_path - 1);
 	char path[sizeof un.sun_path];
 	memcpy(path, un.sun_path, sizeof path);

@@ -19,6 +19,7 @@ struct listen_opts {
 	int socket_buffer;                                     /* bytes, likewise */
 	unsigned unix_mode;                                    /* octal permissions of the unix socket */
 	const char *unix_group;                                /* "" : leave */
+	const char *unix_path;                                 /* instead of the one in unix_dir; NULL: that one */
 	uid_t unix_owner; /* who is to own the unix socket, and can remove it then; 0: leave */
 };
 
@@ -29,8 +30,9 @@ struct listener;
 typedef void listen_cb(void *arg, int fd, const struct addr *a, bool has_data);
 
 /* addrs: "*" (all IPv4 and IPv6), or comma-separated addresses and names (resolved here, at start, blocking).
- * unix_dir: "" for none; "@name" is an abstract socket; the file is <dir>/.s.PGSQL.<port>, and a stale one is replaced
- * while a live one is a fault. Adds its listeners to the list `all`. Nothing is left open on failure. FAULT_IO. */
+ * unix_dir: "" for none; "@name" is an abstract socket; the file is <dir>/.s.PGSQL.<port>, or o->unix_path, and a stale
+ * one is replaced while a live one is a fault. Adds its listeners to the list `all`. Nothing is left open on failure.
+ * FAULT_IO. */
 bool listen_open(struct list *all, const char *addrs, const char *unix_dir, uint16_t port, const struct listen_opts *o,
 		 listen_cb *cb, void *arg, struct fault *f);
 void listen_pause(struct list *all); /* stops accepting; the sockets stay open */

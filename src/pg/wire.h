@@ -7,8 +7,6 @@
 #include "core/fault.h"
 #include "core/rd.h"
 
-enum frame { FRAME_OK, FRAME_SHORT, FRAME_BAD }; /* use it, read more, close */
-
 /* What clients send. */
 enum pg_front {
 	PG_BIND = 'B',

@@ -6,6 +6,7 @@
 #include "core/loop.h"
 #include "core/slab.h"
 #include "core/str.h"
+#include "pool/engine.h"
 #include "pool/pool.h"
 
 #include <stdlib.h>
@@ -97,7 +98,8 @@ static bool make_hosts(struct database *db)
 {
 	const char *at = db->conf->host;
 	if (!*at)
-		at = config_text(db->config, SET_unix_socket_dir, NULL, NULL);
+		at = db->engine && db->engine->no_host ? db->engine->no_host
+						       : config_text(db->config, SET_unix_socket_dir, NULL, NULL);
 	for (;;) {
 		size_t skip = strspn(at, " \t"), len = strcspn(at + skip, ",");
 		const char *name = at + skip;
@@ -247,6 +249,7 @@ static void database_free(struct database *db)
 	user_put(db->forced);
 	istr_put(db->name);
 	config_put(db->config);
+	free(db->notes);
 	free(db);
 }
 

@@ -40,6 +40,7 @@ struct database {
 	uint32_t nhosts, next_host;
 	struct user *forced; /* owned: the user= of its entry, or NULL */
 	struct list house;   /* users that the house itself is there, for auth_query */
+	void *notes;         /* owned: the engine's own, of what it has learned there; in one piece; NULL mostly */
 	void *listener;      /* the engine's own: what listens there for all clients; NULL mostly */
 	struct list pools;
 	struct stats gone_stats;   /* of pools that were dropped */

@@ -211,12 +211,15 @@ static void pool_free(struct pool *p)
 
 /* --- Lending */
 
-static struct server *pick_idle(struct pool *p)
+/* Of several kinds the first that fits is taken; mostly there is but one. */
+static struct server *pick_idle(struct pool *p, uint64_t kind)
 {
 	struct list *idle = &p->by_state[SERVER_IDLE];
-	if (list_empty(idle))
-		return NULL;
-	return server_at(p->lim.round_robin ? idle->prev : idle->next);
+	bool last = p->lim.round_robin;
+	for (struct list *at = last ? idle->prev : idle->next; at != idle; at = last ? at->prev : at->next)
+		if (server_at(at)->kind == kind)
+			return server_at(at);
+	return NULL;
 }
 
 static bool needs_check(const struct pool *p, const struct server *sv)
@@ -235,12 +238,14 @@ static void lend(struct pool *p, struct server *sv)
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
 	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own) {
-		struct server *sv = pick_idle(p);
+		struct server *sv = pick_idle(p, w->kind);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
 			return sv;
 		}
 	}
+	p->is_mixed |= p->kind && p->kind != w->kind;
+	p->kind = w->kind;
 	w->since_us = loop_now_us();
 	list_add(&p->waiting, &w->in_line);
 	p->nwaiting++;
@@ -418,7 +423,7 @@ struct server *pool_open_apart(struct pool *p)
 	if (!limits_allow(p) && !list_empty(idle)) /* one of its own that nobody needs now */
 		server_close(server_at(idle->prev), "evicted: its database or user is at its limit of connections",
 			     NULL);
-	struct server *sv = limits_allow(p) ? server_open(p, false) : NULL;
+	struct server *sv = limits_allow(p) ? server_open(p, false, p->kind) : NULL;
 	if (sv) {
 		sv->is_apart = true;
 		p->napart++;
@@ -476,7 +481,74 @@ static struct server *open_own(struct pool *p)
 			return NULL;
 		server_close(server_at(idle->prev), "evicted: a client needs a server of its own", NULL);
 	}
-	return server_open(p, true);
+	return server_open(p, true, list_owner(p->waiting.next, struct pool_wait, in_line)->kind);
+}
+
+static bool is_underway(const struct server *sv)
+{
+	switch ((enum server_state)sv->state) {
+	case SERVER_CONNECT:
+	case SERVER_LOGIN:
+	case SERVER_SETUP:
+	case SERVER_CHECK:
+	case SERVER_RESET:
+	case SERVER_CANCEL:
+	case SERVER_ROLLBACK:
+		return !sv->is_own && !sv->is_apart;
+	default:
+		return false;
+	}
+}
+
+/* Servers of this kind that will be to be had soon. */
+static uint32_t coming(struct pool *p, uint64_t kind)
+{
+	uint32_t n = 0;
+	for (int st = 0; st < SERVER_DEAD; st++)
+		LIST_EACH (&p->by_state[st], it)
+			n += is_underway(server_at(it)) && server_at(it)->kind == kind;
+	return n;
+}
+
+#define KINDS_MAX 16u /* that are told apart at once; more wait for the next time */
+
+/* The kind of server that is too rare among those that are coming, and that the first in line wants. False: none. */
+static bool lacks_kind(struct pool *p, uint64_t *kind)
+{
+	struct {
+		uint64_t kind;
+		uint32_t wanted;
+	} kinds[KINDS_MAX];
+	size_t n = 0, i;
+	LIST_EACH (&p->waiting, it) {
+		const struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
+		for (i = 0; i < n && kinds[i].kind != w->kind; i++)
+			;
+		if (w->is_own || i == KINDS_MAX)
+			continue;
+		if (i == n) {
+			kinds[n].kind = w->kind;
+			kinds[n++].wanted = 0;
+		}
+		kinds[i].wanted++;
+	}
+	for (i = 0; i < n; i++)
+		if (kinds[i].wanted > coming(p, kinds[i].kind)) {
+			*kind = kinds[i].kind;
+			return true;
+		}
+	return false;
+}
+
+/* Those in line want servers of several kinds: one after another gets his. */
+static void grow_mixed(struct pool *p)
+{
+	uint64_t kind;
+	if (p->lim.size && for_clients(p) >= p->lim.size + p->lim.reserve_size)
+		return;
+	while (lacks_kind(p, &kind) && may_open(p))
+		if (!server_open(p, false, kind))
+			break;
 }
 
 static void grow(struct pool *p)
@@ -484,11 +556,16 @@ static void grow(struct pool *p)
 	uint32_t under_way = opening(p), total = for_clients(p);
 	uint32_t in_line = p->nwaiting - p->nwaiting_own, want = in_line > under_way ? in_line - under_way : 0;
 
+	if (p->is_mixed && p->nwaiting) {
+		grow_mixed(p);
+		return;
+	}
+
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
 	    want < p->lim.min_size - total)
 		want = p->lim.min_size - total;
 	while (want-- > 0 && may_open(p))
-		if (!server_open(p, false))
+		if (!server_open(p, false, p->kind))
 			break;
 }
 
@@ -517,6 +594,24 @@ static void check_unused(struct pool *p)
 		wake_at(p, p->unused_since + keep);
 }
 
+/* One that need not be asked first whether it lives. */
+static struct server *pick_checked(struct pool *p, uint64_t kind)
+{
+	struct server *sv;
+	while ((sv = pick_idle(p, kind)) && needs_check(p, sv))
+		server_check(sv);
+	return sv;
+}
+
+/* Idle servers are of no use to the first in line, who wants another kind, and the pool is full: one of them goes, and
+ * makes room for it. */
+static void swap_idle(struct pool *p, uint64_t kind)
+{
+	struct list *idle = &p->by_state[SERVER_IDLE];
+	if (coming(p, kind) == 0 && !has_room(p) && !list_empty(idle))
+		server_close(server_at(idle->prev), "evicted: a client needs a server of another kind", NULL);
+}
+
 /* The end of a turn in which something changed: idle servers to those who wait, then more servers. */
 static void serve(struct task *t)
 {
@@ -528,19 +623,21 @@ static void serve(struct task *t)
 		while (!list_empty(&p->by_state[SERVER_LISTEN]))
 			server_close(server_at(p->by_state[SERVER_LISTEN].next), "paused", NULL);
 	} else {
-		while (!list_empty(&p->waiting)) {
-			struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
-			struct server *sv = w->is_own ? open_own(p) : pick_idle(p);
-			if (!sv)
+		for (struct list *it = p->waiting.next; it != &p->waiting;) {
+			struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
+			it = it->next;
+			struct server *sv = w->is_own ? open_own(p) : pick_checked(p, w->kind);
+			if (!sv && (w->is_own || list_empty(&p->by_state[SERVER_IDLE])))
 				break;
-			if (!w->is_own && needs_check(p, sv)) {
-				server_check(sv);
+			if (!sv) { /* what is idle is of another kind */
+				swap_idle(p, w->kind);
 				continue;
 			}
 			left_line(p, w);
 			if (!w->is_own)
 				lend(p, sv);
 			w->granted(w, sv);
+			it = p->waiting.next; /* it may have changed */
 		}
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
 		if (p->nwaiting && all_failed(p) && !live(p) && opening(p) == 0 && loop_now() < retry_at(p)) {

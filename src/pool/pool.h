@@ -49,6 +49,8 @@ struct pool {
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
 	uint64_t unused_since;      /* ms; 0: in use */
+	uint64_t kind;              /* of the servers that were wanted last */
+	bool is_mixed;              /* servers of several kinds were wanted */
 	bool has_secret;            /* the one below counts, not the user's: auth_query told it, or the client itself */
 	struct secret secret;       /* owned */
 	struct stats stats;
@@ -59,7 +61,8 @@ struct pool {
 struct pool_wait {
 	struct list in_line;
 	uint64_t since_us;
-	bool is_own; /* wants a server that is opened for it alone, and closed when it is given back */
+	uint64_t kind; /* of the server that it wants: struct server */
+	bool is_own;   /* wants a server that is opened for it alone, and closed when it is given back */
 	/* sv is ACTIVE and yours; is_own: it is being opened, and sv->session, which is to be set now, hears of it. */
 	void (*granted)(struct pool_wait *w, struct server *sv);
 	void (*refused)(struct pool_wait *w, const struct fault *f);

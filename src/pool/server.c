@@ -82,6 +82,7 @@ static void run_free(struct task *t)
 }
 
 static void forget_cancels(struct server *sv);
+static void errand_over(struct server *sv, const struct fault *why);
 
 void server_close(struct server *sv, const char *why, const struct fault *f)
 {
@@ -133,6 +134,8 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 		borrower->lost(s, sv, f);
 	else if (a)
 		ask_lost(a, f);
+	else if (sv->errand)
+		errand_over(sv, f);
 	else if (sv->is_apart)
 		sv->ops->apart(sv, f);
 }
@@ -169,9 +172,10 @@ void server_fail(struct server *sv, const struct fault *f)
 
 /* --- Encryption. PostgreSQL's sslmodes: allow tries in plain and then encrypted, prefer the other way round. */
 
-static bool wants_tls(const struct server *sv)
+bool server_wants_tls(const struct server *sv, bool *must)
 {
 	enum tls_mode mode = tls_mode_now(TLS_SERVERS);
+	*must = sv->addr.family != ADDR_UNIX && (mode > TLS_PREFER || (mode == TLS_ALLOW && sv->tls_second));
 	if (sv->addr.family == ADDR_UNIX || mode == TLS_DISABLE)
 		return false;
 	return mode > TLS_PREFER || (mode == TLS_PREFER) != sv->tls_second;
@@ -234,12 +238,25 @@ static void ask_for_tls(struct server *sv)
 	stream_put_copy(&sv->stream, bytes, n);
 }
 
+bool server_start_tls(struct server *sv)
+{
+	struct tls_start how = { .ctx = tls_now(TLS_SERVERS), .host = sv->host->name, .ticket = &sv->host->ticket };
+	struct fault f;
+	if (how.ctx && stream_start_tls(&sv->stream, &how, NULL)) {
+		sv->tls = SERVER_TLS_SHAKING;
+		return true;
+	}
+	fault_set(&f, how.ctx ? FAULT_NOMEM : FAULT_CONNECT,
+		  how.ctx ? "no memory for TLS" : "TLS was switched off meanwhile");
+	server_fail(sv, &f);
+	return false;
+}
+
 /* The answer. What comes with a yes came in plain, from anybody on the way, and would be taken for the server's own
  * words under encryption (CVE-2021-23222). */
 static void tls_answered(struct server *sv, struct rd *in)
 {
 	enum engine_tls answer = sv->ops->tls_answer(rd_u8(in));
-	struct tls_start how = { .ctx = tls_now(TLS_SERVERS), .host = sv->host->name, .ticket = &sv->host->ticket };
 	struct fault f;
 
 	if (answer == ENGINE_TLS_BROKEN || rd_left(in) > 0) {
@@ -253,13 +270,9 @@ static void tls_answered(struct server *sv, struct rd *in)
 			return;
 		}
 		fault_set(&f, FAULT_CONNECT, "server refused SSL");
-	} else if (!how.ctx) {
-		fault_set(&f, FAULT_CONNECT, "TLS was switched off meanwhile");
-	} else if (stream_start_tls(&sv->stream, &how, NULL)) {
-		sv->tls = SERVER_TLS_SHAKING;
-		return;
 	} else {
-		fault_set(&f, FAULT_NOMEM, "no memory for TLS");
+		(void)server_start_tls(sv);
+		return;
 	}
 	(void)rd_take(in, rd_left(in));
 	server_fail(sv, &f);
@@ -307,7 +320,8 @@ static void on_stream_connect(struct stream *st)
 	if (config_num(sv->pool->config, SET_log_connections, NULL, NULL))
 		log_info(&sv->log, "new connection to server");
 	server_move(sv, SERVER_LOGIN);
-	if (wants_tls(sv))
+	bool must;
+	if (sv->ops->tls_request && server_wants_tls(sv, &must))
 		ask_for_tls(sv);
 	else
 		sv->ops->start(sv);
@@ -338,10 +352,13 @@ static void connect_to(struct server *sv, const struct addr *a, const char *path
 	}
 }
 
-/* The socket file of a host that is a directory, or begins with '@'. False when its name is too long. */
+/* The socket file of a host that is a directory, or begins with '@', or is the file itself. False when its name is too
+ * long. */
 static bool socket_path(const struct server *sv, char *out, size_t cap)
 {
 	char file[64];
+	if (!sv->ops->socket_file)
+		return str_copy(out, cap, sv->host->name);
 	(void)snprintf(file, sizeof file, sv->ops->socket_file, (unsigned)sv->host->port);
 	int n = snprintf(out, cap, "%s/%s", sv->host->name, file);
 	return n > 0 && (size_t)n < cap;
@@ -486,9 +503,8 @@ static void on_deadline(struct deadline *d)
 	}
 }
 
-struct server *server_open(struct pool *p, bool own)
+static struct server *open_on(struct pool *p, struct host *h, bool own, uint64_t kind)
 {
-	struct host *h = pool_next_host(p);
 	struct server *sv = p->db->engine->make();
 	if (!sv)
 		return NULL;
@@ -505,6 +521,7 @@ struct server *server_open(struct pool *p, bool own)
 	sv->said = varset_ref(none);
 	sv->id = ++last_id;
 	sv->is_own = own;
+	sv->kind = kind;
 	p->own_opening += own;
 	sv->generation = p->db->generation;
 	sv->stream.io.fd = -1;
@@ -523,13 +540,24 @@ struct server *server_open(struct pool *p, bool own)
 	return sv;
 }
 
+struct server *server_open(struct pool *p, bool own, uint64_t kind)
+{
+	return open_on(p, pool_next_host(p), own, kind);
+}
+
 static bool is_outdated(const struct server *sv)
 {
 	return sv->close_needed || sv->is_doubtful || sv->generation != sv->pool->db->generation;
 }
 
+static void run_errand(struct server *sv);
+
 static void become_idle(struct server *sv)
 {
+	if (sv->errand) {
+		run_errand(sv);
+		return;
+	}
 	deadline_clear(&sv->deadline);
 	sv->released_ms = loop_now();
 	if (sv->is_apart && is_outdated(sv)) {
@@ -562,6 +590,11 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 		varset_put(welcome);
 		return;
 	}
+	if (sv->errand) { /* it says nothing of others */
+		varset_put(welcome);
+		run_errand(sv);
+		return;
+	}
 	varset_put(p->welcome);
 	p->welcome = welcome;
 	varset_put(p->vars);
@@ -583,6 +616,13 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 
 void server_done_own(struct server *sv, const struct fault *f)
 {
+	if (sv->errand) {
+		if (f)
+			server_fail(sv, f);
+		else
+			errand_over(sv, NULL);
+		return;
+	}
 	if (f) {
 		if (sv->state == SERVER_SETUP) {
 			struct fault told = *f;
@@ -736,7 +776,12 @@ void server_release(struct server *sv)
 	}
 	if (p->lim.reset_query[0] && sv->used && (sv->was_session || p->lim.reset_always)) {
 		server_move(sv, SERVER_RESET);
-		run_own(sv, p->lim.reset_query);
+		if (sv->ops->reset) {
+			allow(sv, p->lim.connect_ms);
+			sv->ops->reset(sv);
+		} else {
+			run_own(sv, p->lim.reset_query);
+		}
 		return;
 	}
 	if (sv->state != SERVER_ACTIVE) {
@@ -768,6 +813,9 @@ void server_synced(struct server *sv, const struct fault *f)
  * next client's statement. */
 struct cancel {
 	struct courier courier;
+	struct server *killer; /* instead of a courier: what brings a statement; NULL: none, or not any more */
+	bool sent;             /* by the killer */
+	char statement[ENGINE_BYTES_MAX];
 	struct list in_all;
 	struct server *server; /* NULL: it has gone meanwhile */
 	struct list waiting;   /* whoever asked */
@@ -783,9 +831,8 @@ static void free_cancel(struct task *t)
 
 /* One that has left, and of which nobody knows whether it arrives, may arrive at any time: the server is nobody's any
  * more then. */
-static void cancel_done(struct courier *courier, enum courier_end how, const struct fault *why)
+static void cancel_over(struct cancel *c, enum courier_end how, const struct fault *why)
 {
-	struct cancel *c = list_owner(courier, struct cancel, courier);
 	struct server *sv = c->server;
 	if (why && sv)
 		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", why->text);
@@ -802,6 +849,54 @@ static void cancel_done(struct courier *courier, enum courier_end how, const str
 	sv->is_doubtful |= how == COURIER_UNKNOWN;
 	if (--sv->cancels == 0 && sv->state == SERVER_CANCEL)
 		server_release(sv);
+}
+
+static void cancel_done(struct courier *courier, enum courier_end how, const struct fault *why)
+{
+	cancel_over(list_owner(courier, struct cancel, courier), how, why);
+}
+
+/* What brings the statement is logged in. */
+static void run_errand(struct server *sv)
+{
+	if (sv->state == SERVER_LOGIN)
+		server_move(sv, SERVER_SETUP);
+	sv->errand->sent = true;
+	sv->ops->run(sv, sv->errand->statement);
+}
+
+/* It is done, or (why) cannot be. */
+static void errand_over(struct server *sv, const struct fault *why)
+{
+	struct cancel *c = sv->errand;
+	sv->errand = NULL;
+	c->killer = NULL;
+	if (sv->state != SERVER_DEAD) {
+		sv->is_apart = false;
+		sv->pool->napart--;
+		server_close(sv, NULL, NULL);
+	}
+	cancel_over(c, !c->sent ? COURIER_NOT_SENT : why ? COURIER_UNKNOWN : COURIER_THROUGH, why);
+}
+
+/* Where the server itself is, whatever other hosts its database has. */
+static bool send_killer(struct cancel *c, const struct server *sv, const uint8_t *statement, size_t n, uint64_t wait,
+			struct fault *f)
+{
+	struct server *k = open_on(sv->pool, sv->host, false, sv->kind);
+	if (!k)
+		return fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
+	memcpy(c->statement, statement, n);
+	k->errand = c;
+	c->killer = k;
+	k->is_apart = true;
+	k->pool->napart++;
+	k->addr = sv->addr;
+	k->tls_second = sv->tls_second;
+	k->free_task.run = begin_again;
+	if (wait)
+		(void)deadline_set(&k->deadline, loop_now() + wait);
+	return true;
 }
 
 static void forget_cancels(struct server *sv)
@@ -867,7 +962,8 @@ bool server_cancel(struct server *sv, struct list *who)
 		.must_encrypt = true,
 	};
 	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
-	if (!courier_start(&c->courier, &to, bytes, n, wait, &f)) {
+	if (!(sv->ops->cancels_by_statement ? send_killer(c, sv, bytes, n, wait, &f)
+					    : courier_start(&c->courier, &to, bytes, n, wait, &f))) {
 		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", f.text);
 		free(c);
 		return false;

@@ -43,6 +43,7 @@ struct host;
 struct session;
 struct dns_query;
 struct ask;
+struct cancel;
 
 /* How far encryption has come. */
 enum server_tls { SERVER_TLS_NONE, SERVER_TLS_ASKED, SERVER_TLS_SHAKING, SERVER_TLS_UP };
@@ -84,16 +85,19 @@ struct server {
 	bool is_cut;       /* a message of the session that left it ends in the middle */
 	bool is_doubtful; /* a cancel request for it may still be about, or what it was told was odd: closed as it comes
 			     free */
-	bool is_apart;    /* opened by pool_open_apart() */
-	uint32_t drained; /* DRAIN: bytes that were swallowed */
+	bool is_apart;    /* never lent: opened by pool_open_apart(), or for an errand */
+	struct cancel *errand; /* what it was opened for: a cancel request that is a statement; NULL mostly */
+	uint64_t kind;         /* its engine's own: what was agreed on with it, and cannot be changed any more */
+	uint32_t drained;      /* DRAIN: bytes that were swallowed */
 
 	bool secret_second;               /* of two passwords the other one was tried */
 	const struct secret *secret_used; /* by this login; set by the engine, and for comparison only */
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
- * when out of memory. own: for one session, which the caller sets, and whose borrower hears opened() or lost(). */
-struct server *server_open(struct pool *p, bool own);
+ * when out of memory. own: for one session, which the caller sets, and whose borrower hears opened() or lost(). kind:
+ * what its engine is to agree on with it; 0 where engines know of none. */
+struct server *server_open(struct pool *p, bool own, uint64_t kind);
 /* why: for the log and, when a session is linked, for its client (NULL: it is not told). */
 void server_close(struct server *sv, const char *why, const struct fault *f);
 /* The only writer of sv->state. */
@@ -138,6 +142,12 @@ void server_synced(struct server *sv, const struct fault *f);
 void server_done_own(struct server *sv, const struct fault *f);
 /* All that abandon() waited for has been answered. */
 void server_drained(struct server *sv);
+/* Of engines whose servers speak first, and which asked for TLS then: is it to be encrypted? must: and not used in
+ * plain.
+ */
+bool server_wants_tls(const struct server *sv, bool *must);
+/* From here on it is encrypted; start() is called when it is. False: it is closed. */
+bool server_start_tls(struct server *sv);
 /* It broke, or cannot be used: closed, and whoever depends on it hears f. */
 void server_fail(struct server *sv, const struct fault *f);
 

@@ -13,9 +13,11 @@ struct server;
 struct varset;
 
 struct door_ops {
-	const char *name;                /* "postgres" */
+	const char *name; /* "postgres": also of the engine whose databases its clients may use, and of no other */
 	struct session *(*make)(void);   /* zeroed; NULL when out of memory */
 	void (*free)(struct session *s); /* also whatever the door keeps for it */
+	/* It is there. NULL: nothing is said before the client speaks. */
+	void (*greet)(struct session *s);
 	/* The client said something. Consumes what it can; what has to wait (for a server) is left in `in`. */
 	void (*on_bytes)(struct session *s, struct rd *in);
 	/* Login is complete, and s->vars is set: tell the client that it is in. reported: what its servers told at

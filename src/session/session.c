@@ -536,7 +536,9 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 		session_close(s, "no memory");
 		return;
 	}
-	if (has_data)
+	if (door->greet)
+		door->greet(s);
+	if (has_data && s->state != SESSION_DEAD)
 		stream_read_now(&s->stream);
 }
 
@@ -599,16 +601,24 @@ void session_identify(struct session *s, struct database *db, struct user *u)
 	}
 }
 
+/* PgBouncer says this with the SQLSTATE of a protocol violation; MySQL has numbers for it. */
+static bool too_many(struct fault *f, const char *text, bool of_user)
+{
+	fault_set(f, FAULT_PROTO, "%s", text);
+	fault_mysql(f, of_user ? 1203 : 1040, of_user ? "42000" : "08004");
+	return false;
+}
+
 /* The limits of its own database and user, which only those fill that are in. */
 static bool is_one_too_many(const struct session *s, struct fault *f)
 {
 	const struct config *c = config_now();
 	int64_t most = s->db && s->db->conf ? config_num(c, SET_max_db_client_connections, s->db->conf, NULL) : 0;
 	if (most && s->db->clients_in >= most)
-		return !fault_set(f, FAULT_PROTO, "client connections exceeded (max_db_client_connections)");
+		return !too_many(f, "client connections exceeded (max_db_client_connections)", false);
 	most = s->user ? config_num(c, SET_max_user_client_connections, NULL, s->user->conf) : 0;
 	if (most && s->user->clients >= most)
-		return !fault_set(f, FAULT_PROTO, "client connections exceeded (max_user_client_connections)");
+		return !too_many(f, "client connections exceeded (max_user_client_connections)", true);
 	return false;
 }
 
@@ -623,7 +633,12 @@ bool session_may_enter(const struct session *s, struct fault *f)
 	if (refusing)
 		return fault_set(f, FAULT_SHUTDOWN, "pooler is shutting down");
 	if (full)
-		return fault_set(f, FAULT_PROTO, "no more connections allowed (max_client_conn)");
+		return too_many(f, "no more connections allowed (max_client_conn)", false);
+	if (s->db && s->db->engine && strcmp(s->db->engine->name, s->door->name) != 0) {
+		fault_set(f, FAULT_NO_DB, "database \"%s\" is of the kind %s", s->db->name->s, s->db->engine->name);
+		fault_hint(f, "Clients of each kind have a port of their own; this is the one for %s.", s->door->name);
+		return false;
+	}
 	if (s->db && s->db->disabled)
 		return fault_set(f, FAULT_NOT_NOW, "database \"%s\" is disabled", s->db->name->s);
 	return !is_one_too_many(s, f);

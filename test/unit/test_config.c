@@ -146,6 +146,7 @@ static const struct {
 	{ "hole in the hosts", DB("host=a,,b"), "E m:6 database \"shop\": host: a name in the list is empty\n" },
 	{ "end of the hosts", DB("host=a,"), "E m:6 database \"shop\": host: a name in the list is empty\n" },
 	{ "kind", DB("kind=Postgres"), "" },
+	{ "MySQL", DB("kind=mysql port=3307"), "" },
 	{ "another kind", DB("kind=oracle"), "E m:6 database \"shop\": kind=oracle is not served by this version\n" },
 	{ "no kind", DB("kind=db2"), "E m:6 database \"shop\": kind: \"db2\" is not one of postgres, mysql, oracle\n" },
 	{ "later in a database", DB("target_session_attrs=any"), "" },

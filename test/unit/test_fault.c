@@ -18,7 +18,7 @@ static void test_rows(void)
 	} cases[] = {
 		{ FAULT_NONE, "none", "00000", 0, false, "" },
 		{ FAULT_INTERNAL, "internal", "XX000", 1105, false, "internal error" },
-		{ FAULT_IO, "io", "08006", 2013, true, "connection failure" },
+		{ FAULT_IO, "io", "08006", 1158, true, "connection failure" },
 		{ FAULT_NO_DB, "no_db", "3D000", 1049, false, "no such database" },
 		{ FAULT_NOT_NOW, "not_now", "57P03", 1040, true, "cannot connect now" },
 		{ FAULT_NOMEM, "nomem", "53200", 1041, false, "out of memory" },

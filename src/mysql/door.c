@@ -1,0 +1,405 @@
+/* door.c - clients that speak MySQL, once they are in: passing on what they say, and telling them. MySQL Source Code
+ * Documentation, Client/Server Protocol: Command Phase. */
+#include "mysql/mysql_int.h"
+
+#include "core/slab.h"
+#include "core/str.h"
+#include "mysql/mysql.h"
+
+#include <stdlib.h>
+
+#define LOOK_BYTES 8192u /* of a command that is too long to be kept */
+
+static struct slab slab;
+
+/* --- Making and ending */
+
+static struct session *make(void)
+{
+	if (!slab.size)
+		slab_init(&slab, "mysql_client", sizeof(struct mysql_client));
+	struct mysql_client *c = slab_get(&slab);
+	return c ? &c->s : NULL;
+}
+
+static void free_client(struct session *s)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	mysql_login_free(c);
+	mysql_sink_free(c->sink);
+	free(c->why);
+	slab_put(&slab, c);
+}
+
+/* --- Telling */
+
+void mysql_tell(struct session *s, const struct fault *f, bool is_fatal)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	uint8_t bytes[MYSQL_ERR_MAX];
+	struct mysql_out o = mysql_out(bytes, sizeof bytes);
+	(void)is_fatal; /* it sees for itself that the connection ends */
+	if (c->out_left)
+		return; /* within a packet: an error would be taken for a part of it */
+	mysql_put_err(&o, c->seq++, f);
+	if (!o.bad)
+		stream_put_copy(&s->stream, o.p, o.len);
+}
+
+void mysql_tell_ok(struct mysql_client *c)
+{
+	uint8_t bytes[MYSQL_OK_MAX];
+	struct mysql_out o = mysql_out(bytes, sizeof bytes);
+	mysql_put_ok(&o, c->seq++, MYSQL_OK, &(struct mysql_ok){ .status = MYSQL_STATUS_AUTOCOMMIT });
+	stream_put_copy(&c->s.stream, o.p, o.len);
+}
+
+/* The protocol has no message that answers nothing. */
+static void notice(struct session *s, const char *text)
+{
+	(void)s;
+	(void)text;
+}
+
+static void on_vars(struct session *s, const struct varset *was)
+{
+	(void)s;
+	(void)was;
+}
+
+void mysql_protocol_fault(struct session *s, const char *what)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "%s", what);
+	session_fail(s, &f);
+}
+
+static void no_memory(struct session *s)
+{
+	struct fault f;
+	fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+	session_fail(s, &f);
+}
+
+/* --- Commands that are answered here, or not at all */
+
+/* Begins to drop the packet at the cursor. */
+static void skip(struct mysql_client *c, uint32_t len)
+{
+	c->in_left = MYSQL_HEADER + len;
+	c->in_more = len == MYSQL_PAYLOAD_MAX;
+	c->in_skip = true;
+}
+
+static bool keep_why(struct mysql_client *c, const struct fault *f)
+{
+	if (!c->why)
+		c->why = malloc(sizeof *c->why);
+	if (c->why)
+		*c->why = *f;
+	return c->why != NULL;
+}
+
+static void forget_why(struct mysql_client *c)
+{
+	free(c->why);
+	c->why = NULL;
+	c->has_failed = c->refusing = false;
+}
+
+/* What the client has sent ahead, without knowing that the statement at its front fails, fails with it: a transaction
+ * whose BEGIN was refused must not run without it. */
+static void refuse(struct session *s, const struct fault *f)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	if (!keep_why(c, f)) {
+		session_fail(s, f);
+		return;
+	}
+	c->refusing = true;
+	c->refused_ahead = (uint32_t)stream_kept(&s->stream);
+	session_resume_input(s);
+}
+
+/* The command at the cursor is answered with `why`. */
+static void answer_refused(struct mysql_client *c, uint32_t len, uint8_t seq, uint8_t com)
+{
+	uint32_t total = MYSQL_HEADER + len;
+	skip(c, len);
+	c->seq = (uint8_t)(seq + 1);
+	if (mysql_expect_of(com) != MYSQL_EXPECT_NOTHING)
+		mysql_tell(&c->s, c->why, false);
+	c->refused_ahead -= total < c->refused_ahead ? total : c->refused_ahead;
+	if (!c->refused_ahead)
+		forget_why(c);
+}
+
+/* All that is owed by a server that is gone is answered with f. */
+static bool lost(struct session *s, const struct server *sv, const struct fault *f)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	struct mysql_server *p = mysql_server_of((struct server *)(uintptr_t)sv);
+	unsigned owed = 0;
+
+	c->full = c->waits = false;
+	stream_unhold(&s->stream, HOLD_OWNER);
+	if (s->pins || p->status & MYSQL_STATUS_IN_TRANS) /* what it had there is gone, and it would not know */
+		return false;
+	if (c->out_left || c->is_partway || c->in_file)
+		return false;
+	for (unsigned i = 0; i < p->expect.count; i++)
+		owed += !(mysql_expect_at(&p->expect, i)->flags & MYSQL_EXPECT_OWN);
+	if (owed > 1) /* nobody can know which have been run */
+		return false;
+	c->in_skip = c->in_left || c->in_more; /* the rest of it is nobody's */
+	if (owed)
+		mysql_tell(s, f, false);
+	c->seq = 1;
+	session_resume_input(s);
+	return true;
+}
+
+static bool fail_transaction(struct session *s, const struct fault *f)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	if (s->pins || !keep_why(c, f))
+		return false;
+	c->has_failed = true;
+	return true;
+}
+
+/* --- The relay */
+
+/* The command at the cursor, of a client that is linked or may be: passes it on. False: it has to wait, or the session
+ * is closed. */
+static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uint8_t com)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	uint32_t total = MYSQL_HEADER + len;
+	/* Half a command takes no server: who sends slowly waits by itself. */
+	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+		return false;
+	if (!session_want_server(s))
+		return false;
+	struct mysql_server *p = mysql_server_of(s->server);
+	if (mysql_expect_is_full(&p->expect)) {
+		c->full = true;
+		stream_hold(&s->stream, HOLD_OWNER);
+		return false;
+	}
+	enum mysql_expect_kind kind = mysql_expect_of(com);
+	if (kind != MYSQL_EXPECT_NOTHING) {
+		if (mysql_expect_is_empty(&p->expect))
+			session_request_begins(s);
+		struct mysql_expect_entry x = { .kind = (uint8_t)kind, .com = com };
+		if (!mysql_expect_sent(&p->expect, &x)) {
+			no_memory(s);
+			return false;
+		}
+	}
+	/* The server names it, and each server by a name of its own. */
+	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && !(s->pins & PIN_PREPARED))
+		session_pin(s, PIN_PREPARED);
+	c->in_left = total;
+	c->in_more = len == MYSQL_PAYLOAD_MAX;
+	c->in_skip = false;
+	return true;
+}
+
+static void refuse_command(struct mysql_client *c, uint32_t len, const char *what)
+{
+	struct fault f;
+	fault_set(&f, FAULT_UNSUP, "%s", what);
+	skip(c, len);
+	mysql_tell(&c->s, &f, false);
+}
+
+/* The header of a command is at the cursor: what becomes of it. False: leave it there. */
+static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_t seq)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	uint8_t com = in->p[MYSQL_HEADER];
+
+	if (com == MYSQL_COM_QUIT) {
+		session_close(s, "client close request");
+		return false;
+	}
+	if (c->sink) {
+		struct mysql_packet m;
+		if (c->asking)
+			return false;
+		switch (mysql_frame(in, STREAM_KEEP_MAX / 2, &m)) {
+		case FRAME_OK:
+			c->seq = (uint8_t)(seq + 1);
+			mysql_ask_command(c, m.body);
+			return true;
+		case FRAME_BAD:
+			mysql_protocol_fault(s, "command too long for the console");
+			return false;
+		case FRAME_SHORT:
+			return false;
+		}
+	}
+	if (c->refusing) {
+		answer_refused(c, len, seq, com);
+		return true;
+	}
+	if (c->has_failed) {
+		answer_refused(c, len, seq, com);
+		forget_why(c);
+		return true;
+	}
+	bool is_idle = s->state == SESSION_IDLE;
+	if (is_idle)
+		c->seq = (uint8_t)(seq + 1);
+	switch (com) {
+	case MYSQL_COM_PING:
+		if (!is_idle)
+			break;
+		skip(c, len);
+		s->request_us = loop_now_us();
+		mysql_tell_ok(c);
+		return true;
+	case MYSQL_COM_CHANGE_USER:
+	case MYSQL_COM_RESET_CONNECTION:
+		if (!is_idle)
+			break;
+		refuse_command(c, len, "this command is not supported yet");
+		return true;
+	default:
+		break;
+	}
+	return begin_pass(s, in, len, com);
+}
+
+/* A packet is at the cursor: what becomes of it. False: leave it there. */
+static bool begin_packet(struct session *s, struct rd *in)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	uint32_t len;
+	uint8_t seq;
+
+	if (!mysql_head(in, &len, &seq))
+		return false;
+	if (c->in_more) { /* of the one before */
+		c->in_left = MYSQL_HEADER + len;
+		c->in_more = len == MYSQL_PAYLOAD_MAX;
+		return true;
+	}
+	struct mysql_server *p = s->server && s->state == SESSION_ACTIVE ? mysql_server_of(s->server) : NULL;
+	if (p && p->expect.wants_file) { /* a part of the file; the empty one ends it */
+		p->seq = (uint8_t)(seq + 1);
+		c->in_left = MYSQL_HEADER + len;
+		c->in_more = len == MYSQL_PAYLOAD_MAX;
+		c->in_skip = false;
+		c->in_file = len > 0;
+		if (!len)
+			mysql_expect_file_sent(&p->expect);
+		return true;
+	}
+	if (!len || seq) {
+		struct fault f;
+		fault_set(&f, FAULT_PROTO, len ? "Got packets out of order" : "a command without a command");
+		fault_mysql(&f, len ? 1156 : 1835, "08S01");
+		session_fail(s, &f);
+		return false;
+	}
+	if (rd_left(in) <= MYSQL_HEADER)
+		return false;
+	return begin_command(s, in, len, seq);
+}
+
+/* Passes, or drops, what is there of the packet under way. */
+static void pass_rest(struct mysql_client *c, struct rd *in)
+{
+	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
+	const uint8_t *at = rd_take(in, n);
+	c->in_left -= (uint32_t)n;
+	if (!c->in_skip && c->s.server)
+		stream_put_span(&c->s.server->stream, at, n);
+}
+
+static void relay_bytes(struct session *s, struct rd *in)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	const uint8_t *from = in->p;
+	struct pool *pool = s->pool;
+
+	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
+		if (c->in_left)
+			pass_rest(c, in);
+		else if (!begin_packet(s, in))
+			break;
+	}
+	if (s->state == SESSION_DEAD)
+		return;
+	if (pool)
+		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
+	/* What nothing answers was all that it said, or its end was sent late: nothing will come that would end the
+	 * link. */
+	if (s->state == SESSION_ACTIVE && s->server && !c->in_left && !c->in_more && !c->waits &&
+	    mysql_engine.at_rest(s->server))
+		session_boundary(s, false);
+}
+
+static void on_bytes(struct session *s, struct rd *in)
+{
+	if (s->state == SESSION_LOGIN)
+		mysql_login_bytes(s, in);
+	if (s->state == SESSION_IDLE || s->state == SESSION_ACTIVE)
+		relay_bytes(s, in);
+}
+
+static bool is_halfway(const struct session *s)
+{
+	const struct mysql_client *c = mysql_client_of((struct session *)(uintptr_t)s);
+	return !c->in_skip && (c->in_left || c->in_more);
+}
+
+void mysql_client_unfull(struct mysql_client *c)
+{
+	c->full = c->waits = false;
+	stream_unhold(&c->s.stream, HOLD_OWNER);
+	session_resume_input(&c->s);
+}
+
+static uint32_t prepared(const struct session *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void leaves(struct session *s)
+{
+	(void)s;
+}
+
+static void on_drained(struct session *s)
+{
+	if (s->talk && mysql_client_of(s)->asking)
+		s->db->exchange->resume(s);
+}
+
+const struct door_ops mysql_door = {
+	.name = "mysql",
+	.make = make,
+	.free = free_client,
+	.greet = mysql_greet,
+	.on_bytes = on_bytes,
+	.on_welcome = mysql_welcome,
+	.tell = mysql_tell,
+	.notice = notice,
+	.refuse = refuse,
+	.lost = lost,
+	.fail_transaction = fail_transaction,
+	.is_halfway = is_halfway,
+	.on_vars = on_vars,
+	.prepared = prepared,
+	.on_drained = on_drained,
+	.leaves = leaves,
+};
+
+const struct door_ops *mysql_door_ops(void)
+{
+	return &mysql_door;
+}

@@ -1,0 +1,295 @@
+/* engine_login.c - servers that speak MySQL, from their greeting until they have let us in. MySQL Source Code
+ * Documentation, Client/Server Protocol: Connection Phase. */
+#include "mysql/mysql_int.h"
+
+#include "core/str.h"
+#include "mysql/login.h"
+#include "net/tls.h"
+
+#include <stdlib.h>
+
+#define PACKET_MAX (1u << 30) /* that we take, as servers' own clients say at most */
+#define COLLATION  45u /* utf8mb4_general_ci: every server since 5.5.3 has it; clients' own are set as settings */
+
+/* Of what a server offers these are always taken. */
+#define CAPS_WANTED                                                                                                    \
+	(MYSQL_CAP_LONG_PASSWORD | MYSQL_CAP_LONG_FLAG | MYSQL_CAP_PROTOCOL_41 | MYSQL_CAP_TRANSACTIONS |              \
+	 MYSQL_CAP_SECURE_CONNECTION | MYSQL_CAP_PLUGIN_AUTH | MYSQL_CAP_AUTH_LENENC | MYSQL_CAP_CONNECT_ATTRS |       \
+	 MYSQL_CAP_SESSION_TRACK | MARIADB_CAP_BULK)
+/* And without these nobody is served. */
+#define CAPS_NEEDED (MYSQL_CAP_PROTOCOL_41 | MYSQL_CAP_SECURE_CONNECTION)
+
+struct mysql_engine_state {
+	struct mysql_engine_login auth;
+	bool has_greeted, has_answered, is_in;
+	uint8_t seq; /* of our next packet */
+	uint64_t caps;
+	uint8_t scramble[MYSQL_SCRAMBLE];
+	char plugin[MYSQL_PLUGIN_MAX];
+};
+
+struct mysql_known mysql_known;
+
+void mysql_engine_login_free(struct mysql_server *p)
+{
+	if (!p->login)
+		return;
+	str_wipe(p->login, sizeof *p->login);
+	free(p->login);
+	p->login = NULL;
+}
+
+/* Asked before the greeting, or, when the connection is encrypted by now, behind it. */
+static bool send_response(struct server *sv);
+
+void mysql_engine_start(struct server *sv)
+{
+	struct mysql_server *p = mysql_server_of(sv);
+	if (sv->tls == SERVER_TLS_UP) {
+		(void)send_response(sv);
+		return;
+	}
+	mysql_engine_login_free(p); /* of an attempt that was given up */
+	p->login = calloc(1, sizeof *p->login);
+	if (!p->login)
+		mysql_no_memory(sv);
+}
+
+/* --- What is told of servers to clients that are greeted. */
+
+/* The port of a host that is not of MySQL has no capabilities that count. */
+static void know(struct server *sv, const struct mysql_greeting *g)
+{
+	bool is_mariadb = !(g->caps & MYSQL_CAP_LONG_PASSWORD);
+	if (mysql_known.caps && mysql_known.is_mariadb == is_mariadb)
+		mysql_known.caps &= g->caps;
+	else
+		mysql_known.caps = g->caps;
+	(void)sv;
+	mysql_known.is_mariadb = is_mariadb;
+	str_fmt(mysql_known.version, sizeof mysql_known.version, "%s", g->version);
+}
+
+/* --- Our answer */
+
+static void put_attr(struct mysql_out *o, const char *name, const char *value)
+{
+	mysql_put_text(o, name, strlen(name));
+	mysql_put_text(o, value, strlen(value));
+}
+
+static bool send_response(struct server *sv)
+{
+	struct mysql_server *p = mysql_server_of(sv);
+	struct mysql_engine_state *l = p->login;
+	bool is_private = sv->stream.tls != NULL || sv->addr.family == ADDR_UNIX;
+	uint8_t auth[MYSQL_LOGIN_OUT_MAX], attrs[128], bytes[MYSQL_LOGIN_OUT_MAX + 1024];
+	struct mysql_out a = mysql_out(attrs, sizeof attrs), o = mysql_out(bytes, sizeof bytes);
+	struct secret *secret = secret_for_servers(pool_secret(sv->pool));
+	const char *plugin;
+	struct fault f;
+	size_t n = 0;
+
+	sv->secret_used = secret;
+	if (mysql_engine_login_begin(&l->auth, sv->pool->user->name->s, secret, is_private, l->plugin,
+				     rd_of(l->scramble, sizeof l->scramble), &plugin, auth, &n,
+				     &f) == MYSQL_LOGIN_FAIL) {
+		fault_add(&f, "cannot log in to the server as \"%s\"", sv->pool->user->name->s);
+		server_fail(sv, &f);
+		return false;
+	}
+	put_attr(&a, "_client_name", "sluice");
+	put_attr(&a, "program_name", "sluice");
+	struct mysql_response r = {
+		.caps = p->caps,
+		.max_packet = PACKET_MAX,
+		.collation = COLLATION,
+		.user = sv->pool->user->name->s,
+		.auth = rd_of(auth, n),
+		.database = database_remote_name(sv->pool->db),
+		.plugin = plugin,
+		.attrs = rd_of(a.p, a.len),
+	};
+	mysql_put_response(&o, l->seq, &r);
+	str_wipe(auth, sizeof auth);
+	if (o.bad) {
+		mysql_broken(sv, "the answer to its greeting would be too long");
+		return false;
+	}
+	stream_put_copy(&sv->stream, o.p, o.len);
+	str_wipe(bytes, sizeof bytes);
+	l->has_answered = true;
+	return true;
+}
+
+/* Everything that its clients will say and hear was agreed on with them before. */
+static bool has_kind(struct server *sv, const struct mysql_greeting *g)
+{
+	uint64_t lacks = ((sv->kind & MYSQL_KIND_CAPS) | CAPS_NEEDED) & ~g->caps;
+	struct fault f;
+	if (!lacks)
+		return true;
+	fault_set(&f, FAULT_UNSUP, "the server (%.60s) lacks what its client was promised (capabilities %llx)",
+		  g->version, (unsigned long long)lacks);
+	fault_hint(&f, "The next client is promised no more than this server has.");
+	server_fail(sv, &f);
+	return false;
+}
+
+static bool greeted(struct server *sv, struct rd body)
+{
+	struct mysql_server *p = mysql_server_of(sv);
+	struct mysql_engine_state *l = p->login;
+	struct mysql_greeting g;
+	struct fault f;
+	bool must;
+
+	if (!mysql_read_greeting(body, &g)) {
+		mysql_broken(sv, "malformed greeting");
+		return false;
+	}
+	l->has_greeted = true;
+	know(sv, &g);
+	if (!has_kind(sv, &g))
+		return false;
+	memcpy(l->scramble, g.scramble, sizeof l->scramble);
+	str_fmt(l->plugin, sizeof l->plugin, "%s", g.plugin);
+	sv->pid = g.thread;
+	p->is_mariadb = mysql_known.is_mariadb;
+	p->status = g.status;
+	p->caps = (CAPS_WANTED & g.caps) | (sv->kind & MYSQL_KIND_CAPS);
+	if (!(sv->kind & MYSQL_KIND_NO_SCHEMA))
+		p->caps |= MYSQL_CAP_CONNECT_WITH_DB;
+	bool wants = server_wants_tls(sv, &must);
+	if (wants && g.caps & MYSQL_CAP_SSL) {
+		uint8_t bytes[64];
+		struct mysql_out o = mysql_out(bytes, sizeof bytes);
+		p->caps |= MYSQL_CAP_SSL;
+		mysql_put_response(&o, l->seq++,
+				   &(struct mysql_response){ .caps = p->caps,
+							     .max_packet = PACKET_MAX,
+							     .collation = COLLATION,
+							     .is_tls_request = true });
+		stream_put_copy(&sv->stream, o.p, o.len);
+		(void)server_start_tls(sv); /* start() goes on */
+		return false;
+	}
+	if (must) {
+		fault_set(&f, FAULT_CONNECT, "server refused SSL");
+		server_fail(sv, &f);
+		return false;
+	}
+	return send_response(sv);
+}
+
+static void said_no(struct server *sv, struct rd body)
+{
+	struct mysql_err e;
+	struct fault f;
+	if (!mysql_read_err(body, &e)) {
+		mysql_broken(sv, "malformed error message");
+		return;
+	}
+	fault_set(&f, FAULT_CONNECT, "%.*s", (int)rd_left(&e.text), (const char *)e.text.p);
+	fault_mysql(&f, e.code, e.state);
+	if (e.code == 1045)
+		fault_sqlstate(&f, "28P01"); /* a second password may do */
+	server_fail(sv, &f);
+}
+
+static bool auth_step(struct server *sv, struct rd body)
+{
+	struct mysql_server *p = mysql_server_of(sv);
+	struct mysql_engine_state *l = p->login;
+	uint8_t out[MYSQL_HEADER + MYSQL_LOGIN_OUT_MAX];
+	struct mysql_seen seen = { .said = MYSQL_SAID_OK };
+	struct fault f;
+	size_t n = 0;
+	bool other;
+
+	switch (mysql_engine_login_step(&l->auth, body, out + MYSQL_HEADER, &n, &f)) {
+	case MYSQL_LOGIN_MORE: {
+		struct mysql_out o = mysql_out(out, sizeof out);
+		mysql_begin(&o, l->seq++);
+		o.len += n;
+		mysql_end(&o);
+		stream_put_copy(&sv->stream, o.p, o.len);
+		str_wipe(out, sizeof out);
+		return true;
+	}
+	case MYSQL_LOGIN_WAIT:
+		return true;
+	case MYSQL_LOGIN_OK:
+		if (!mysql_read_ok(body, p->caps, false, &seen.ok)) {
+			mysql_broken(sv, "malformed OK at login");
+			return false;
+		}
+		p->status = seen.ok.status;
+		p->expect.caps = p->caps;
+		l->is_in = true;
+		const char *schema = sv->kind & MYSQL_KIND_NO_SCHEMA ? "" : database_remote_name(sv->pool->db);
+		if (!varset_set(&sv->vars, MYSQL_SCHEMA, schema, strlen(schema))) {
+			mysql_no_memory(sv);
+			return false;
+		}
+		if (!mysql_take_state(p, &seen, &other))
+			return false;
+		if (sv->errand)
+			mysql_engine_set_up(p, NULL);
+		else
+			mysql_own_set_up(p);
+		return false;
+	case MYSQL_LOGIN_ASK: /* a door's */
+	case MYSQL_LOGIN_FAIL:
+		break;
+	}
+	fault_add(&f, "cannot log in to the server as \"%s\"", sv->pool->user->name->s);
+	server_fail(sv, &f);
+	return false;
+}
+
+void mysql_engine_set_up(struct mysql_server *p, const struct fault *f)
+{
+	struct server *sv = &p->sv;
+	mysql_engine_login_free(p);
+	if (f) {
+		server_fail(sv, f);
+		return;
+	}
+	server_logged_in(sv, varset_ref(sv->vars), varset_ref(sv->vars));
+}
+
+bool mysql_engine_login_packet(struct server *sv, struct rd *in)
+{
+	struct mysql_server *p = mysql_server_of(sv);
+	struct mysql_engine_state *l = p->login;
+	struct mysql_packet m;
+
+	if (l->is_in)
+		return false;
+	switch (mysql_frame(in, MYSQL_LOGIN_IN_MAX, &m)) {
+	case FRAME_SHORT:
+		return false;
+	case FRAME_BAD:
+		mysql_broken(sv, "packet that is too long for a login");
+		return false;
+	case FRAME_OK:
+		break;
+	}
+	l->seq = (uint8_t)(m.seq + 1);
+	if (rd_left(&m.body) == 0) {
+		mysql_broken(sv, "empty packet at login");
+		return false;
+	}
+	if (*m.body.p == MYSQL_ERR) {
+		said_no(sv, m.body);
+		return false;
+	}
+	if (!l->has_greeted)
+		return greeted(sv, m.body);
+	sv->greeted = true; /* it has an opinion of who we are */
+	if (l->has_answered)
+		return auth_step(sv, m.body);
+	mysql_broken(sv, "data before our answer to its greeting");
+	return false;
+}

@@ -1,0 +1,143 @@
+/* mysql_int.h - what door and engine of this folder know of each other: they share the relay. */
+#ifndef SLUICE_MYSQL_MYSQL_INT_H
+#define SLUICE_MYSQL_MYSQL_INT_H
+
+#include "mysql/expect.h"
+#include "mysql/wire.h"
+#include "session/session.h"
+
+struct mysql_login; /* of a client that is logging in: door_login.c */
+struct mysql_sink;  /* of a client of the console: ask.c */
+
+/* The default schema among the settings of a session and a server; "": none. */
+#define MYSQL_SCHEMA "schema"
+
+/* A client that speaks MySQL. */
+struct mysql_client {
+	struct session s;
+	struct mysql_login *login; /* owned; NULL once it is in */
+	struct mysql_sink *sink;   /* owned; the console's clients only */
+	uint64_t caps;             /* that were agreed on with it */
+	uint32_t in_left;          /* bytes of the packet that is passing from the client */
+	uint32_t out_left;         /* bytes of the packet that is passing to it */
+	uint8_t seq;               /* of the next packet to it, if it is ours */
+	bool in_skip;              /* what passes from it is dropped */
+	bool in_more;              /* the packet that passes from it goes on in the next one */
+	bool in_file;              /* and is a part of a file that the server asked for */
+	bool is_partway;           /* a part of an answer has passed to it, and not its end */
+	bool asking;               /* the console has not yet answered */
+	bool full;                 /* not read from: the server owes too many answers */
+	bool waits;                /* not read from: what it says next is done when all is answered */
+	bool refusing;             /* its next command, and what it has sent ahead, is answered with `why` */
+	bool has_failed;           /* its transaction is gone: its next command hears why */
+	uint32_t refused_ahead;    /* bytes in its input that are refused, for `why` */
+	struct fault *why;         /* owned; NULL mostly */
+};
+
+/* A server that speaks MySQL. */
+struct mysql_server {
+	struct server sv;
+	struct mysql_expect expect;
+	struct mysql_engine_state *login; /* owned; while it logs in */
+	uint64_t caps;                    /* that were agreed on with it */
+	uint32_t left;                    /* bytes of the packet that is passing from the server */
+	bool skip;                        /* what passes is dropped */
+	bool continues;                   /* the packet that passes goes on in the next one */
+	bool is_mariadb;
+	uint8_t ends;                                /* enum ends, of engine.c */
+	uint8_t seq;                                 /* of the next packet of whoever's turn it is, within an answer */
+	uint8_t own;                                 /* enum mysql_own: what the house itself asked of it */
+	uint16_t status;                             /* that it told last */
+	struct fault *own_fault;                     /* owned; what that failed with */
+	const struct varset *syncing, *syncing_said; /* counted: what is being set */
+};
+
+enum mysql_own { MYSQL_OWN_NOTHING, MYSQL_OWN_SETUP, MYSQL_OWN_RUN, MYSQL_OWN_SYNC, MYSQL_OWN_ASK };
+
+static inline struct mysql_client *mysql_client_of(struct session *s)
+{
+	return list_owner(s, struct mysql_client, s);
+}
+static inline struct mysql_server *mysql_server_of(struct server *sv)
+{
+	return list_owner(sv, struct mysql_server, sv);
+}
+
+extern const struct door_ops mysql_door;
+extern const struct engine_ops mysql_engine;
+
+#define MYSQL_HELD_MAX 30000u /* bytes of a packet that must be understood whole */
+
+/* --- Kinds of servers: what a client and its server must have in common, as it changes what bytes mean. */
+
+#define MYSQL_KIND_IS        (UINT64_C(1) << 63) /* set in all */
+#define MYSQL_KIND_NO_SCHEMA (UINT64_C(1) << 62) /* no default schema: one that was chosen cannot be taken back */
+#define MYSQL_KIND_CAPS                                                                                                \
+	(MYSQL_CAP_FOUND_ROWS | MYSQL_CAP_LOCAL_FILES | MYSQL_CAP_IGNORE_SPACE | MYSQL_CAP_MULTI_STATEMENTS |          \
+	 MYSQL_CAP_MULTI_RESULTS | MYSQL_CAP_PS_MULTI_RESULTS | MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_QUERY_ATTRIBUTES | \
+	 MARIADB_CAP_PROGRESS | MARIADB_CAP_EXTENDED_TYPES)
+
+/* What is known of the servers: clients are greeted before it can be known which one they want. */
+struct mysql_known {
+	uint64_t caps;    /* that each of them has; 0: none was connected to yet */
+	char version[96]; /* "" likewise */
+	bool is_mariadb;
+};
+extern struct mysql_known mysql_known; /* engine_login.c */
+
+/* --- door.c */
+void mysql_tell(struct session *s, const struct fault *f, bool is_fatal);
+void mysql_protocol_fault(struct session *s, const char *what);
+/* OK to what the client has just asked. */
+void mysql_tell_ok(struct mysql_client *c);
+/* The client may be read from again. */
+void mysql_client_unfull(struct mysql_client *c);
+
+/* --- door_login.c: from the greeting until it is in. */
+void mysql_greet(struct session *s);
+void mysql_login_free(struct mysql_client *c);
+void mysql_login_bytes(struct session *s, struct rd *in);
+void mysql_welcome(struct session *s, const struct varset *reported);
+
+/* --- engine_login.c: a packet of a server that logs in. */
+void mysql_engine_login_free(struct mysql_server *p);
+void mysql_engine_start(struct server *sv);
+/* False: more has to come, the server is closed, or it is logged in. */
+bool mysql_engine_login_packet(struct server *sv, struct rd *in);
+/* The settings that it begins with are known. */
+void mysql_engine_set_up(struct mysql_server *p, const struct fault *f);
+
+/* --- own.c: collations by the numbers that clients say, as servers of a database have told what they are called; NULL:
+ * not yet known. */
+struct mysql_collation {
+	uint8_t id;
+	char set[32], name[64];
+};
+const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id);
+
+/* --- engine.c */
+void mysql_broken(struct server *sv, const char *what);
+void mysql_no_memory(struct server *sv);
+/* What an answer says of the session's state becomes that of the server. reported: of settings, where something was.
+ * False: the server is closed. */
+bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen, bool *other);
+
+/* --- own.c: the house's own statements. */
+void mysql_own_run(struct server *sv, const char *sql);
+void mysql_own_reset(struct server *sv);
+void mysql_own_sync(struct server *sv, const struct varset *want, const struct varset *said);
+void mysql_own_ask(struct server *sv);
+/* Has the server tell what it does to its session from now on, and how it begins. */
+void mysql_own_set_up(struct mysql_server *p);
+/* An answer to one of them: an error; the last of all. */
+void mysql_own_error(struct mysql_server *p, const struct mysql_err *e);
+void mysql_own_done(struct mysql_server *p);
+/* Asks for the status, which no error tells. False: out of memory. */
+bool mysql_own_ping(struct mysql_server *p);
+
+/* --- ask.c: the exchange in this protocol, for clients that have a sink. A whole command: what becomes of it. */
+void mysql_ask_command(struct mysql_client *c, struct rd body);
+struct mysql_sink *mysql_sink_new(struct mysql_client *c);
+void mysql_sink_free(struct mysql_sink *k);
+
+#endif

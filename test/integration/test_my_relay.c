@@ -1,0 +1,226 @@
+/* test_my_relay.c - the mysql door and engine: clients get in, their commands pass, answers of every shape come back,
+ * and servers are shared. */
+#include "harness_my.h"
+#include "mysqlraw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void start(const char *mode)
+{
+	sluice_start(&(struct conf){ .settings = text("pool_mode = %s\ndefault_pool_size = 2\n", mode) });
+}
+
+#define BOTH_MODES(mode) for (const char *mode = "session"; mode; mode = *mode == 's' ? "transaction" : NULL)
+
+static void test_queries(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		my_sql("drop table if exists test.t; create table test.t(a int primary key, b longtext)");
+		my_sql("drop procedure if exists test.p; create procedure test.p() begin select 1; select 2, 3; end");
+		/* The first one comes before the server is known, the second one after. */
+		for (int i = 0; i < 2; i++) {
+			MYSQL *c = my_client(&(struct my_how){ .flags = CLIENT_MULTI_STATEMENTS });
+			check_my(c, "select 1+1, database(), null", "2,test,null");
+			check_my(c, "select 1; do 2; select 3 union select 4", "1;ok 0;3|4");
+			check_my(c, "call test.p()", "1;2,3;ok 0");
+			check_my(c, "replace into t values (1, 'x')", "ok 1");
+			check_my_fails(c, "insert into t values (1, 'x')", 1062, "23000", "Duplicate");
+			check_my_fails(c, "nonsense", 1064, "42000", NULL);
+			check("ping", mysql_ping(c) == 0);
+			check_my(c, "select 1; nonsense", "1error 1064");
+			check("another schema", mysql_select_db(c, "mysql") == 0);
+			check_my(c, "select database()", "mysql");
+			check("none of that name", mysql_select_db(c, "nowhere") != 0 && mysql_errno(c) == 1049);
+			my_close(c);
+		}
+		sluice_stop();
+	}
+}
+
+static void test_long(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		my_sql("set global max_allowed_packet = 67108864");
+		MYSQL *c = my_client(NULL);
+		check_my(c, "select length(repeat('x', 100000)), repeat('y', 3)", "100000,yyy");
+		/* More than one packet, both ways, and lengths at which one packet ends. */
+		static const unsigned long sizes[] = { 0xffffff - 10, 0xfffffe, 0xffffff, 0x1000000, 0x2000010 };
+		for (size_t i = 0; i < COUNT(sizes); i++) {
+			size_t n = sizes[i], at = strlen("select '");
+			char *sql = malloc(n + 1);
+			require("memory", sql != NULL);
+			memset(sql, 'z', n);
+			memcpy(sql, "select '", at);
+			sql[n - 1] = '\'';
+			require("it is said", mysql_real_query(c, sql, n) == 0);
+			MYSQL_RES *r = mysql_store_result(c);
+			MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
+			unsigned long *lens = r ? mysql_fetch_lengths(r) : NULL;
+			check_eq("it comes back whole", row && lens ? lens[0] : 0, n - at - 1);
+			mysql_free_result(r);
+			free(sql);
+		}
+		check_my(c, "select 1", "1");
+		sluice_stop();
+	}
+}
+
+static void test_refused(void)
+{
+	start("session");
+	check_my_refused((&(struct my_how){ .password = "wrong" }), 1045, "28000", "Access denied for user 'alice'@");
+	check_my_refused((&(struct my_how){ .user = "nobody" }), 1045, "28000", "Access denied for user 'nobody'@");
+	check_my_refused((&(struct my_how){ .database = "nowhere" }), 1049, "42000", "Unknown database 'nowhere'");
+	my_stop(SIGKILL);
+	check_my_refused(NULL, 1429, "08S01", "connect failed");
+	my_start();
+}
+
+static void test_shared(void)
+{
+	start("transaction");
+	MYSQL *c[6];
+	my_sql("drop table if exists test.t; create table test.t(a int)");
+	for (size_t i = 0; i < COUNT(c); i++)
+		c[i] = my_client(NULL);
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < COUNT(c); i++)
+			check_my(c[i], "select 1", "1");
+	check("more clients than servers", my_servers() <= 2);
+	/* A transaction has its server to itself. */
+	my_run(c[0], "begin");
+	my_run(c[0], "insert into t values (1)");
+	for (size_t i = 1; i < COUNT(c); i++)
+		check_my(c[i], "select count(*) from t", "0");
+	my_run(c[0], "commit");
+	check_my(c[1], "select count(*) from t", "1");
+	/* Settings and the default schema are each client's own. */
+	my_run(c[0], "set sql_mode = 'ANSI_QUOTES'");
+	my_run(c[1], "use mysql");
+	for (size_t i = 0; i < COUNT(c); i++)
+		check_my(c[i], "select @@sql_mode = 'ANSI_QUOTES', database()",
+			 text("%d,%s", i == 0, i == 1 ? "mysql" : "test"));
+	/* Errors leave nothing open. */
+	for (size_t i = 0; i < COUNT(c); i++)
+		check_my_fails(c[i], "nonsense", 1064, "42000", NULL);
+	check_my(c[3], "select 1", "1");
+	check("and still", my_servers() <= 2);
+}
+
+/* No default schema is none, whatever a server had before. */
+static void test_no_schema(void)
+{
+	start("transaction");
+	MYSQL *with = my_client(NULL), *without = my_client(&(struct my_how){ .database = "" });
+	for (int i = 0; i < 3; i++) {
+		check_my(with, "select database()", "test");
+		check_my(without, "select database()", "null");
+	}
+	my_run(without, "use mysql");
+	check_my(with, "select database()", "test");
+	check_my(without, "select database()", "mysql");
+	check_my(my_client(&(struct my_how){ .database = "" }), "select database()", "null");
+}
+
+/* In transaction pooling, what a server has of its client keeps it there. */
+static void test_kept(void)
+{
+	start("transaction");
+	MYSQL *c = my_client(NULL), *other = my_client(NULL);
+	my_run(c, "create temporary table own (a int)");
+	check_my(other, "select 1", "1");
+	check_my(c, "select count(*) from own", "0");
+	my_run(c, "set @mine = 7");
+	check_my(other, "select @mine", "null");
+	check_my(c, "select @mine", "7");
+	my_close(c);
+	c = my_client(NULL);
+	for (int i = 0; i < 4; i++) {
+		check_my(c, "select @mine", "null");
+		check_my(other, "select @mine", "null");
+	}
+}
+
+/* Two statements sent at once are answered in order. */
+static void test_ahead(void)
+{
+	BOTH_MODES(mode)
+	{
+		struct myraw r;
+		start(mode);
+		my_close(my_client(NULL)); /* the server's password is known then */
+		require("in",
+			myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL | MY_SESSION_TRACK));
+		for (int i = 0; i < 20; i++)
+			require("sent", myraw_query(&r, i % 2 ? "do 1" : "select 5"));
+		require("answered", myraw_wait(&r));
+		check("in order", !r.nonsense && !r.closed);
+		myraw_close(&r, false);
+		sluice_stop();
+	}
+}
+
+/* A client leaves in the middle of a statement: its server is cleaned and goes on. */
+static void test_left(void)
+{
+	start("transaction");
+	my_close(my_client(NULL));
+	struct myraw r;
+	require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+	free(myraw_ask(&r, "begin"));
+	require("sent", myraw_query(&r, "select sleep(600)"));
+	wait_until("it runs", strcmp(my_scalar("select count(*) from information_schema.processlist where info like "
+					       "'select sleep(600)%%'"),
+				     "0") != 0);
+	myraw_close(&r, false);
+	wait_until("it runs no more",
+		   strcmp(my_scalar("select count(*) from information_schema.processlist where info like "
+				    "'select sleep(600)%%'"),
+			  "0") == 0);
+	MYSQL *c = my_client(NULL);
+	for (int i = 0; i < 5; i++)
+		check_my(c, "select 1", "1");
+}
+
+static void test_console(void)
+{
+	start("session");
+	MYSQL *c = my_client(NULL), *console = my_console();
+	check_my(c, "select 1", "1");
+	check_str("a pool", my_show(console, "pools", "database", "test", "cl_active"), "1");
+	check_my(console, "set names utf8mb4", "ok 0");
+	check_my_fails(console, "nonsense", 1064, "42000", NULL);
+	check("ping", mysql_ping(console) == 0);
+	check_my_refused((&(struct my_how){ .user = "bob", .database = "sluice" }), 1227, "42000", "not allowed");
+}
+
+/* Each kind of client by its own door. */
+static void test_wrong_door(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@\npg = host=127.0.0.1 port=1\n" });
+	check_my_refused((&(struct my_how){ .database = "pg" }), 1049, "42000", "is of the kind postgres");
+}
+
+static const struct unit_test tests[] = {
+	{ "queries", test_queries },
+	{ "long", test_long },
+	{ "refused", test_refused },
+	{ "shared", test_shared },
+	{ "no_schema", test_no_schema },
+	{ "kept", test_kept },
+	{ "ahead", test_ahead },
+	{ "left", test_left },
+	{ "console", test_console },
+	{ "wrong_door", test_wrong_door },
+	{ NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	return harness_my_main(argc, argv, "my_relay", tests);
+}
