@@ -3,18 +3,18 @@
  * Protocol::SSLRequest. */
 #include "mysql/mysql_int.h"
 
-#include "auth/hba.h"
 #include "core/str.h"
 #include "mysql/login.h"
 #include "net/listen.h"
 #include "net/tls.h"
-#include "route/route.h"
+#include "session/entry.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define PACKET_MAX      32768u /* of a login: who one is, and connection attributes */
+#define RESPONSE_MAX    512u   /* of an answer to the greeting: a proof, or a password */
 #define COLLATION       45u    /* utf8mb4_general_ci */
 #define VERSION_UNKNOWN "8.0.0-sluice"
 #define FIRST_0900      248u /* collations from here to 255 are MySQL 8's alone */
@@ -34,23 +34,30 @@
 
 /* What a client needs until it is in, and no longer. */
 struct mysql_login {
+	struct entry entry;
 	struct mysql_door_login auth;
-	struct config *config; /* counted: the rule is in it; NULL before there is a method */
 	uint64_t offered;
-	bool has_begun;  /* it has said who it is */
-	bool no_such_db; /* told after authentication: names of databases are not for everybody */
-	bool takes_any;
+	bool has_begun; /* it has said who it is */
+	bool has_plugins;
 	uint8_t collation;
 	uint8_t nonce[MYSQL_NONCE_LEN];
 	enum mysql_plugin announced;
-	char user[64], database[64], host[ADDR_TEXT_MAX];
+	/* Its answer to the greeting: whom to hold it against may have to be asked first. */
+	uint8_t response[RESPONSE_MAX];
+	size_t response_len;
+	char plugin[MYSQL_PLUGIN_MAX], host[ADDR_TEXT_MAX];
 };
+
+static struct mysql_login *login_of(const struct entry *e)
+{
+	return list_owner((struct entry *)(uintptr_t)e, struct mysql_login, entry);
+}
 
 void mysql_login_free(struct mysql_client *c)
 {
 	if (!c->login)
 		return;
-	config_put(c->login->config);
+	entry_end(&c->login->entry);
 	str_wipe(c->login, sizeof *c->login);
 	free(c->login);
 	c->login = NULL;
@@ -112,30 +119,12 @@ void mysql_welcome(struct session *s, const struct varset *reported)
 		session_resume_input(s);
 }
 
-static void fail(struct session *s, const struct fault *f, const char *why)
-{
-	const struct mysql_login *l = mysql_client_of(s)->login;
-	log_warn(&s->log, "login failed: db=%s user=%s%s%s", l->database, l->user, *why ? ": " : "", why);
-	session_fail(s, f);
-}
-
 static bool no_memory(struct session *s)
 {
 	struct fault f;
 	fault_set(&f, FAULT_NOMEM, "no memory for the session");
 	session_fail(s, &f);
 	return false;
-}
-
-static void fail_unknown_db(struct session *s)
-{
-	const struct mysql_login *l = mysql_client_of(s)->login;
-	struct fault f;
-	if (*l->database)
-		fault_set(&f, FAULT_NO_DB, "Unknown database '%s'", l->database);
-	else
-		fault_set(&f, FAULT_NO_DB, "no database is configured for clients that name none");
-	session_fail(s, &f);
 }
 
 /* Its character set, as if it had said SET NAMES: servers take a collation by its number there. */
@@ -160,102 +149,43 @@ static bool set_collation(struct session *s, uint8_t id)
 static bool set_vars(struct session *s)
 {
 	struct mysql_client *c = mysql_client_of(s);
-	const char *schema = *c->login->database ? database_remote_name(s->db) : "";
+	const char *schema = *c->login->entry.database ? database_remote_name(s->db) : "";
 	s->wait.kind = MYSQL_KIND_IS | (c->caps & MYSQL_KIND_CAPS) | (*schema ? 0 : MYSQL_KIND_NO_SCHEMA);
 	return varset_set(&s->vars, MYSQL_SCHEMA, schema, strlen(schema)) && set_collation(s, c->login->collation);
 }
 
-static void authenticated(struct session *s)
+static bool enter(struct entry *e, struct fault *f)
 {
-	struct mysql_client *c = mysql_client_of(s);
-	struct fault f;
-
-	if (!s->user) {
-		struct user *u = user_find(c->login->user, true);
-		if (!u) {
-			(void)no_memory(s);
-			return;
-		}
-		s->user = user_ref(u);
-	}
-	if (c->login->no_such_db) {
-		fail_unknown_db(s);
-		return;
-	}
-	if (!s->db) {
-		struct database *db = database_find(c->login->database, &f);
-		if (!db) {
-			session_fail(s, &f);
-			return;
-		}
-		session_identify(s, db, NULL);
-		if (!session_may_enter(s, &f)) {
-			session_fail(s, &f);
-			return;
-		}
-	}
-	if (c->login->takes_any && !s->db->exchange && !s->db->forced) {
-		log_error(&s->log, "auth_type = any needs user= in the entry of database \"%s\"", s->db->name->s);
-		fault_set(&f, FAULT_CONFIG, "proxy config error");
-		session_fail(s, &f);
-		return;
-	}
-	if (s->db->exchange) {
-		c->sink = mysql_sink_new(c);
-		if (!c->sink) {
-			(void)no_memory(s);
-			return;
-		}
-	} else if (!set_vars(s)) {
-		(void)no_memory(s);
-		return;
-	}
-	session_login_done(s);
+	struct mysql_client *c = mysql_client_of(e->s);
+	bool ok = true;
+	if (e->s->db->exchange)
+		ok = (c->sink = mysql_sink_new(c)) != NULL;
+	else
+		ok = set_vars(e->s);
+	return ok || fault_set(f, FAULT_NOMEM, "no memory for the session");
 }
 
 /* --- Who it is */
 
-/* By auth_type, or by the first rule that fits. False: it is refused, or there is no way to let it in. */
-static bool pick_auth(struct session *s, enum mysql_auth *how, struct fault *f)
+static void fault_of(const struct entry *e, enum entry_no no, struct fault *f)
 {
-	struct mysql_login *l = mysql_client_of(s)->login;
-	int64_t type = config_num(config_now(), SET_auth_type, NULL, NULL);
-	enum hba_method method = type == AUTH_TYPE_TRUST || type == AUTH_TYPE_ANY   ? HBA_TRUST
-				 : type == AUTH_TYPE_PLAIN                          ? HBA_PLAIN
-				 : type == AUTH_TYPE_MD5 || type == AUTH_TYPE_SCRAM ? HBA_SCRAM
-										    : HBA_REJECT;
-
-	l->config = config_ref(config_now());
-	l->takes_any = type == AUTH_TYPE_ANY;
-	if (s->is_own_user) { /* the kernel says who it is */
-		method = HBA_TRUST;
-	} else if (type == AUTH_TYPE_HBA) {
-		const struct hba_client asks = {
-			.addr = &s->addr, .database = l->database, .user = l->user, .is_tls = s->stream.tls != NULL
-		};
-		const struct hba_rule *rule = hba_pick(&l->config->access->hba, &asks);
-		method = rule && !rule->wants_cert ? rule->method : HBA_REJECT;
-	}
-	switch (method) {
-	case HBA_TRUST:
-		*how = MYSQL_AUTH_TRUST;
-		return s->user != NULL || l->takes_any;
-	case HBA_PLAIN:
-	case HBA_MD5:
-	case HBA_SCRAM:
-		*how = MYSQL_AUTH_PASSWORD;
-		return true;
-	case HBA_CERT:
-	case HBA_PEER:
-	case HBA_PAM:
-	case HBA_LDAP:
-		log_warn(&s->log, "clients of MySQL's protocol cannot prove themselves by this method yet");
+	switch (no) {
+	case ENTRY_WRONG:
+	case ENTRY_NO_RULE:
+	case ENTRY_NO_CERT:
+	case ENTRY_OTHER_CERT:
+		(void)mysql_door_refuse(&login_of(e)->auth, f);
 		break;
-	case HBA_REJECT:
+	case ENTRY_NO_DB:
+		if (*e->database)
+			fault_set(f, FAULT_NO_DB, "Unknown database '%s'", e->database);
+		else
+			fault_set(f, FAULT_NO_DB, "no database is configured for clients that name none");
+		break;
+	case ENTRY_CONFIG:
+		fault_set(f, FAULT_CONFIG, "the proxy's configuration cannot be right; its log says more");
 		break;
 	}
-	(void)f;
-	return false;
 }
 
 static void verdict(struct session *s, enum mysql_login_verdict is, uint8_t *out, size_t n, const struct fault *f)
@@ -274,15 +204,52 @@ static void verdict(struct session *s, enum mysql_login_verdict is, uint8_t *out
 	case MYSQL_LOGIN_WAIT:
 		break;
 	case MYSQL_LOGIN_OK:
-		authenticated(s);
+		entry_let_in(&c->login->entry);
 		break;
 	case MYSQL_LOGIN_FAIL:
-		fail(s, f, f->kind == FAULT_AUTH ? mysql_door_why(&c->login->auth) : "");
+		if (f->kind == FAULT_AUTH)
+			entry_refuse(&c->login->entry, ENTRY_WRONG, mysql_door_why(&c->login->auth));
+		else
+			session_fail(s, f);
 		break;
-	case MYSQL_LOGIN_ASK: /* nobody else is asked yet */
-		mysql_protocol_fault(s, "the password cannot be checked");
+	case MYSQL_LOGIN_ASK:
+		entry_ask(&c->login->entry, c->login->auth.password);
 		break;
 	}
+}
+
+static void begin(struct entry *e)
+{
+	struct session *s = e->s;
+	struct mysql_login *l = login_of(e);
+	uint8_t out[MYSQL_HEADER + MYSQL_LOGIN_OUT_MAX];
+	struct fault f;
+	size_t n = 0;
+	struct mysql_door_asks asks = {
+		.how = MYSQL_AUTH_PASSWORD,
+		.user = e->user,
+		.host = l->host,
+		.secret = entry_secret(e),
+		.nobody_as = entry_nobody_as(e),
+		.is_private = s->stream.tls != NULL || s->addr.family == ADDR_UNIX,
+		.has_plugins = l->has_plugins,
+		.announced = l->announced,
+		.nonce = l->nonce,
+		.plugin = l->plugin,
+		.response = rd_of(l->response, l->response_len),
+	};
+	if (e->method == HBA_PAM || e->method == HBA_LDAP)
+		asks.how = MYSQL_AUTH_OUTSIDE;
+	else if (e->method == HBA_TRUST || e->method == HBA_PEER || e->method == HBA_CERT)
+		asks.how = MYSQL_AUTH_TRUST;
+	enum mysql_login_verdict is = mysql_door_login_begin(&l->auth, &asks, out + MYSQL_HEADER, &n, &f);
+	verdict(s, is, out, n, &f);
+}
+
+/* There is nothing to say before the OK that lets it in. */
+static void vouched(struct entry *e)
+{
+	entry_let_in(e);
 }
 
 static bool is_own_user(const struct session *s, const char *user)
@@ -295,36 +262,36 @@ static bool is_own_user(const struct session *s, const char *user)
 }
 
 /* Who names no database has no default schema, and is served by the first that speaks his protocol. */
-static struct database *find_db(struct mysql_login *l, struct fault *f)
+static struct database *find_db(struct entry *e, struct fault *f)
 {
-	if (!*l->database) {
+	if (!*e->database) {
 		LIST_EACH (&config_now()->databases, it) {
 			const struct db_conf *d = list_owner(it, struct db_conf, in_all);
 			if (d->kind == DB_MYSQL && strcmp(d->name, "*") != 0)
 				return database_find(d->name, f);
 		}
-		l->no_such_db = true;
+		e->no_such_db = true;
 		return NULL;
 	}
 	/* One that "*" would make is made for those only who have logged in. */
-	struct database *db = database_peek(l->database);
+	struct database *db = database_peek(e->database);
 	if (!db || db->dropped)
-		db = config_find_db(config_now(), l->database) ? database_find(l->database, f) : NULL;
-	l->no_such_db = !db && !database_is_known(l->database);
+		db = config_find_db(config_now(), e->database) ? database_find(e->database, f) : NULL;
+	e->no_such_db = !db && !database_is_known(e->database);
 	return db;
 }
 
 static void response(struct session *s, const struct mysql_response *r)
 {
+	static const struct entry_ops ops = { .begin = begin, .fault = fault_of, .vouched = vouched, .enter = enter };
 	struct mysql_client *c = mysql_client_of(s);
 	struct mysql_login *l = c->login;
-	uint8_t out[MYSQL_HEADER + MYSQL_LOGIN_OUT_MAX];
-	enum mysql_auth how = MYSQL_AUTH_PASSWORD;
+	struct entry *e = &l->entry;
 	struct fault f;
-	size_t n = 0;
 
 	l->has_begun = true;
 	l->collation = r->collation;
+	l->has_plugins = (r->caps & MYSQL_CAP_PLUGIN_AUTH) != 0;
 	c->caps = r->caps & l->offered;
 	if (tls_mode_now(TLS_CLIENTS) >= TLS_REQUIRE && !s->stream.tls && tls_is_for(s)) {
 		fault_set(&f, FAULT_DENIED, "Connections using insecure transport are prohibited");
@@ -332,38 +299,30 @@ static void response(struct session *s, const struct mysql_response *r)
 		session_fail(s, &f);
 		return;
 	}
-	if (!str_copy(l->user, sizeof l->user, r->user) || !str_copy(l->database, sizeof l->database, r->database)) {
-		mysql_protocol_fault(s, "user name or database name is longer than 63 bytes");
+	if (!str_copy(e->user, sizeof e->user, r->user) || !str_copy(e->database, sizeof e->database, r->database) ||
+	    !str_copy(l->plugin, sizeof l->plugin, r->plugin) || rd_left(&r->auth) > sizeof l->response) {
+		mysql_protocol_fault(s, "user name or database name is longer than 63 bytes, or the proof than 512");
 		return;
 	}
+	l->response_len = rd_left(&r->auth);
+	if (l->response_len)
+		memcpy(l->response, r->auth.p, l->response_len);
 	addr_host_text(&s->addr, l->host);
-	struct database *db = find_db(l, &f);
+	l->auth.user = e->user; /* a refusal may come before there is an exchange */
+	l->auth.host = l->host;
+	l->auth.has_password = l->response_len > 0;
+	struct database *db = find_db(e, &f);
 	if (db && db->exchange)
-		s->is_own_user = is_own_user(s, l->user);
+		s->is_own_user = is_own_user(s, e->user);
 	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;
-	session_identify(s, db, user_find(l->user, any || s->is_own_user));
+	session_identify(s, db, user_find(e->user, any || s->is_own_user));
 	if (!session_may_enter(s, &f)) {
 		session_fail(s, &f);
 		return;
 	}
-	bool may = pick_auth(s, &how, &f);
-	struct mysql_door_asks asks = {
-		.how = how,
-		.user = l->user,
-		.host = l->host,
-		.secret = s->user ? &s->user->secret : NULL,
-		.nobody_as = SECRET_PLAIN,
-		.is_private = s->stream.tls != NULL || s->addr.family == ADDR_UNIX,
-		.has_plugins = (r->caps & MYSQL_CAP_PLUGIN_AUTH) != 0,
-		.announced = l->announced,
-		.nonce = l->nonce,
-		.plugin = r->plugin,
-		.response = r->auth,
-	};
-	enum mysql_login_verdict is = mysql_door_login_begin(&l->auth, &asks, out + MYSQL_HEADER, &n, &f);
-	if (!may)
-		is = mysql_door_refuse(&l->auth, &f);
-	verdict(s, is, out, n, &f);
+	e->ops = &ops;
+	e->s = s;
+	entry_begin(e);
 }
 
 static void start_tls(struct session *s, struct rd *first)
@@ -380,7 +339,7 @@ void mysql_login_bytes(struct session *s, struct rd *in)
 	struct mysql_client *c = mysql_client_of(s);
 	struct mysql_packet m;
 
-	while (s->state == SESSION_LOGIN && c->login) {
+	while (s->state == SESSION_LOGIN && c->login && !c->login->entry.waits) {
 		enum frame is = mysql_frame(in, PACKET_MAX, &m);
 		if (is == FRAME_SHORT)
 			return;

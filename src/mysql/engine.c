@@ -4,6 +4,7 @@
 
 #include "core/slab.h"
 #include "core/str.h"
+#include "mysql/login.h"
 #include "mysql/mysql.h"
 
 #include <inttypes.h>
@@ -519,4 +520,11 @@ void mysql_init(void)
 {
 	slab_init(&slab, "mysql_server", sizeof(struct mysql_server));
 	database_set_engine(DB_MYSQL, &mysql_engine);
+	const struct config *c = config_now();
+	bool listens = *config_text(c, SET_mysql_listen_addr, NULL, NULL) ||
+		       *config_text(c, SET_mysql_unix_socket, NULL, NULL);
+	if (listens && !mysql_login_init())
+		log_error(
+			NULL,
+			"no memory, or no randomness, for the key that passwords are told with over plain connections");
 }

@@ -11,7 +11,7 @@
 
 #include "session/door.h"
 
-/* Registers the engine; to be called once, before any configuration is loaded. */
+/* Registers the engine; to be called once, with a configuration, before workers fork. */
 void mysql_init(void);
 const struct door_ops *mysql_door_ops(void);
 
