@@ -142,6 +142,7 @@ static bool expect_it(struct session *s, uint8_t type, struct expect_entry *x)
 	x->kind = (uint8_t)expected_of(type);
 	if (type == PG_QUERY)
 		pg_statement_query(pg_client_of(s), x);
+	p->moves |= (x->flags & EXPECT_CHANGES) != 0;
 	if (expect_sent(&p->expect, x))
 		return true;
 	p->expect.gone(&p->expect, x, EXPECT_SKIPPED);

@@ -84,31 +84,24 @@ static bool make_room(struct said *m)
 	return true;
 }
 
-/* Has the server run SQL's PREPARE, of a text as door_script.c remembers it, within the batch. s: what it makes there,
- * or NULL. */
-static bool run_prepare(struct said *m, const char *name, const struct istr *text, struct pg_prepared *s)
+/* Has the server run a statement within the batch. s: what it makes there, or NULL. */
+static bool run_own(struct said *m, const struct sb *sql, struct pg_prepared *s)
 {
-	static const char own[] = PG_SERVER_NAME "PREPARE";
+	static const char own[] = PG_SERVER_NAME "OWN";
 	static const uint8_t kinds[] = { EXPECT_PARSE, EXPECT_BIND, EXPECT_EXECUTE, EXPECT_CLOSE, EXPECT_CLOSE };
-	char quoted[SQL_IDENT_QUOTED];
-	int len = sql_quote_ident(name, strlen(name), quoted, sizeof quoted);
-	ASSERT(len > 0);
-	size_t n = 5 * PG_HEADER + 8 * sizeof own + (size_t)len + text->len + 64;
+	size_t n = 5 * PG_HEADER + 6 * sizeof own + sql->len + 1 + 2 + 6 + 4 + 2;
 	for (size_t i = 0; i < sizeof kinds; i++)
 		if (!expect_one(m, &(struct expect_entry){ .kind = kinds[i],
 							   .flags = EXPECT_OWN,
 							   .prepared = kinds[i] == EXPECT_EXECUTE ? s : NULL }))
 			return false;
-	uint8_t *bytes = malloc(n);
-	if (!bytes)
-		return false;
-	struct pg_out o = pg_out(bytes, n);
+	uint8_t *room = stream_put_room(&m->p->sv.stream, n);
+	if (!room)
+		return true; /* the stream tells of it */
+	struct pg_out o = pg_out(room, n);
 	pg_begin(&o, PG_PARSE);
 	pg_put(&o, own, sizeof own);
-	pg_put(&o, "PREPARE ", 8);
-	pg_put(&o, quoted, (size_t)len);
-	pg_put_u8(&o, ' ');                 /* a word may follow the name's quotes at once, and now there may be none */
-	pg_put(&o, text->s + 1, text->len); /* and its NUL */
+	pg_put(&o, sb_str(sql), sql->len + 1);
 	pg_put_u16(&o, 0);
 	pg_end(&o);
 	pg_begin(&o, PG_BIND);
@@ -130,14 +123,28 @@ static bool run_prepare(struct said *m, const char *name, const struct istr *tex
 	pg_put_u8(&o, 'S');
 	pg_put(&o, own, sizeof own);
 	pg_end(&o);
-	ASSERT(!o.bad);
-	stream_put_copy(&m->p->sv.stream, o.p, o.len);
-	free(bytes);
+	ASSERT(!o.bad && o.len == n);
 	return true;
 }
 
+/* SQL's PREPARE, of a text as door_script.c remembers it. */
+static bool run_prepare(struct said *m, const char *name, const struct istr *text, struct pg_prepared *s)
+{
+	struct sb sql = { .max = PG_PARSE_MAX };
+	char quoted[SQL_IDENT_QUOTED];
+	int len = sql_quote_ident(name, strlen(name), quoted, sizeof quoted);
+	ASSERT(len > 0);
+	sb_add(&sql, "PREPARE ");
+	sb_add_n(&sql, quoted, (size_t)len);
+	sb_add(&sql, " "); /* a word may follow the name's quotes at once, and now there may be none */
+	sb_add_n(&sql, text->s + 1, text->len - 1);
+	bool ok = !sql.bad && run_own(m, &sql, s);
+	sb_free(&sql);
+	return ok;
+}
+
 /* Sends a Parse of this text under a new number; whose: the entry's flags, and the client's name for it or NULL. */
-static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsigned flags, struct pg_name *n)
+static struct pg_prepared *prepare(struct said *m, struct pg_text *text, unsigned flags, struct pg_name *n)
 {
 	char name[PG_SERVER_NAME_MAX];
 	if (!make_room(m))
@@ -146,9 +153,9 @@ static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsi
 	if (!s)
 		return NULL;
 	pg_prepared_name(s, name);
-	if (pg_is_script(text)) {
+	if (pg_is_script(text->said)) {
 		ASSERT(!n); /* no Parse of a client's has such a body */
-		return run_prepare(m, name, text, s) ? s : NULL;
+		return run_prepare(m, name, text->said, s) ? s : NULL;
 	}
 	if (n) {
 		n->refs++;
@@ -157,7 +164,32 @@ static struct pg_prepared *prepare(struct said *m, const struct istr *text, unsi
 	if (!expect_one(m, &(struct expect_entry){
 				   .kind = EXPECT_PARSE, .flags = (uint16_t)flags, .prepared = s, .name = n }))
 		return NULL;
-	put_parse(m->p, name, text);
+	put_parse(m->p, name, text->said);
+	return s;
+}
+
+/* Prepares what the client's name means, on a server that does not have it: under the settings that it was parsed
+ * under, or, where they cannot be had any more, those that hold now; then it is not the others' any more. */
+static struct pg_prepared *prepare_as_meant(struct said *m, struct pg_name *n)
+{
+	struct sb there = { .max = PG_LOOK_BYTES }, back = { .max = PG_LOOK_BYTES };
+	struct pg_prepared *s = NULL;
+	if (pg_text_is_meant(m->c, n->text))
+		return prepare(m, n->text, EXPECT_OWN, NULL);
+	if (m->p->txn != 'E' && pg_text_settings(m->c, n->text, false, &there) &&
+	    pg_text_settings(m->c, n->text, true, &back)) {
+		if (run_own(m, &there, NULL) && (s = prepare(m, n->text, EXPECT_OWN, NULL)) && !run_own(m, &back, NULL))
+			s = NULL;
+	} else {
+		struct pg_text *own = pg_text_new(n->text->said);
+		if (own) {
+			pg_name_set(n, own);
+			n->edition = 0;
+			s = prepare(m, own, EXPECT_OWN, NULL);
+		}
+	}
+	sb_free(&there);
+	sb_free(&back);
 	return s;
 }
 
@@ -216,6 +248,13 @@ static bool must_see_it(const struct said *m)
 	return m->p->txn == 'E' || m->p->expect.ends > 0;
 }
 
+/* Settings are being changed by what was sent before, and will be known when that is answered, which does not wait for
+ * this batch's Sync. */
+static bool must_wait_for_settings(const struct said *m)
+{
+	return m->p->expect.ends > 0 && pg_track_is_unclear(m->c);
+}
+
 void pg_too_many_names(struct fault *f)
 {
 	fault_set(f, FAULT_PROTO, "too many prepared statements: this client has %u", PG_NAMES_MAX);
@@ -232,7 +271,7 @@ bool pg_statements_make_room(struct pg_client *c)
 	return false;
 }
 
-uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text)
+uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text)
 {
 	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
 	const struct pg_prepared *s = prepare(&m, text, EXPECT_OWN | EXPECT_AHEAD, NULL);
@@ -295,7 +334,7 @@ enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, 
 	*behind = (struct expect_entry){ .kind = EXPECT_CLOSE,
 					 .flags = EXPECT_OWN | EXPECT_INVENTED | (n->changes ? EXPECT_SETS : 0u),
 					 .name = n,
-					 .text = istr_ref(n->text) };
+					 .closed = pg_text_ref(n->text) };
 	n->refs++;
 	n->batch = k->batch;
 	pg_name_set(n, NULL);
@@ -313,7 +352,8 @@ static enum pg_pass parse_unnamed(struct said *m, const struct istr *text, unsig
 	return expect_one(m, &x) ? PG_PASS_AS_IT_IS : no_memory(m);
 }
 
-static enum pg_pass parse_named(struct said *m, const char *name, size_t len, const struct istr *text)
+/* text: its body, as this client means it now. */
+static enum pg_pass parse_named(struct said *m, const char *name, size_t len, struct pg_text *text)
 {
 	struct pg_client *c = m->c;
 	struct fault f;
@@ -361,11 +401,11 @@ static bool speaks_of_statement(struct said *m, const struct istr *text)
 	    sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
 		return true;
 	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
-	if (!n || !n->text || !pg_is_script(n->text) || n->is_pinned)
+	if (!n || !n->text || !pg_is_script(n->text->said) || n->is_pinned)
 		return true;
 	n->is_pinned = true;
 	session_pin(&m->c->s, PIN_PREPARED & ~m->c->s.pins);
-	return run_prepare(m, name, n->text, NULL);
+	return run_prepare(m, name, n->text->said, NULL);
 }
 
 /* A query, and the number of its types and they. */
@@ -414,7 +454,16 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		istr_put(text);
 		return no_memory(m);
 	}
-	enum pg_pass how = len ? parse_named(m, name, len, text) : parse_unnamed(m, text, 0);
+	enum pg_pass how;
+	if (!len) {
+		how = parse_unnamed(m, text, 0);
+	} else if (must_wait_for_settings(m)) {
+		how = wait_for_sync(m);
+	} else {
+		struct pg_text *meant = pg_text_get(m->c, text);
+		how = meant ? parse_named(m, name, len, meant) : no_memory(m);
+		pg_text_put(meant);
+	}
 	istr_put(text);
 	return how;
 }
@@ -450,11 +499,11 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 		return fail_with(m, &f);
 	}
 	m->changes = n->changes;
-	m->about = n->text;
+	m->about = n->text->said;
 	struct pg_prepared *s = pg_prepared_find(&m->p->cache, n->text);
 	if (text_is_unclear(m, s))
 		return wait_for_sync(m);
-	uint32_t edition = pg_edition(n->text);
+	uint32_t edition = n->text->edition;
 	m->p->heal.is_told |= n->is_told;
 	if (s && s->edition < edition) {
 		(void)pg_prepared_doubt(&m->p->cache, s->number);
@@ -471,7 +520,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	n->is_told |= m->type == PG_DESCRIBE;
 	if (s)
 		pg_prepared_touch(&m->p->cache, s);
-	else if (!(s = prepare(m, n->text, EXPECT_OWN, NULL)))
+	else if (!(s = prepare_as_meant(m, n)))
 		return no_memory(m);
 	*out = (struct meant){ n, s };
 	return PG_PASS_AS_IT_IS;
@@ -606,7 +655,7 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	if (name_is_unclear(m, n))
 		return wait_for_sync(m);
 	if (n && n->text) {
-		x.text = istr_ref(n->text);
+		x.closed = pg_text_ref(n->text);
 		x.name = n;
 		if (n->changes)
 			x.flags |= EXPECT_SETS;
@@ -724,7 +773,7 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 }
 
 /* Has any server of its pool this text? */
-static bool is_known(const struct pool *pool, const struct istr *text)
+static bool is_known(const struct pool *pool, const struct pg_text *text)
 {
 	static const enum server_state states[] = { SERVER_IDLE, SERVER_ACTIVE };
 	for (size_t i = 0; i < 2; i++)
@@ -758,13 +807,14 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in)
 	struct pg_look look = { 0 };
 	if (text)
 		look = pg_track_look(c, text->s, strnlen(text->s, text->len));
-	if (text && !look.pins && !look.speaks && is_known(c->s.pool, text) &&
-	    (n = pg_name_get(&c->names, name, len))) {
-		pg_name_means(n, text, look.changes);
+	struct pg_text *meant = text && !look.pins && !look.speaks ? pg_text_get(c, text) : NULL;
+	if (meant && is_known(c->s.pool, meant) && (n = pg_name_get(&c->names, name, len))) {
+		pg_name_means(n, meant, look.changes);
 		stream_put_span(&c->s.stream, complete, sizeof complete);
 		c->s.pool->stats.v[STAT_client_parse_count]++;
 		ok = true;
 	}
+	pg_text_put(meant);
 	istr_put(text);
 	return ok;
 }

@@ -24,7 +24,7 @@ enum what {
 	STEP_PREPARE,     /* the client's `name` is `text`, and the server has it */
 	STEP_DEALLOCATE,  /* the client's `name` is gone */
 	STEP_CLEAR,       /* all are */
-	STEP_FAIL         /* the client hears `text` instead of what the server says */
+	STEP_FAIL         /* the client hears `told` instead of what the server says */
 };
 
 struct step {
@@ -32,7 +32,8 @@ struct step {
 	unsigned nth;            /* the client's statement */
 	uint32_t number;         /* of the server's statement; 0: none */
 	const struct istr *does; /* counted: of EXECUTE, the Parse's body when it changes the session; NULL mostly */
-	const struct istr *name, *text; /* counted */
+	const struct istr *name, *told; /* counted; told: STEP_FAIL's */
+	struct pg_text *text;           /* counted */
 	long moved; /* characters by which what follows the name stands further on than in the client's text */
 };
 
@@ -53,7 +54,7 @@ struct builder {
 	size_t done;      /* bytes of it that are in sql */
 	unsigned nth;
 	bool has_names; /* prepared statements are the client's own, on whatever server */
-	bool changes;   /* it executes what changes the session */
+	bool changes;   /* settings may be other ones than now when a statement runs */
 	bool no_memory;
 };
 
@@ -64,7 +65,8 @@ void pg_script_free(struct pg_server *p)
 		return;
 	for (unsigned i = 0; i < s->n; i++) {
 		istr_put(s->steps[i].name);
-		istr_put(s->steps[i].text);
+		istr_put(s->steps[i].told);
+		pg_text_put(s->steps[i].text);
 		istr_put(s->steps[i].does);
 	}
 	istr_put(s->said);
@@ -84,7 +86,8 @@ static void step(struct builder *b, const struct step *x)
 		struct step *more = realloc(s->steps, cap * sizeof *more);
 		if (!more) {
 			istr_put(x->name);
-			istr_put(x->text);
+			istr_put(x->told);
+			pg_text_put(x->text);
 			istr_put(x->does);
 			b->no_memory = true;
 			return;
@@ -217,7 +220,7 @@ static void fail(struct builder *b, const struct sql_stmt *st, const struct faul
 	b->no_memory |= !text;
 	sb_add(&b->sql, "EXECUTE \"" PG_SERVER_NAME "0\";");
 	b->done = st->part.at + st->part.len;
-	step(b, &(struct step){ .what = STEP_FAIL, .text = text });
+	step(b, &(struct step){ .what = STEP_FAIL, .told = text });
 }
 
 static void fail_unknown(struct builder *b, const struct sql_stmt *st, const char *name)
@@ -229,23 +232,23 @@ static void fail_unknown(struct builder *b, const struct sql_stmt *st, const cha
 }
 
 /* Prepares a text on the server. said: where the client says it now, or NULL. 0: PREPARE cannot say it. */
-static uint32_t own_prepare(struct builder *b, const struct istr *text, const struct sql_stmt *said)
+static uint32_t own_prepare(struct builder *b, struct pg_text *text, const struct sql_stmt *said)
 {
 	size_t was = b->sql.len;
 	uint32_t number = pg_prepared_number(&b->p->cache);
 	bool ok = true;
 	sb_addf(&b->sql, "PREPARE \"" PG_SERVER_NAME "%u\"", number);
 	long by = said ? moved_from(b, said->name.at + said->name.len) : 0;
-	if (pg_is_script(text))
-		sb_add_n(&b->sql, text->s + 1, text->len - 1);
+	if (pg_is_script(text->said))
+		sb_add_n(&b->sql, text->said->s + 1, text->said->len - 1);
 	else
-		ok = add_parsed(b, text);
+		ok = add_parsed(b, text->said);
 	if (!ok) {
 		b->sql.len = was;
 		return 0;
 	}
 	sb_add(&b->sql, "\n;"); /* a comment may be its end */
-	step(b, &(struct step){ .what = STEP_OWN_PREPARE, .number = number, .text = istr_ref(text), .moved = by });
+	step(b, &(struct step){ .what = STEP_OWN_PREPARE, .number = number, .text = pg_text_ref(text), .moved = by });
 	return number;
 }
 
@@ -258,7 +261,7 @@ static bool same(const struct istr *name, const char *with)
 
 /* What this name will mean when the script has come here: the text, or NULL; *number: what the script itself made it on
  * the server, or 0. */
-static const struct istr *meaning(const struct builder *b, const char *name, uint32_t *number)
+static struct pg_text *meaning(const struct builder *b, const char *name, uint32_t *number)
 {
 	const struct pg_script *s = b->script;
 	*number = 0;
@@ -276,7 +279,7 @@ static const struct istr *meaning(const struct builder *b, const char *name, uin
 }
 
 /* What PREPARE cannot say is parsed ahead of the Query: a transaction that has failed does not parse it. */
-static uint32_t have_parsed(struct builder *b, const struct istr *text)
+static uint32_t have_parsed(struct builder *b, struct pg_text *text)
 {
 	if (b->p->txn == 'E')
 		return 0;
@@ -285,22 +288,59 @@ static uint32_t have_parsed(struct builder *b, const struct istr *text)
 	return number;
 }
 
-/* The number that the server has this text under, or will have. 0: it cannot have it. */
-static uint32_t number_of(struct builder *b, const struct istr *text)
+/* Prepares it between statements that take the server to the settings that it was parsed under, and back. 0: that
+ * cannot be done. */
+static uint32_t prepare_as_parsed(struct builder *b, struct pg_text *text)
+{
+	struct sb there = { .max = PG_LOOK_BYTES }, back = { .max = PG_LOOK_BYTES };
+	uint32_t number = 0;
+	if (!b->changes && b->p->txn != 'E' && pg_text_settings(b->c, text, false, &there) &&
+	    pg_text_settings(b->c, text, true, &back)) {
+		sb_addf(&b->sql, "%s;", sb_str(&there));
+		step(b, &(struct step){ .what = STEP_OWN });
+		number = own_prepare(b, text, NULL);
+		sb_addf(&b->sql, "%s;", sb_str(&back));
+		step(b, &(struct step){ .what = STEP_OWN });
+	}
+	sb_free(&there);
+	sb_free(&back);
+	return number;
+}
+
+/* Prepares what the client's name means, as door_prepared.c does. */
+static uint32_t prepare_as_meant(struct builder *b, const char *name, struct pg_text *text)
+{
+	uint32_t number;
+	if (b->changes || !pg_text_is_meant(b->c, text)) {
+		struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
+		number = prepare_as_parsed(b, text);
+		if (number)
+			return number;
+		text = pg_text_new(text->said);
+		b->no_memory |= !text;
+		if (!text)
+			return 0;
+		ASSERT(n); /* or the script has prepared it itself */
+		pg_name_set(n, text);
+	}
+	number = own_prepare(b, text, NULL);
+	return number ? number : have_parsed(b, text);
+}
+
+/* The number that the server has, or will have, this text of the client's name under. 0: it cannot have it. */
+static uint32_t number_of(struct builder *b, const char *name, struct pg_text *text)
 {
 	const struct pg_script *s = b->script;
 	for (unsigned i = s->n; i-- > 0;) {
 		const struct step *x = &s->steps[i];
 		if (x->what == STEP_CLEAR)
-			return own_prepare(b, text, NULL);
+			return prepare_as_meant(b, name, text);
 		if ((x->what == STEP_OWN_PREPARE || x->what == STEP_PREPARE) && x->text == text)
 			return x->number;
 	}
 	struct pg_prepared *there = pg_prepared_find(&b->p->cache, text);
-	if (!there) {
-		uint32_t number = own_prepare(b, text, NULL);
-		return number ? number : have_parsed(b, text);
-	}
+	if (!there)
+		return prepare_as_meant(b, name, text);
 	pg_prepared_touch(&b->p->cache, there);
 	return there->number;
 }
@@ -326,16 +366,20 @@ static const struct istr *interned(struct builder *b, const char *s)
 }
 
 /* "\1(int) AS SELECT $1" */
-static const struct istr *body_of(struct builder *b, const struct sql_stmt *st)
+static struct pg_text *body_of(struct builder *b, const struct sql_stmt *st)
 {
 	size_t from = st->name.at + st->name.len, len = st->text.at + st->text.len - from;
 	char *s = malloc(len + 1);
-	const struct istr *text = NULL;
+	const struct istr *body = NULL;
+	struct pg_text *text = NULL;
 	if (s) {
 		s[0] = SCRIPT_MARK;
 		memcpy(s + 1, b->text + from, len);
-		text = istr_get(s, len + 1);
+		body = istr_get(s, len + 1);
 	}
+	if (body)
+		text = b->changes ? pg_text_new(body) : pg_text_get(b->c, body);
+	istr_put(body);
 	free(s);
 	b->no_memory |= !text;
 	return text;
@@ -346,7 +390,7 @@ static void prepare(struct builder *b, const struct sql_stmt *st, const char *na
 	struct fault f;
 	uint32_t number;
 	bool is_there = meaning(b, name, &number) != NULL;
-	const struct istr *text = body_of(b, st);
+	struct pg_text *text = body_of(b, st);
 	if (!text)
 		return;
 	if (is_there) {
@@ -354,13 +398,13 @@ static void prepare(struct builder *b, const struct sql_stmt *st, const char *na
 		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" already exists", name);
 		fault_sqlstate(&f, "42P05");
 		fail(b, st, &f);
-		istr_put(text);
+		pg_text_put(text);
 		return;
 	}
 	if (pg_names_count(b->c->names) + b->script->n >= PG_NAMES_MAX) {
 		pg_too_many_names(&f);
 		fail(b, st, &f);
-		istr_put(text);
+		pg_text_put(text);
 		return;
 	}
 	number = pg_prepared_number(&b->p->cache);
@@ -376,7 +420,7 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 {
 	uint32_t number;
 	struct fault f;
-	const struct istr *text = meaning(b, name, &number);
+	struct pg_text *text = meaning(b, name, &number);
 	if (!text) {
 		if (is_ours(name))
 			fail_unknown(b, st, name);
@@ -385,8 +429,11 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 				 STEP_OTHER); /* the server says that there is none, or has one for this client alone */
 		return;
 	}
-	if (!number)
-		number = number_of(b, text);
+	if (!number) {
+		uint32_t made;
+		number = number_of(b, name, text);
+		text = meaning(b, name, &made); /* it may be the client's own now */
+	}
 	if (!number) {
 		fault_set(&f, FAULT_UNSUP,
 			  "prepared statement \"%s\" is not known to this server connection, and cannot be said by "
@@ -405,7 +452,7 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 	step(b, &(struct step){ .what = STEP_OTHER,
 				.number = number,
 				.name = interned(b, name),
-				.does = changes ? istr_ref(text) : NULL,
+				.does = changes ? istr_ref(text->said) : NULL,
 				.moved = by });
 }
 
@@ -488,6 +535,7 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 	pg_end(&o);
 	pg_statement_query(b->c, &x);
 	x.text = istr_ref(said);
+	b->p->moves |= changes;
 	if (expect_sent(&b->p->expect, &x))
 		return true;
 	b->p->expect.gone(&b->p->expect, &x, EXPECT_SKIPPED);
@@ -497,7 +545,9 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names)
 {
 	struct pg_server *p = pg_server_of(c->s.server);
-	struct builder b = { .c = c, .p = p, .text = text, .has_names = has_names, .sql = { .max = SCRIPT_MAX } };
+	struct builder b = {
+		.c = c, .p = p, .text = text, .changes = changes, .has_names = has_names, .sql = { .max = SCRIPT_MAX }
+	};
 	struct sql_reader r;
 	struct sql_stmt st;
 	struct fault f;
@@ -655,7 +705,7 @@ bool pg_script_tell(struct pg_server *p, const struct pg_error *e, struct rd bod
 		return false;
 	const struct step *x = &s->steps[s->at];
 	if (x->what == STEP_FAIL && strcmp(e->sqlstate, "26000") == 0) {
-		stream_put_copy(to, x->text->s, x->text->len);
+		stream_put_copy(to, x->told->s, x->told->len);
 		return true;
 	}
 	const struct pg_renamed r = { .number = x->number,

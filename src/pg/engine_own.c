@@ -71,7 +71,7 @@ void pg_listener_run(struct pg_server *p, const char *sql)
 
 /* A statement is read in the client_encoding that the server has from the client before: only ASCII means the same in
  * all. */
-static bool is_ascii(const char *s)
+bool pg_is_plain(const char *s)
 {
 	for (; *s; s++)
 		if ((unsigned char)*s >= 0x80)
@@ -91,13 +91,21 @@ static void add_quoted(struct sb *b, char quote, const char *s)
 }
 
 /* E'' means the same whatever standard_conforming_strings is there. */
+void pg_add_set_config_call(struct sb *b, const char *name, const char *value, bool is_local)
+{
+	sb_add(b, "pg_catalog.set_config(E");
+	add_quoted(b, '\'', name);
+	sb_add(b, value ? ",E" : ",NULL");
+	if (value)
+		add_quoted(b, '\'', value);
+	sb_add(b, is_local ? ",true)" : ",false)");
+}
+
 void pg_add_set_config(struct sb *b, const char *name, const char *value)
 {
-	sb_add(b, "SELECT pg_catalog.set_config(E");
-	add_quoted(b, '\'', name);
-	sb_add(b, ",E");
-	add_quoted(b, '\'', value);
-	sb_add(b, ",false);");
+	sb_add(b, "SELECT ");
+	pg_add_set_config_call(b, name, value, false);
+	sb_add(b, ";");
 }
 
 /* Of a list of names SET would make one name: set_config() takes it as it is kept. */
@@ -156,7 +164,7 @@ static bool cannot_travel(struct server *sv, const struct varset *want, const st
 	struct fault f;
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		if (varset_find(has, v->name->s) == v->value || (is_ascii(v->value->s) && is_ascii(v->name->s)))
+		if (varset_find(has, v->name->s) == v->value || (pg_is_plain(v->value->s) && pg_is_plain(v->name->s)))
 			continue;
 		fault_set(&f, FAULT_UNSUP,
 			  "parameter \"%s\" has a value that is not ASCII, which cannot be set again on another server "

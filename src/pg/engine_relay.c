@@ -40,6 +40,8 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	}
 	p->txn = txn;
 	bool ours = expect_ready(&p->expect);
+	if (p->moves)
+		p->moves = expect_has(&p->expect, EXPECT_CHANGES);
 	if (p->own) {
 		if (expect_is_empty(&p->expect))
 			pg_own_done(p);

@@ -133,6 +133,14 @@ bool expect_has(struct expect *e, unsigned flag)
 	return false;
 }
 
+bool expect_runs(struct expect *e)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (entry(e, i)->kind == EXPECT_EXECUTE || entry(e, i)->kind == EXPECT_QUERY)
+			return true;
+	return false;
+}
+
 void expect_told(struct expect *e)
 {
 	end_first(e, EXPECT_ANSWERED);

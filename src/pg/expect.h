@@ -12,6 +12,7 @@
 struct istr;
 struct pg_name;
 struct pg_prepared;
+struct pg_text;
 
 enum expect_kind {
 	EXPECT_PARSE = 1, /* these up to Close: one reply each, but no ReadyForQuery */
@@ -54,7 +55,8 @@ struct expect_entry {
 	/* What it changes, for `gone` to keep or to undo: prepared.h. */
 	struct pg_name *name;         /* counted: the client's */
 	struct pg_prepared *prepared; /* the server's */
-	const struct istr *text;      /* counted: of what is closed or replaced, or see the flags */
+	struct pg_text *closed;       /* counted: what `name` was before it was closed */
+	const struct istr *text;      /* counted: what the client hears, or see the flags */
 };
 
 struct expect {
@@ -99,6 +101,8 @@ static inline bool expect_needs_sync(const struct expect *e)
 {
 	return e->is_open || e->skipping;
 }
+/* Does a statement run, or will it? */
+bool expect_runs(struct expect *e);
 /* Is there an entry with this flag? */
 bool expect_has(struct expect *e, unsigned flag);
 /* Its turn has come: the answer to the next entry, which is invented. */

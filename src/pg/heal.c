@@ -1,13 +1,12 @@
 /* heal.c - prepared statements that do not fit their tables any more. PostgreSQL docs, PREPARE. */
 #include "pg/heal.h"
 
-#include "core/list.h"
 #include "pg/pg_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* --- The batch */
+static uint32_t last_edition;
 
 static bool may_begin(const struct pg_server *p, uint8_t type)
 {
@@ -63,7 +62,7 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 		return false;
 	struct pg_prepared *s = pg_prepared_doubt(&p->cache, x->number);
 	if (s && has_changed)
-		pg_edition_new(s->text);
+		s->text->edition = ++last_edition;
 	if (!h->len || !h->is_whole || h->is_again)
 		return false;
 	if (has_changed && x->kind != EXPECT_DESCRIBE && !h->describes && h->is_told)
@@ -90,71 +89,4 @@ void pg_heal_free(struct pg_heal *h)
 {
 	free(h->bytes);
 	*h = (struct pg_heal){ 0 };
-}
-
-/* --- Editions */
-
-#define EDITIONS_MAX 4096u
-
-struct edition {
-	struct map_node node;
-	struct list in_age;      /* the newest first */
-	const struct istr *text; /* counted */
-	uint32_t number;
-};
-
-static struct map editions;
-static struct list by_age;
-static uint32_t last_edition;
-
-static bool same_text(const struct map_node *node, const void *key, size_t len)
-{
-	(void)len;
-	return list_owner((struct map_node *)(uintptr_t)node, struct edition, node)->text ==
-	       *(const struct istr *const *)key;
-}
-
-static struct edition *find(const struct istr *text)
-{
-	struct map_node *n = editions.count ? map_find(&editions, &text, sizeof text, same_text) : NULL;
-	return n ? list_owner(n, struct edition, node) : NULL;
-}
-
-uint32_t pg_edition(const struct istr *text)
-{
-	const struct edition *e = find(text);
-	return e ? e->number : 0;
-}
-
-static void forget(struct edition *e)
-{
-	map_del(&editions, &e->node);
-	list_del(&e->in_age);
-	istr_put(e->text);
-	free(e);
-}
-
-void pg_edition_new(const struct istr *text)
-{
-	struct edition *e = find(text);
-	if (!last_edition)
-		list_init(&by_age);
-	last_edition++;
-	if (!e) {
-		if (editions.count >= EDITIONS_MAX)
-			forget(list_owner(by_age.prev, struct edition, in_age));
-		e = calloc(1, sizeof *e);
-		if (!e)
-			return; /* clients may find out by themselves */
-		e->text = istr_ref(text);
-		if (!map_add(&editions, &e->node, &e->text, sizeof e->text)) {
-			istr_put(e->text);
-			free(e);
-			return;
-		}
-	} else {
-		list_del(&e->in_age);
-	}
-	e->number = last_edition;
-	list_push(&by_age, &e->in_age);
 }

@@ -10,7 +10,6 @@
 #ifndef SLUICE_PG_HEAL_H
 #define SLUICE_PG_HEAL_H
 
-#include "core/intern.h"
 #include "core/rd.h"
 
 #include <stdbool.h>
@@ -54,9 +53,5 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e);
 /* ReadyForQuery came: says the batch again. */
 void pg_heal_say_again(struct pg_client *c, struct pg_server *p);
 void pg_heal_free(struct pg_heal *h);
-
-/* The edition of a text; 0: it was never refused. */
-uint32_t pg_edition(const struct istr *text);
-void pg_edition_new(const struct istr *text); /* it was refused */
 
 #endif

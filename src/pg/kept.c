@@ -316,14 +316,14 @@ static bool remember(struct pg_client *c, const char *name, size_t len, const st
 	}
 	bool may = config_num(config_now(), SET_max_prepared_statements, NULL, NULL) &&
 		   pg_names_count(c->names) < PG_NAMES_MAX && text;
-	struct pg_name *n = may ? pg_name_get(&c->names, name, len) : NULL;
-	if (!n || n->text) { /* it has one of that name already: an error there, too */
-		istr_put(text);
-		return false;
-	}
-	pg_name_means(n, text, false);
+	struct pg_text *meant = may ? pg_text_get(c, text) : NULL;
+	struct pg_name *n = meant ? pg_name_get(&c->names, name, len) : NULL;
+	bool is_new = n && !n->text; /* it has one of that name already: an error there, too */
+	if (is_new)
+		pg_name_means(n, meant, false);
+	pg_text_put(meant);
 	istr_put(text);
-	return true;
+	return is_new;
 }
 
 /* A Parse of what ends the transaction is remembered: it may be bound again and again. */
@@ -346,7 +346,7 @@ static enum ending ending_of_bind(struct pg_client *c, struct rd body)
 	const struct istr *text = c->unnamed.text;
 	if (!body.bad && len > 0) {
 		struct pg_name *n = pg_name_find(c->names, name, len);
-		text = n ? n->text : NULL;
+		text = n && n->text ? n->text->said : NULL;
 	}
 	return body.bad || !text ? NO_ENDING : ending_of_query(rd_of(text->s, text->len));
 }

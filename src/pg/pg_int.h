@@ -77,6 +77,7 @@ struct pg_server {
 	struct pg_script *script; /* owned: of the Query under way; NULL mostly */
 	uint32_t done;            /* statements of the Query under way that are complete */
 	bool failed;              /* an error was answered since the last ReadyForQuery */
+	bool moves;               /* the session may be changed by what is not answered up to its ReadyForQuery */
 	uint32_t left;            /* bytes of the message that is passing from the server */
 	bool skip;                /* what passes is dropped */
 	uint8_t txn;              /* ReadyForQuery's: 'I', 'T', 'E' */
@@ -115,6 +116,12 @@ bool pg_is_identity(const char *name);
 /* engine_own.c: "SELECT set_config(...);", which takes a value as it is kept. */
 struct sb;
 void pg_add_set_config(struct sb *b, const char *name, const char *value);
+/* The call alone; value: NULL for the default; is_local: up to the transaction's end. */
+void pg_add_set_config_call(struct sb *b, const char *name, const char *value, bool is_local);
+/* A value that means the same whatever client_encoding it is read in. */
+bool pg_is_plain(const char *s);
+/* text.c: does a text mean something else when this setting is another? */
+bool pg_gives_meaning(const char *name);
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */
 bool pg_is_tracked(const char *name);
 /* Is it reported, and not to be set? */
@@ -165,7 +172,7 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
  * *behind if its kind is set; or PG_PASS_WAIT, PG_PASS_FAILED. */
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
 /* Has the server parse this text, ahead of a Query. 0: out of memory; else the statement's number. */
-uint32_t pg_statement_ahead(struct pg_client *c, const struct istr *text);
+uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
 void pg_gather(struct pg_client *c, struct rd *in);
 enum pg_pass pg_statement_gathered(struct pg_client *c);

@@ -3,7 +3,6 @@
 
 #include "core/assert.h"
 #include "core/str.h"
-#include "pg/heal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +22,13 @@ static bool same_text(const struct map_node *n, const void *key, size_t len)
 	return list_owner((struct map_node *)(uintptr_t)n, struct pg_prepared, node)->text == *(void *const *)key;
 }
 
-static struct pg_prepared *find(struct pg_cache *c, const struct istr *text)
+static struct pg_prepared *find(struct pg_cache *c, const struct pg_text *text)
 {
 	struct map_node *n = map_find(&c->map, &text, sizeof text, same_text);
 	return n ? list_owner(n, struct pg_prepared, node) : NULL;
 }
 
-struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text)
+struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct pg_text *text)
 {
 	struct pg_prepared *s = find(c, text);
 	return s && s->clears == c->clears ? s : NULL;
@@ -43,7 +42,7 @@ static void make_stale(struct pg_cache *c, struct pg_prepared *s)
 	list_add(&c->stale, &s->in_lru);
 }
 
-struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text, uint32_t number)
+struct pg_prepared *pg_prepared_add(struct pg_cache *c, struct pg_text *text, uint32_t number)
 {
 	struct pg_prepared *before = find(c, text), *s = calloc(1, sizeof *s);
 	if (!s)
@@ -54,9 +53,9 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text,
 		free(s);
 		return NULL;
 	}
-	s->text = istr_ref(text);
+	s->text = pg_text_ref(text);
 	s->number = number;
-	s->edition = pg_edition(text);
+	s->edition = text->edition;
 	s->batch = c->batch;
 	s->clears = c->clears;
 	s->pending = true;
@@ -82,7 +81,7 @@ void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s)
 	if (!s->is_stale)
 		map_del(&c->map, &s->node);
 	list_del(&s->in_lru);
-	istr_put(s->text);
+	pg_text_put(s->text);
 	free(s);
 }
 
@@ -201,7 +200,7 @@ static void forget(struct pg_name *n)
 {
 	if (n->names)
 		map_del(&n->names->map, &n->node);
-	istr_put(n->text);
+	pg_text_put(n->text);
 	free(n);
 }
 
@@ -211,16 +210,16 @@ void pg_name_check(struct pg_name *n)
 		forget(n);
 }
 
-void pg_name_set(struct pg_name *n, const struct istr *text)
+void pg_name_set(struct pg_name *n, struct pg_text *text)
 {
-	istr_put(n->text);
+	pg_text_put(n->text);
 	n->text = text;
 }
 
-void pg_name_means(struct pg_name *n, const struct istr *text, bool changes)
+void pg_name_means(struct pg_name *n, struct pg_text *text, bool changes)
 {
-	pg_name_set(n, istr_ref(text));
-	n->edition = pg_edition(text);
+	pg_name_set(n, pg_text_ref(text));
+	n->edition = text->edition;
 	n->changes = changes;
 	n->is_told = n->is_pinned = false;
 }

@@ -1,11 +1,12 @@
 /* prepared.h - prepared statements that many clients share on many servers. PostgreSQL docs, Message Flow: Extended
  * Query.
- * What a client prepared is a name for a text: the body of its Parse behind the name, query and parameter types, which
- * is interned, so that it is kept once however many clients prepare it. A server has texts under numbers of its own,
- * never used twice, and forgets the one that was used longest ago (max_prepared_statements). Both change when a message
- * is sent, before it is answered, so that what follows in the same batch finds it; what the server then refuses or
- * skips is undone by the entry of struct expect that stands for the message (pg_prepared_gone). What was changed in a
- * batch whose Sync is sent but not answered is `pending`: whether it holds is not known, and who needs it waits. */
+ * What a client prepared is a name for a text: the body of its Parse behind the name, query and parameter types, and
+ * the settings that it was parsed under (text.h), which is interned, so that it is kept once however many clients
+ * prepare it. A server has texts under numbers of its own, never used twice, and forgets the one that was used longest
+ * ago (max_prepared_statements). Both change when a message is sent, before it is answered, so that what follows in the
+ * same batch finds it; what the server then refuses or skips is undone by the entry of struct expect that stands for
+ * the message (pg_prepared_gone). What was changed in a batch whose Sync is sent but not answered is `pending`: whether
+ * it holds is not known, and who needs it waits. */
 #ifndef SLUICE_PG_PREPARED_H
 #define SLUICE_PG_PREPARED_H
 
@@ -13,6 +14,7 @@
 #include "core/list.h"
 #include "core/map.h"
 #include "pg/expect.h"
+#include "pg/text.h"
 
 #define PG_NAMES_MAX       10000u /* statements that one client may name */
 #define PG_SERVER_NAME     "SLUICE_"
@@ -21,11 +23,11 @@
 /* A client's name. */
 struct pg_name {
 	struct map_node node;
-	struct pg_names *names;  /* NULL: its client has left */
-	const struct istr *text; /* counted; NULL: there is no such statement, or no more */
-	uint32_t refs;           /* entries of struct expect that change it; while there are any it is pending */
-	uint32_t uses;           /* others */
-	uint32_t batch;          /* of the server, when it was last changed */
+	struct pg_names *names; /* NULL: its client has left */
+	struct pg_text *text;   /* counted; NULL: there is no such statement, or no more */
+	uint32_t refs;          /* entries of struct expect that change it; while there are any it is pending */
+	uint32_t uses;          /* others */
+	uint32_t batch;         /* of the server, when it was last changed */
 	uint32_t len;
 	uint32_t edition; /* of the text, when the client was told of it: heal.h */
 	bool is_told;     /* what its rows look like */
@@ -44,7 +46,7 @@ struct pg_names {
 struct pg_prepared {
 	struct map_node node;
 	struct list in_lru;
-	const struct istr *text; /* counted */
+	struct pg_text *text; /* counted */
 	uint32_t number;
 	uint32_t edition; /* of the text, when it was prepared: heal.h */
 	uint32_t batch;
@@ -73,14 +75,14 @@ void pg_cache_free(struct pg_cache *c);
 /* Somebody said DEALLOCATE ALL or DISCARD ALL. */
 void pg_cache_clear(struct pg_cache *c);
 uint32_t pg_cache_count(const struct pg_cache *c);
-struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct istr *text);
+struct pg_prepared *pg_prepared_find(struct pg_cache *c, const struct pg_text *text);
 /* For a text that is to be prepared. */
 static inline uint32_t pg_prepared_number(struct pg_cache *c)
 {
 	return ++c->last_number;
 }
 /* Under this number, pending; one of the same text becomes stale. NULL when out of memory. */
-struct pg_prepared *pg_prepared_add(struct pg_cache *c, const struct istr *text, uint32_t number);
+struct pg_prepared *pg_prepared_add(struct pg_cache *c, struct pg_text *text, uint32_t number);
 /* It is used now. */
 static inline void pg_prepared_touch(struct pg_cache *c, struct pg_prepared *s)
 {
@@ -109,9 +111,9 @@ struct pg_name *pg_name_find(struct pg_names *n, const char *name, size_t len);
 struct pg_name *pg_name_get(struct pg_names **n, const char *name, size_t len);
 /* It has no text and nothing is pending: forgets it. */
 void pg_name_check(struct pg_name *n);
-void pg_name_set(struct pg_name *n, const struct istr *text); /* takes the reference over */
+void pg_name_set(struct pg_name *n, struct pg_text *text); /* takes the reference over */
 /* Its client has given it to this text just now. */
-void pg_name_means(struct pg_name *n, const struct istr *text, bool changes);
+void pg_name_means(struct pg_name *n, struct pg_text *text, bool changes);
 uint32_t pg_names_count(const struct pg_names *n); /* NULL is fine */
 void pg_names_clear(struct pg_names *n);           /* but for pending ones */
 void pg_names_free(struct pg_names *n);

@@ -22,7 +22,7 @@ static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expe
 	if (x->kind == EXPECT_PARSE && how != EXPECT_ANSWERED)
 		pg_name_set(n, NULL);
 	if (x->kind == EXPECT_CLOSE && how != EXPECT_ANSWERED && n->names) {
-		pg_name_set(n, x->text ? istr_ref(x->text) : NULL);
+		pg_name_set(n, x->closed ? pg_text_ref(x->closed) : NULL);
 		n->changes = (x->flags & EXPECT_SETS) != 0;
 	}
 	pg_name_check(n);
@@ -112,6 +112,7 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 		unnamed_gone(p, x, how);
 	if (x->flags & EXPECT_CLEARS && p->sv.session)
 		names_gone(pg_client_of(p->sv.session), how);
+	pg_text_put(x->closed);
 	istr_put(x->text);
 }
 

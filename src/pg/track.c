@@ -15,6 +15,8 @@
 struct state {
 	const struct varset *said, *at_server; /* counted */
 	const struct varset *back;             /* counted: pg_track's */
+	const struct varset *local;            /* counted: likewise */
+	bool has_unknown;
 	uint32_t pins;
 	uint32_t listens; /* pg_listen_mark() */
 };
@@ -26,8 +28,11 @@ struct savepoint {
 
 struct pg_track {
 	bool in_xact;
-	struct state before;     /* the transaction; what the server had is in p->said_before too */
-	struct savepoint *saves; /* owned */
+	struct state before;         /* the transaction; what the server had is in p->said_before too */
+	const struct varset *local;  /* counted: of its settings that texts go by, SET LOCAL's; NULL: none */
+	const struct varset *merged; /* counted: pg_track_said()'s answer; NULL mostly */
+	bool has_unknown;            /* others may be set so, to what is not known */
+	struct savepoint *saves;     /* owned */
 	uint32_t nsaves, cap;
 	const struct varset *back; /* counted: reported settings that a RESET takes back to what the client asked for */
 };
@@ -107,10 +112,18 @@ static uint32_t pins_of(const struct sql_stmt *st)
 	return pins;
 }
 
-static bool changes(const struct pg_client *c, const struct sql_stmt *st)
+/* SET LOCAL of a setting that texts go by. */
+static bool gives_meaning(const struct pg_client *c, const char *text, const struct sql_stmt *st)
+{
+	char name[NAME_MAX_BYTES];
+	return sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0 || pg_gives_meaning(name);
+}
+
+static bool changes(const struct pg_client *c, const char *text, const struct sql_stmt *st)
 {
 	switch (st->kind) {
 	case SQL_SET:
+		return !(st->flags & SQL_LOCAL) || gives_meaning(c, text, st);
 	case SQL_SET_CHARACTERISTICS:
 		return !(st->flags & SQL_LOCAL);
 	case SQL_RESET:
@@ -126,7 +139,7 @@ static bool changes(const struct pg_client *c, const struct sql_stmt *st)
 	case SQL_DEALLOCATE:
 		return (st->flags & SQL_ALL) != 0;
 	default:
-		return (st->flags & SQL_CONFIG && !(st->flags & SQL_LOCAL)) || st->calls & SQL_CALL_UNLOCK_ALL;
+		return st->calls & (SQL_CALL_SET_CONFIG | SQL_CALL_UNLOCK_ALL);
 	}
 }
 
@@ -149,7 +162,7 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 	while (sql_read(&r, &st)) {
 		uint32_t pins = pins_of(&st);
 		look.pins |= pins;
-		look.changes |= pins || changes(c, &st);
+		look.changes |= pins || changes(c, text, &st);
 		look.prepares |= st.kind == SQL_PREPARE;
 		look.drops |= st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL);
 		look.resets |= c->s.asked->count && pg_track_resets(&st);
@@ -191,6 +204,7 @@ static void state_put(struct state *s)
 	varset_put(s->said);
 	varset_put(s->at_server);
 	varset_put(s->back);
+	varset_put(s->local);
 	*s = (struct state){ 0 };
 }
 
@@ -201,12 +215,25 @@ static const struct varset *ref(const struct varset *v)
 
 static struct state state_now(const struct pg_client *c, const struct pg_server *p)
 {
-	return (struct state){ varset_ref(c->s.said), varset_ref(p->sv.said), ref(c->track->back), c->s.pins,
-			       pg_listen_mark(c) };
+	const struct pg_track *t = c->track;
+	return (struct state){ .said = varset_ref(c->s.said),
+			       .at_server = varset_ref(p->sv.said),
+			       .back = ref(t->back),
+			       .local = ref(t->local),
+			       .has_unknown = t->has_unknown,
+			       .pins = c->s.pins,
+			       .listens = pg_listen_mark(c) };
 }
 
 /* Pins that a rollback does not take away: what they stand for is none of the transaction's. */
 #define PINS_THAT_STAY ((uint32_t)(PIN_LOCK | PIN_PREPARED | PIN_LOAD | PIN_DO | PIN_FUNCTION | PIN_TEXT))
+
+/* local: a reference that is not taken over, or NULL. */
+static void set_local(struct pg_track *t, const struct varset *local)
+{
+	varset_put(t->local);
+	t->local = ref(local);
+}
 
 static void state_restore(struct pg_client *c, struct pg_server *p, const struct state *s)
 {
@@ -216,6 +243,8 @@ static void state_restore(struct pg_client *c, struct pg_server *p, const struct
 	p->sv.said = varset_ref(s->at_server);
 	varset_put(c->track->back);
 	c->track->back = ref(s->back);
+	set_local(c->track, s->local);
+	c->track->has_unknown = s->has_unknown;
 	c->s.pins = s->pins | (c->s.pins & PINS_THAT_STAY);
 	pg_listen_back_to(c, s->listens);
 }
@@ -224,6 +253,16 @@ static void drop_saves(struct pg_track *t, uint32_t from)
 {
 	while (t->nsaves > from)
 		state_put(&t->saves[--t->nsaves].state);
+}
+
+static void forget_xact(struct pg_track *t)
+{
+	state_put(&t->before);
+	drop_saves(t, 0);
+	set_local(t, NULL);
+	varset_put(t->merged);
+	t->merged = NULL;
+	t->in_xact = t->has_unknown = false;
 }
 
 static void end_xact(struct pg_client *c, struct pg_server *p, bool rolled_back)
@@ -235,9 +274,7 @@ static void end_xact(struct pg_client *c, struct pg_server *p, bool rolled_back)
 		state_restore(c, p, &t->before);
 	else
 		pg_listen_commit(c);
-	state_put(&t->before);
-	drop_saves(t, 0);
-	t->in_xact = false;
+	forget_xact(t);
 	varset_put(p->said_before);
 	p->said_before = NULL;
 }
@@ -256,9 +293,7 @@ void pg_track_lost(struct pg_client *c)
 	varset_put(c->s.said);
 	c->s.said = varset_ref(t->before.said);
 	c->s.pins = t->before.pins;
-	state_put(&t->before);
-	drop_saves(t, 0);
-	t->in_xact = false;
+	forget_xact(t);
 }
 
 void pg_track_abandoned(struct pg_server *p)
@@ -290,8 +325,7 @@ void pg_track_free(struct pg_client *c)
 	struct pg_track *t = c->track;
 	if (!t)
 		return;
-	state_put(&t->before);
-	drop_saves(t, 0);
+	forget_xact(t);
 	varset_put(t->back);
 	free(t->saves);
 	free(t);
@@ -333,6 +367,42 @@ static void back_to(struct pg_client *c, struct pg_server *p, const char *name, 
 		state_restore(c, p, &t->before);
 }
 
+/* --- What texts mean */
+
+/* It may have set anything, or have tables of its own which hide others. */
+#define PINS_THAT_HIDE ((uint32_t)(PIN_TEMP | PIN_SETTING | PIN_DO | PIN_FUNCTION))
+
+const struct varset *pg_track_said(struct pg_client *c)
+{
+	struct pg_track *t = c->track;
+	if (!t || !t->local || !t->local->count)
+		return c->s.said;
+	varset_put(t->merged);
+	t->merged = varset_ref(c->s.said);
+	for (uint32_t i = 0; i < t->local->count; i++) {
+		const struct var *v = &t->local->at[i];
+		if (!varset_set(&t->merged, v->name->s, v->value->s, v->value->len))
+			return NULL;
+	}
+	return t->merged;
+}
+
+bool pg_track_is_unclear(const struct pg_client *c)
+{
+	const struct pg_track *t = c->track;
+	if (c->s.pins & PINS_THAT_HIDE)
+		return true;
+	if (!c->s.server)
+		return false;
+	struct pg_server *p = pg_server_of(c->s.server);
+	if (p->moves)
+		return true;
+	if (!t || !t->in_xact)
+		return false;
+	/* COMMIT or ROLLBACK may be among what runs, and take back what was set. */
+	return t->has_unknown || ((t->local || t->before.said != c->s.said) && expect_runs(&p->expect));
+}
+
 /* --- Settings */
 
 static bool is_reported(const struct pg_client *c, const char *name)
@@ -340,11 +410,17 @@ static bool is_reported(const struct pg_client *c, const char *name)
 	return c->s.pool->vars && varset_find(c->s.pool->vars, name);
 }
 
+/* What SET says holds over what SET LOCAL said before it. */
+static bool no_more_local(struct pg_client *c, const char *name)
+{
+	return !c->track->local || varset_unset(&c->track->local, name);
+}
+
 static bool set(struct pg_client *c, struct pg_server *p, const char *name, const char *value)
 {
 	if (is_reported(c, name))
 		return true; /* the server says so itself */
-	return varset_set(&p->sv.said, name, value, strlen(value)) &&
+	return no_more_local(c, name) && varset_set(&p->sv.said, name, value, strlen(value)) &&
 	       varset_set(&c->s.said, name, value, strlen(value));
 }
 
@@ -359,6 +435,8 @@ static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 			return false;
 		return varset_set(&c->track->back, name, asked->s, asked->len);
 	}
+	if (!no_more_local(c, name))
+		return false;
 	if (asked && pg_script_has_reset(p))
 		return varset_set(&p->sv.said, name, asked->s, asked->len) &&
 		       varset_set(&c->s.said, name, asked->s, asked->len);
@@ -372,6 +450,7 @@ static bool reset_all(struct pg_client *c, struct pg_server *p, bool identity)
 {
 	const struct varset *said = varset_ref(c->s.said), *asked = c->s.asked;
 	bool ok = true;
+	set_local(c->track, NULL);
 	for (uint32_t i = 0; ok && i < said->count; i++)
 		if (identity || !pg_is_identity(said->at[i].name->s))
 			ok = reset(c, p, said->at[i].name->s);
@@ -419,13 +498,42 @@ static bool another_user(struct pg_client *c, struct pg_server *p, const char *n
 	return strcasecmp(name, "session_authorization") != 0 || reset(c, p, "role");
 }
 
+/* The two strings of SQL_CONFIG. */
+static bool read_config(const struct pg_client *c, const char *text, const struct sql_stmt *st,
+			char name[NAME_MAX_BYTES], char value[VALUE_MAX])
+{
+	unsigned mode = pg_sql_mode(c);
+	return sql_string_decode(text + st->name.at, st->name.len, mode, name, NAME_MAX_BYTES) >= 0 &&
+	       sql_string_decode(text + st->value.at, st->value.len, mode, value, VALUE_MAX) >= 0;
+}
+
+/* Up to the end of the transaction: only what texts mean meanwhile is to be known. */
+static bool set_locally(struct pg_client *c, const char *text, const struct sql_stmt *st)
+{
+	struct pg_track *t = c->track;
+	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
+	bool ok = value != NULL, is_known;
+	if (!ok)
+		return false;
+	if (st->flags & SQL_CONFIG)
+		is_known = read_config(c, text, st, name, value);
+	else
+		is_known = sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) >= 0 &&
+			   (is_reported(c, name) || sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) >= 0);
+	if (!is_known)
+		t->has_unknown = true;
+	else if (!is_reported(c, name) && pg_gives_meaning(name))
+		ok = (t->local || (t->local = varset_empty())) && varset_set(&t->local, name, value, strlen(value));
+	free(value);
+	return ok;
+}
+
 static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, const struct sql_stmt *st)
 {
 	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
 	bool ok = value != NULL;
 	if (ok && st->flags & SQL_CONFIG) {
-		if (sql_string_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name, sizeof name) < 0 ||
-		    sql_string_decode(text + st->value.at, st->value.len, pg_sql_mode(c), value, VALUE_MAX) < 0)
+		if (!read_config(c, text, st, name, value))
 			pin(c, PIN_SETTING);
 		else
 			ok = set(c, p, name, value);
@@ -497,7 +605,7 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 		c->s.pins &= ~(uint32_t)PIN_LOCK;
 	switch (st->kind) {
 	case SQL_SET:
-		return st->flags & SQL_LOCAL ? true : set_by(c, p, text, st);
+		return st->flags & SQL_LOCAL ? set_locally(c, text, st) : set_by(c, p, text, st);
 	case SQL_RESET:
 		if (!(st->flags & SQL_ALL))
 			return set_by(c, p, text, st);
@@ -532,7 +640,10 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 		back_to(c, p, name, st->kind == SQL_RELEASE);
 		return true;
 	default:
-		return st->flags & SQL_CONFIG && !(st->flags & SQL_LOCAL) ? set_by(c, p, text, st) : true;
+		if (st->flags & SQL_CONFIG)
+			return st->flags & SQL_LOCAL ? set_locally(c, text, st) : set_by(c, p, text, st);
+		c->track->has_unknown |= (st->calls & SQL_CALL_SET_CONFIG) != 0;
+		return true;
 	}
 }
 
@@ -560,7 +671,7 @@ bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, s
 	while (sql_read(&r, &st)) {
 		if (st.kind == SQL_EMPTY || nth-- > 0)
 			continue;
-		if (pins_of(&st) || changes(c, &st) || prepares_itself(p, &st))
+		if (pins_of(&st) || changes(c, text, &st) || prepares_itself(p, &st))
 			ok = apply(c, p, text, &st);
 		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK || st.flags & SQL_EXECUTES)
 			pg_track_tag(c, p, tag);

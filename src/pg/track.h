@@ -33,6 +33,11 @@ struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
 bool pg_track_clears(struct pg_client *c, const char *text, size_t len);
 /* Does it go back to the default of the session? */
 bool pg_track_resets(const struct sql_stmt *st);
+/* The settings that servers do not report, as they are now: s->said, and what SET LOCAL has set over it. Borrowed until
+ * the next call; NULL when out of memory. */
+const struct varset *pg_track_said(struct pg_client *c);
+/* Is it not known for sure what its settings will be, or which tables it sees, when what it says next is parsed? */
+bool pg_track_is_unclear(const struct pg_client *c);
 /* How this client's texts are read: sql/lexer.h. */
 unsigned pg_sql_mode(const struct pg_client *c);
 /* Does pin_policy refuse a statement that would get the client these? f: why. */

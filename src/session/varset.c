@@ -35,6 +35,7 @@ static const struct varset *intern_set(const struct var *at, size_t count)
 			v->refs = 0;
 			v->count = (uint16_t)count;
 			v->notes = 0;
+			v->part = NULL;
 			if (count)
 				memcpy(v->at, at, len);
 		}
@@ -71,6 +72,8 @@ void varset_put(const struct varset *cv)
 	if (--v->refs)
 		return;
 	map_del(&all, &v->node);
+	if (v->part != v)
+		varset_put(v->part);
 	for (uint32_t i = 0; i < v->count; i++) {
 		istr_put(v->at[i].name);
 		istr_put(v->at[i].value);
@@ -217,6 +220,22 @@ const struct varset *varset_unknown(const struct varset *base, const struct vars
 			return NULL;
 		}
 	return left;
+}
+
+const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name))
+{
+	struct var at[VARSET_MAX];
+	size_t n = 0;
+	if (v->part)
+		return v->part;
+	for (uint32_t i = 0; i < v->count; i++)
+		if (is_meant(v->at[i].name->s))
+			at[n++] = (struct var){ istr_ref(v->at[i].name), istr_ref(v->at[i].value) };
+	const struct varset *part = intern_set(at, n);
+	((struct varset *)(uintptr_t)v)->part = part;
+	if (part == v)
+		varset_put(v); /* or it would never end */
+	return part;
 }
 
 size_t varset_count(void)

@@ -17,7 +17,8 @@ struct varset {
 	struct map_node node;
 	uint32_t refs;
 	uint16_t count;
-	uint16_t notes; /* what readers found out about it, and keep with it: see varset_notes() */
+	uint16_t notes;            /* what readers found out about it, and keep with it: see varset_notes() */
+	const struct varset *part; /* counted, but for itself: varset_part(); NULL: not asked for yet */
 	struct var at[];
 };
 
@@ -39,6 +40,9 @@ const struct varset *varset_over_known(const struct varset *base, const struct v
 size_t varset_list_over(const struct varset *base, const struct varset *over, struct var at[VARSET_MAX + 1]);
 /* Those of `v` that `base` does not have. */
 const struct varset *varset_unknown(const struct varset *base, const struct varset *v);
+/* Those of v whose names `is_meant` accepts, borrowed from v, with which they are kept: the question is to be the same
+ * each time (pg/text.c's). NULL when out of memory. */
+const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name));
 /* Zero for a new set. Whoever writes here has bits of its own: 0x00ff are pg/track.c's. */
 static inline uint16_t *varset_notes(const struct varset *v)
 {

@@ -99,12 +99,35 @@ static void test_over(void)
 	check_eq("no set is left", varset_count(), 0);
 }
 
+static bool begins_with_t(const char *name)
+{
+	return *name == 'T';
+}
+
+static void test_part(void)
+{
+	static const char *const small[][2] = { { "TimeZone", "UTC" }, { NULL, NULL } };
+	static const char *const one[][2] = { { "DateStyle", "ISO" }, { "TimeZone", "UTC" }, { NULL, NULL } };
+	static const char *const other[][2] = { { "DateStyle", "SQL" }, { "TimeZone", "UTC" }, { NULL, NULL } };
+	const struct varset *a = set_of(one), *b = set_of(other), *part = varset_part(a, begins_with_t);
+	check("the same part", part && part->count == 1 && part == varset_part(b, begins_with_t));
+	check("asked again", part == varset_part(a, begins_with_t));
+	const struct varset *s = set_of(small);
+	check("the whole", s == part && varset_part(s, begins_with_t) == s);
+	varset_put(a);
+	check_str("it is still the other's", varset_find(varset_part(b, begins_with_t), "timezone")->s, "UTC");
+	varset_put(b);
+	varset_put(s);
+	check_eq("no set is left", varset_count(), 0);
+}
+
 void suite_varset(void)
 {
 	static const struct unit_test tests[] = {
 		{ "equal sets are the same pointer", test_equal_is_same },
 		{ "a set has a bound", test_bound },
 		{ "one over another", test_over },
+		{ "a part", test_part },
 		{ NULL, NULL },
 	};
 	unit_add("session/varset", tests);

@@ -1,0 +1,228 @@
+/* test_meaning.c - prepared statements that clients share, where their settings give one text two meanings: what each
+ * hears is what it would hear without Sluice. */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *results(PGconn *c)
+{
+	char *all = text("%s", "");
+	PGresult *r;
+	while ((r = PQgetResult(c))) {
+		all = text("%s[%s]", all, PQcmdStatus(r));
+		for (int i = 0; i < PQntuples(r); i++)
+			for (int j = 0; j < PQnfields(r); j++)
+				all = text("%s(%s)", all, PQgetisnull(r, i, j) ? "NULL" : PQgetvalue(r, i, j));
+		if (PQresultStatus(r) == PGRES_FATAL_ERROR)
+			all = text("%s<%s %s>", all, PQresultErrorField(r, PG_DIAG_SQLSTATE),
+				   PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
+		PQclear(r);
+	}
+	return all;
+}
+
+static char *one_batch(PGconn *c, const char *set, const char *query)
+{
+	char *all = text("%s", "");
+	if (!PQenterPipelineMode(c) || !PQsendQueryParams(c, set, 0, NULL, NULL, NULL, NULL, 0) ||
+	    !PQsendPrepare(c, "batch", query, 0, NULL) || !PQsendQueryPrepared(c, "batch", 0, NULL, NULL, NULL, 0) ||
+	    !PQpipelineSync(c))
+		return text("cannot send");
+	for (int i = 0; i < 3; i++)
+		all = text("%s%s", all, results(c));
+	PQclear(PQgetResult(c));
+	PQexitPipelineMode(c);
+	return all;
+}
+
+/* One step of a script, of client a, b or, which keeps a server from them, x:
+ *   "a text"         Query
+ *   "a/name/text"    Parse
+ *   "a!name"         Bind, Describe, Execute
+ *   "a|query|text"   query, and Parse and execution of a text, in one batch */
+static char *step(PGconn *const all[3], const char *said)
+{
+	char buf[512], *rest = buf + 2, *second;
+	PGconn *c = all[*said == 'x' ? 2 : *said - 'a'];
+	require("fits", strlen(said) < sizeof buf);
+	(void)strcpy(buf, said);
+	switch (said[1]) {
+	case ' ':
+		return PQsendQuery(c, rest) ? results(c) : text("cannot send");
+	case '!':
+		return PQsendQueryPrepared(c, rest, 0, NULL, NULL, NULL, 0) ? results(c) : text("cannot send");
+	case '/':
+	case '|':
+		second = strchr(rest, said[1]);
+		require("a script", second != NULL);
+		*second++ = '\0';
+		if (said[1] == '|')
+			return one_batch(c, rest, second);
+		return PQsendPrepare(c, rest, second, 0, NULL) ? results(c) : text("cannot send");
+	default:
+		require("a script", false);
+		return NULL;
+	}
+}
+
+#define ONE_TEXT(of_a, of_b, query)                                                                                    \
+	{                                                                                                              \
+		"a " of_a, "b " of_b, "a/s/" query, "b/s/" query, "a!s", "b!s", "a!s", "b!s", "a prepare p as " query, \
+			"b prepare p as " query, "a execute p", "b execute p", "a execute p", "b execute p",           \
+			"a execute s", "b execute s"                                                                   \
+	}
+#define EPOCH "select extract(epoch from timestamptz '2020-01-01 00:00')"
+
+static const char *const scripts[][20] = {
+	ONE_TEXT("set timezone = 'UTC'", "set timezone = 'America/New_York'", EPOCH),
+	ONE_TEXT("set datestyle = 'ISO, MDY'", "set datestyle = 'ISO, DMY'", "select date '01/02/2020'"),
+	ONE_TEXT("set intervalstyle = 'postgres'", "set intervalstyle = 'sql_standard'",
+		 "select extract(epoch from interval '-1 2:03')"),
+	ONE_TEXT("set standard_conforming_strings = off", "set escape_string_warning = off", "select length('a\\nb')"),
+	ONE_TEXT("set client_encoding = 'UTF8'", "set client_encoding = 'LATIN1'", "select length('\xc3\xb6')"),
+	ONE_TEXT("set transform_null_equals = on", "select 1",
+		 "select count(*) from (values (null::int)) v (n) where n = null"),
+	ONE_TEXT("set array_nulls = off", "select 1", "select ('{null}'::text[])[1]"),
+	ONE_TEXT("set bytea_output = 'escape'", "set bytea_output = 'hex'", "select '\\x01ff'::bytea::text"),
+	ONE_TEXT("set extra_float_digits = 0", "select 1", "select (0.1::float8 + 0.2::float8)::text"),
+	ONE_TEXT("set search_path = s1", "set search_path = s2", "select * from tt"),
+	ONE_TEXT("set search_path = s1, s2", "set search_path to s2, s1", "select * from tt"),
+	ONE_TEXT("select set_config('search_path', 's1', false)", "select set_config('search_path', 's2', false)",
+		 "select * from tt"),
+	ONE_TEXT("begin; set local search_path = s1", "begin; set local search_path = s2", "select * from tt"),
+	ONE_TEXT("begin; select set_config('search_path', 's1', true)",
+		 "begin; select set_config('search_path', 's' || 2, true)", "select * from tt"),
+	ONE_TEXT("begin; select set_config('search_path', 's' || 1, true)",
+		 "begin; select set_config('search_path', 's' || 2, true)", "select * from tt"),
+	ONE_TEXT("set role s1", "set role s2", "select * from tt"),
+	ONE_TEXT("begin; set local role s1", "begin; set local role s2", "select * from tt"),
+	ONE_TEXT("set session authorization s1", "set session authorization s2", "select * from tt"),
+	ONE_TEXT("create temp table tt as select 1 as x, 2 as y, 3 as z", "set search_path = s1", "select * from tt"),
+	ONE_TEXT("do $$ begin set search_path = s2; end $$", "set search_path = s1", "select * from tt"),
+	/* What is set holds for what is parsed then, and no longer. */
+	{ "b set search_path = s1", "b/s/select * from tt", "b!s", "a begin; set local search_path = s2; savepoint one",
+	  "a set local search_path = s1; savepoint two", "a/t/select * from tt", "a!t", "a rollback to one",
+	  "a/u/select * from tt", "a!u", "a commit", "a set search_path = s1", "a/v/select * from tt", "a!v", "b!s" },
+	{ "a set search_path = s2", "b begin; set local search_path = s1; set search_path = s2", "a/s/select * from tt",
+	  "b/s/select * from tt", "b commit", "b/t/select * from tt", "b!t", "a!s",
+	  "b begin; set search_path = s1; rollback", "b/u/select * from tt", "b!u", "a reset search_path",
+	  "a/v/select * from tt" },
+	{ "a set timezone = 'UTC'", "a/s/" EPOCH, "b|set timezone = 'Asia/Tokyo'|" EPOCH, "a!s", "b!batch",
+	  "a|set timezone = 'America/New_York'|" EPOCH, "b!batch", "a!batch", "b/s/" EPOCH, "b!s" },
+	{ "a set timezone = 'UTC'", "b set timezone = 'UTC'", "a/s/" EPOCH,
+	  "b|set local timezone = 'Asia/Tokyo'|" EPOCH, "a!s", "b!batch", "b/s/" EPOCH, "b!s" },
+	/* Constants stay what they were when it was parsed, on a server that it was not parsed on, too. */
+	{ "a set timezone = 'UTC'",
+	  "a/s/" EPOCH,
+	  "a set timezone = 'Asia/Tokyo'",
+	  "a!s",
+	  "x begin; select 1",
+	  "a!s",
+	  "a show timezone",
+	  "x commit",
+	  "a prepare p as " EPOCH,
+	  "a set timezone = 'America/New_York'",
+	  "x begin; select 1",
+	  "a execute p",
+	  "a execute s",
+	  "a show timezone",
+	  "x commit",
+	  "a execute p",
+	  "a begin",
+	  "a!s",
+	  "a!s",
+	  "a commit" },
+	{ "a set bytea_output = 'escape'", "a/s/select '\\x01ff'::bytea::text",
+	  "a prepare p as select '\\xff'::bytea::text", "a reset bytea_output", "x begin; select 1", "a!s",
+	  "a execute p", "a show bytea_output", "x commit", "a!s", "a execute p" },
+	/* Who changes the path of one that it knows hears so, and nobody else. */
+	{ "a set search_path = s1", "b set search_path = s1", "a/s/select * from tt", "b/s/select * from tt", "a!s",
+	  "b!s", "a set search_path = s2", "a!s", "b!s", "a!s", "b!s", "b begin", "b!s", "b commit",
+	  "a set search_path = s1", "a!s" },
+	/* Temporary tables hide others from then on. */
+	{ "a set search_path = s1",
+	  "b set search_path = s1",
+	  "a/s/select * from tt",
+	  "a!s",
+	  "b/s/select * from tt",
+	  "b!s",
+	  "a create temp table tt as select 7 as a",
+	  "a/t/select * from tt",
+	  "a!t",
+	  "b!s",
+	  "a drop table pg_temp.tt",
+	  "a!t",
+	  "a create temp table tt as select 2 as b, 3 as c",
+	  "a/u/select * from tt",
+	  "a!u",
+	  "b!s",
+	  "a discard all",
+	  "a set search_path = s1",
+	  "a/s/select * from tt",
+	  "a!s" },
+};
+
+static void test_as_direct(void)
+{
+	PGconn *setup = client_to_pg(NULL);
+	sql(setup, "drop schema if exists s1, s2 cascade; create schema s1; create schema s2;"
+		   "create table s1.tt as select 1 as a; create table s2.tt as select 'x'::text as a, 2 as b");
+	sql(setup, "drop role if exists s1; drop role if exists s2; create role s1; create role s2;"
+		   "grant all on schema s1 to s1; grant all on schema s2 to s2; grant select on s1.tt to s1;"
+		   "grant select on s2.tt to s2");
+	for (size_t i = 0; i < COUNT(scripts); i++) {
+		bool swaps = false;
+		for (size_t j = 0; j < COUNT(scripts[i]) && scripts[i][j]; j++)
+			swaps |= scripts[i][j][0] == 'x' || strstr(scripts[i][j], "begin") ||
+				 strstr(scripts[i][j], "temp") || scripts[i][j][2] == 'd';
+		sluice_with(swaps ? "default_pool_size = 2\n" : "default_pool_size = 1\n");
+		PGconn *direct[3], *through[3];
+		for (int k = 0; k < 3; k++) {
+			direct[k] = client_to_pg(NULL);
+			through[k] = client(NULL);
+		}
+		for (size_t j = 0; j < COUNT(scripts[i]) && scripts[i][j]; j++) {
+			char *want = step(direct, scripts[i][j]);
+			check_str(text("%zu %zu %s", i, j, scripts[i][j]), step(through, scripts[i][j]), want);
+		}
+		for (int k = 0; k < 3; k++)
+			client_close(direct[k]);
+		sluice_stop();
+	}
+	sql(client_to_pg(NULL), "drop schema s1, s2 cascade; drop role s1; drop role s2");
+}
+
+/* Those who mean the same share. */
+static void test_shared(void)
+{
+	static const char *const all[] = { "set timezone = 'UTC'", "set search_path = s1, s2", "set role none",
+					   "set application_name = 'x'", "set work_mem = '5MB'" };
+	sluice_with("default_pool_size = 1\n");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (size_t i = 0; i < COUNT(all); i++) {
+		sql(a, "%s", all[i]);
+		if (i < 3)
+			sql(b, "%s", all[i]);
+	}
+	PQclear(PQprepare(a, "s", "select 'shared'", 0, NULL));
+	PQclear(PQprepare(b, "t", "select 'shared'", 0, NULL));
+	check_scalar(a, "select count(*) from pg_prepared_statements where statement like '%shared''' ", "1");
+	sql(b, "set timezone = 'Asia/Tokyo'");
+	PQclear(PQprepare(b, "u", "select 'shared'", 0, NULL));
+	check_scalar(a, "select count(*) from pg_prepared_statements where statement like '%shared''' ", "2");
+	sql(b, "set timezone = 'UTC'");
+	PQclear(PQprepare(b, "v", "select 'shared'", 0, NULL));
+	check_scalar(a, "select count(*) from pg_prepared_statements where statement like '%shared''' ", "2");
+	check_eq("parsed", show_int(console(), "stats", "database", "test", "total_server_parse_count"), 2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "as_direct", test_as_direct },
+		{ "shared", test_shared },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "meaning", tests);
+}
