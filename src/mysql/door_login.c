@@ -307,7 +307,10 @@ static void response(struct session *s, const struct mysql_response *r)
 	l->response_len = rd_left(&r->auth);
 	if (l->response_len)
 		memcpy(l->response, r->auth.p, l->response_len);
-	addr_host_text(&s->addr, l->host);
+	if (s->addr.family == ADDR_UNIX)
+		str_fmt(l->host, sizeof l->host, "localhost");
+	else
+		addr_host_text(&s->addr, l->host);
 	l->auth.user = e->user; /* a refusal may come before there is an exchange */
 	l->auth.host = l->host;
 	l->auth.has_password = l->response_len > 0;
@@ -370,8 +373,9 @@ void mysql_login_bytes(struct session *s, struct rd *in)
 			uint8_t out[MYSQL_HEADER + MYSQL_LOGIN_OUT_MAX];
 			struct fault f;
 			size_t n = 0;
-			verdict(s, mysql_door_login_step(&c->login->auth, m.body, out + MYSQL_HEADER, &n, &f), out, n,
-				&f);
+			enum mysql_login_verdict said =
+				mysql_door_login_step(&c->login->auth, m.body, out + MYSQL_HEADER, &n, &f);
+			verdict(s, said, out, n, &f);
 		}
 	}
 }

@@ -77,6 +77,8 @@ static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data)
 		struct rd n = mysql_rd_text(&data), v = mysql_rd_text(&data);
 		if (data.bad || !str_copy_n(name, sizeof name, n.p, rd_left(&n)))
 			return true;
+		if (strcmp(name, "statement_id") == 0) /* MySQL 9 counts in it, and nobody can set it */
+			continue;
 		if (!varset_set(vars, name, (const char *)v.p, rd_left(&v)))
 			return false;
 	}
@@ -377,6 +379,16 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 		first = in->p[MYSQL_HEADER];
 	}
 	if (mysql_expect_is_row(&p->expect, len, first)) { /* nearly all that comes */
+		if (p->own == MYSQL_OWN_ASK) {
+			if (len > MYSQL_HELD_MAX) {
+				mysql_broken(&p->sv, "the answer to a question of the house's own has too long a row");
+				return false;
+			}
+			if (rd_left(in) - MYSQL_HEADER < len)
+				return false;
+			if (!mysql_own_row(p, rd_of(in->p + MYSQL_HEADER, len)))
+				return false;
+		}
 		p->skip = x->flags & MYSQL_EXPECT_OWN || !p->sv.session;
 		p->continues = len == MYSQL_PAYLOAD_MAX;
 		p->left = MYSQL_HEADER + len;

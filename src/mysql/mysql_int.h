@@ -127,6 +127,8 @@ void mysql_own_run(struct server *sv, const char *sql);
 void mysql_own_reset(struct server *sv);
 void mysql_own_sync(struct server *sv, const struct varset *want, const struct varset *said);
 void mysql_own_ask(struct server *sv);
+/* A row of its answer. False: the server is closed. */
+bool mysql_own_row(struct mysql_server *p, struct rd body);
 /* Has the server tell what it does to its session from now on, and how it begins. */
 void mysql_own_set_up(struct mysql_server *p);
 /* An answer to one of them: an error; the last of all. */

@@ -212,11 +212,55 @@ void mysql_own_sync(struct server *sv, const struct varset *want, const struct v
 
 /* --- Questions */
 
+/* The statement with the parameter for each $1 or ? that is not within quotes: in hex, which is a value whatever is in
+ * it and whatever the server makes of backslashes. */
+static bool fill_in(struct sb *b, const char *sql, const char *param)
+{
+	char quote = 0;
+	for (const char *at = sql; *at; at++) {
+		bool is_one = at[0] == '$' && at[1] == '1' && !(at[2] >= '0' && at[2] <= '9');
+		if (quote || (!is_one && *at != '?')) {
+			if (quote ? *at == quote : strchr("'\"`", *at) != NULL)
+				quote = quote ? 0 : *at;
+			sb_add_n(b, at, 1);
+			continue;
+		}
+		sb_add(b, *param ? "_utf8mb4 0x" : "''");
+		for (const char *c = param; *c; c++)
+			sb_addf(b, "%02x", (unsigned)(uint8_t)*c);
+		at += is_one;
+	}
+	return !b->bad;
+}
+
 void mysql_own_ask(struct server *sv)
 {
-	struct fault f;
-	fault_set(&f, FAULT_UNSUP, "servers that speak MySQL cannot be asked questions yet");
-	ask_answered(sv, &f);
+	struct mysql_server *p = mysql_server_of(sv);
+	struct sb sql = { .max = 1u << 16 };
+	bool ok = fill_in(&sql, sv->ask->sql, sv->ask->param ? sv->ask->param : "") && send_query(p, sb_str(&sql));
+	sb_free(&sql);
+	begin(p, MYSQL_OWN_ASK, ok);
+}
+
+bool mysql_own_row(struct mysql_server *p, struct rd body)
+{
+	struct cell cells[ASK_COLUMNS_MAX] = { 0 };
+	size_t n = 0;
+	for (; rd_left(&body) > 0 && !body.bad; n++) {
+		bool is_null = *body.p == 0xfb;
+		struct rd value = is_null ? rd_sub(&body, 1) : mysql_rd_text(&body);
+		if (n < ASK_COLUMNS_MAX) {
+			cells[n].is_null = is_null;
+			cells[n].text = (struct text_span){ (const char *)value.p, rd_left(&value) };
+		}
+	}
+	if (body.bad) {
+		mysql_broken(&p->sv, "malformed row");
+		return false;
+	}
+	if (p->sv.ask) /* else who asked has gone, and the rest is swallowed */
+		p->sv.ask->row(p->sv.ask, cells, n < ASK_COLUMNS_MAX ? n : ASK_COLUMNS_MAX);
+	return true;
 }
 
 /* --- Collations */

@@ -122,10 +122,10 @@ static bool port_answers(int port)
 	return answers((struct sockaddr *)&a, sizeof a);
 }
 
-static bool socket_answers(int port)
+static bool socket_answers(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	snprintf(a.sun_path, sizeof a.sun_path, "%s/.s.PGSQL.%d", sluice_socket_dir(), port);
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
 	return answers((struct sockaddr *)&a, sizeof a);
 }
 
@@ -151,8 +151,9 @@ static bool sluice_try_start(const struct conf *c)
 			peer_pid = -1;
 			return false;
 		}
-		if (port_answers(peer_at) && (!has_socket || socket_answers(peer_at)) &&
-		    (!peer_my_at || port_answers(peer_my_at)))
+		if (port_answers(peer_at) &&
+		    (!has_socket || socket_answers(text("%s/.s.PGSQL.%d", sluice_socket_dir(), peer_at))) &&
+		    (!peer_my_at || (port_answers(peer_my_at) && socket_answers(sluice_my_socket()))))
 			return true;
 	}
 	return false;

@@ -1,0 +1,239 @@
+/* test_my_auth.c - logins by MySQL's protocol: clients prove themselves to Sluice, and Sluice to servers, by every way
+ * that either has. */
+#include "harness_my.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of "pencil". */
+#define NATIVE  "*7614BE58636C810A9D8970A50B3B2A78450413E4"
+#define SHA2    "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1"
+#define ED25519 "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDSc"
+#define MD5     "md5984c3e9256f24b08e5b849d2265593b2" /* of anna */
+#define SCRAM                                                                                                          \
+	"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                    \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static void make_certificate(void)
+{
+	char *out;
+	int status = run(&out,
+			 "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+			 "-keyout door.key -out door.crt -days 2 -subj /CN=sluice 2>&1",
+			 dir());
+	require(out, status == 0);
+}
+
+#define TLS "client_tls_sslmode = allow\nclient_tls_key_file = @DIR@/door.key\nclient_tls_cert_file = @DIR@/door.crt\n"
+
+static bool may(const struct my_how *how)
+{
+	char *e;
+	MYSQL *c = my_try(how, &e);
+	bool in = c && mysql_query(c, "do 1") == 0;
+	if (c)
+		my_close(c);
+	return in;
+}
+
+/* Every form of secret; the servers are logged in to as somebody else, so that the door is alone in it. */
+static void test_secrets(void)
+{
+	enum { PLAINLY = 1, SOCKET = 2, BY_TLS = 4, ANYHOW = 7 };
+	static const struct {
+		const char *what, *secret, *plugin;
+		unsigned ways;
+	} cases[] = {
+		{ "plain", "pencil", NULL, ANYHOW },
+		{ "plain, sha2", "pencil", "caching_sha2_password", ANYHOW },
+		{ "plain, native", "pencil", "mysql_native_password", ANYHOW },
+		{ "plain, in clear text", "pencil", "mysql_clear_password", ANYHOW },
+		{ "plain, ed25519", "pencil", "client_ed25519", ANYHOW },
+		{ "native", NATIVE, NULL, ANYHOW },
+		{ "native, switched", NATIVE, "caching_sha2_password", ANYHOW },
+		{ "native, in clear text", NATIVE, "mysql_clear_password", ANYHOW },
+		{ "sha2", SHA2, NULL, ANYHOW },
+		{ "sha2, first in clear text", SHA2, "mysql_clear_password", ANYHOW },
+		{ "ed25519", ED25519, NULL, ANYHOW },
+		{ "md5", MD5, NULL, SOCKET | BY_TLS },
+		{ "SCRAM", SCRAM, NULL, SOCKET | BY_TLS },
+		{ "none", "", NULL, 0 },
+	};
+	make_certificate();
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (unsigned way = PLAINLY; way <= BY_TLS; way *= 2) {
+			char *what = text("%s, way %u", cases[i].what, way);
+			struct my_how how = { .user = "anna",
+					      .password = "pencil",
+					      .plugin = cases[i].plugin,
+					      .unix_socket = way == SOCKET,
+					      .tls = way == BY_TLS };
+			sluice_start(
+				&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret",
+						.settings = TLS,
+						.auth_file = text("\"anna\" \"%s\"\n", cases[i].secret) });
+			bool fits = cases[i].ways & way;
+			check_eq(what, may(&how), fits);
+			check_eq(text("%s, again", what), may(&how), fits);
+			how.password = "pencils";
+			check_my_refused(&how, 1045, "28000", "Access denied for user 'anna'@'");
+			how.user = "nobody";
+			check_my_refused(&how, 1045, "28000", "Access denied for user 'nobody'@'");
+			how.user = "anna";
+			how.password = "pencil";
+			check_eq(text("%s, still", what), may(&how), fits);
+			check(what, !sluice_logged("pencil"));
+			sluice_stop();
+		}
+}
+
+/* Sluice as the client of a server's accounts. */
+static void test_servers(void)
+{
+	const char *special = my_is_mysql() ? "sha2" : "ed25519";
+	const char *secret = text("%s-secret", special);
+	sluice_start(
+		&(struct conf){ .auth_file = text("\"%s\" \"%s\"\n\"alice\" \"alice-secret\"\n", special, secret) });
+	if (my_is_mysql())
+		my_sql("flush privileges"); /* which forgets the passwords that were shown */
+	struct my_how how = { .user = special, .password = secret };
+	for (int i = 0; i < 3; i++) {
+		MYSQL *c = my_client(&how);
+		check_my(c, "select substring_index(current_user(), '@', 1)", special);
+		my_close(c);
+	}
+	check_my(my_client(NULL), "select substring_index(current_user(), '@', 1)", "alice");
+	check("no secret in the log", !sluice_logged(secret));
+}
+
+/* A hash alone lets a client in, and what its proof tells logs in to the server. */
+static void test_hash_to_server(void)
+{
+	const char *plugin = my_is_mysql() ? "caching_sha2_password" : "mysql_native_password";
+	char *hash = my_scalar("select concat('0x', hex(authentication_string)) from mysql.user where user = 'bob'");
+	if (!my_is_mysql())
+		hash = my_scalar("select password('bob-secret')");
+	sluice_start(&(struct conf){ .auth_file = text("\"bob\" \"%s\"\n", hash) });
+	struct my_how how = { .user = "bob", .password = "bob-secret" };
+	if (my_is_mysql())
+		my_sql("flush privileges");
+	check_my_refused((&(struct my_how){ .user = "bob", .password = "wrong" }), 1045, "28000",
+			 "(using password: YES)");
+	for (int i = 0; i < 2; i++)
+		check_my(my_client(&how), "select substring_index(current_user(), '@', 1)", "bob");
+	(void)plugin;
+}
+
+static void test_two_passwords(void)
+{
+	sluice_start(&(struct conf){ .auth_file = "\"alice\" \"alice-secret\"\n\"alice\" \"newer-secret\"\n" });
+	check("the newer one", may(&(struct my_how){ .password = "newer-secret" }));
+	check("the older one", may(&(struct my_how){ .password = "alice-secret" }));
+	check_my_refused((&(struct my_how){ .password = "oldest-secret" }), 1045, "28000", "Access denied");
+}
+
+static void test_auth_query(void)
+{
+	const char *of = my_is_mysql() ? "authentication_string"
+				       : "if(plugin = 'ed25519', concat('ed25519:', authentication_string), "
+					 "authentication_string)";
+	my_sql("drop table if exists test.strangers");
+	my_sql("create table test.strangers(name varchar(80), secret varchar(80))");
+	my_sql("insert into test.strangers values ('eve', '" NATIVE "'), ('null', null), ('we''re\\\\', 'pencil'), "
+	       "('twice', 'x'), ('twice', 'y')");
+	sluice_start(&(struct conf){
+		.databases =
+			text("test = kind=mysql @MY@ auth_query='select user, %s from mysql.user where user = $1'\n"
+			     "other = kind=mysql @MY@ dbname=test user=alice password=alice-secret "
+			     "auth_query='select name, secret from test.strangers where name = ?'\n",
+			     of[0] == 'a' ? of
+					  : "if(plugin = ''ed25519'', concat(''ed25519:'', "
+					    "authentication_string), authentication_string)"),
+		.settings = "auth_user = alice\n",
+		.auth_file = "\"alice\" \"alice-secret\"\n" });
+	const char *special = my_is_mysql() ? "sha2" : "ed25519";
+	check_my(my_client(&(struct my_how){ .user = "bob", .password = "bob-secret" }),
+		 "select substring_index(current_user(), '@', 1)", "bob");
+	if (my_is_mysql())
+		check("its verifier", may(&(struct my_how){ .user = special, .password = "sha2-secret" }));
+	check_my_refused((&(struct my_how){ .user = "bob", .password = "wrong" }), 1045, "28000", "Access denied");
+	check_my_refused((&(struct my_how){ .user = "nobody", .password = "wrong" }), 1045, "28000", "Access denied");
+	check("a hash", may(&(struct my_how){ .user = "eve", .password = "pencil", .database = "other" }));
+	check("quotes", may(&(struct my_how){ .user = "we're\\", .password = "pencil", .database = "other" }));
+	check("no secret", !may(&(struct my_how){ .user = "null", .password = "", .database = "other" }));
+	check("two", !may(&(struct my_how){ .user = "twice", .password = "x", .database = "other" }));
+	check("says why", sluice_logged("one row is expected, not several"));
+	check("no others", !may(&(struct my_how){ .user = "eve", .password = "pencil" }));
+}
+
+static void test_hba(void)
+{
+	make_certificate();
+	write_text(text("%s/hba.conf", dir()), "local all bob trust\n"
+					       "local all carol peer\n"
+					       "hostssl all alice 127.0.0.1/32 scram-sha-256\n"
+					       "host all bob 127.0.0.1/32 md5\n"
+					       "host all all 127.0.0.1/32 reject\n");
+	sluice_start(&(struct conf){ .settings = TLS "auth_type = hba\nauth_hba_file = @DIR@/hba.conf\n" });
+	check("by TLS", may(&(struct my_how){ .tls = true }));
+	check_my_refused((&(struct my_how){ .user = NULL }), 1045, "28000",
+			 "Access denied for user 'alice'@'127.0.0.1'");
+	check("by password", may(&(struct my_how){ .user = "bob", .password = "bob-secret" }));
+	check("trusted", may(&(struct my_how){ .user = "bob", .password = "whatever", .unix_socket = true }));
+	check_my_refused((&(struct my_how){ .user = "carol", .password = "carol-secret", .unix_socket = true }), 1045,
+			 "28000", "Access denied for user 'carol'@'localhost'");
+	check("no rule fits",
+	      sluice_logged("no rule of the HBA file fits") || !may(&(struct my_how){ .unix_socket = true }));
+}
+
+/* What people type, and what they write programs with. */
+static void test_programs(void)
+{
+	make_certificate();
+	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret",
+				     .settings = TLS,
+				     .auth_file = "\"anna\" \"" SHA2 "\"\n\"nat\" \"" NATIVE "\"\n" });
+	char *out;
+	static const char *const users[] = { "anna", "nat" };
+	for (size_t i = 0; i < COUNT(users); i++) {
+		check_eq(users[i],
+			 run(&out,
+			     "mariadb --no-defaults -h 127.0.0.1 -P %d -u %s -ppencil -D test -Ne 'select 40+2' 2>&1",
+			     sluice_my_port(), users[i]),
+			 0);
+		check_str(users[i], out, "42\n");
+		check(users[i],
+		      run(&out, "mariadb --no-defaults -h 127.0.0.1 -P %d -u %s -pwrong -D test -Ne 'select 1' 2>&1",
+			  sluice_my_port(), users[i]) != 0 &&
+			      strstr(out, "ERROR 1045 (28000)"));
+		for (int way = 0; way < 2; way++) {
+			const char *module = way ? "MySQLdb" : "pymysql";
+			if (run(&out, "python3 -c 'import %s' 2>&1", module) != 0)
+				continue;
+			check_eq(module,
+				 run(&out,
+				     "python3 -c '\nimport %s as m\nc = m.connect(host=\"127.0.0.1\", port=%d, "
+				     "user=\"%s\", password=\"pencil\", database=\"test\")\nk = c.cursor()\n"
+				     "k.execute(\"select 40+2\")\nprint(k.fetchall()[0][0])\n' 2>&1",
+				     module, sluice_my_port(), users[i]),
+				 0);
+			check_str(module, out, "42\n");
+		}
+	}
+	sluice_stop();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "secrets", test_secrets },
+		{ "servers", test_servers },
+		{ "hash to server", test_hash_to_server },
+		{ "two passwords", test_two_passwords },
+		{ "auth_query", test_auth_query },
+		{ "hba", test_hba },
+		{ "programs", test_programs },
+		{ NULL, NULL },
+	};
+	return harness_my_main(argc, argv, "my_auth", tests);
+}
