@@ -447,7 +447,10 @@ void config_mark_users(struct config *c)
 		u->is_stats = config_list_has(c, SET_stats_users, u->name);
 		if (u->has_secret)
 			forms[userlist_form(u->secret)]++;
+		if (u->has_secret && userlist_form(u->other) == USER_FORM_SHA2)
+			c->has_sha2 = true;
 	}
+	c->has_sha2 = c->has_sha2 || forms[USER_FORM_SHA2] > 0;
 	c->mostly = USER_FORM_PLAIN;
 	for (enum user_form i = USER_FORM_PLAIN; i < USER_NFORMS; i++)
 		if (forms[i] > forms[c->mostly])

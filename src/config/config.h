@@ -28,7 +28,7 @@ struct db_conf {
 	struct map_node node; /* config->db_by_name */
 	struct list in_all;   /* config->databases, in the file's order */
 	char *name;           /* "*" is the fallback entry */
-	enum db_kind kind; /* `kind=`, default postgres; oracle is not served yet, and refused by --check */
+	enum db_kind kind;    /* `kind=`, default postgres; oracle is not served yet, and refused by --check */
 	char *host; /* as given: comma-separated names, addresses or socket directories; "" is the default socket dir */
 	char *dbname;                                                    /* "" : the name that the client asked for */
 	uint16_t port;                                                   /* default 5432, or 3306 */
@@ -79,6 +79,7 @@ struct config {
 	const struct db_conf *fallback; /* the "*" entry, or NULL */
 	struct access *access;          /* counted, never NULL */
 	enum user_form mostly;          /* what the secrets of auth_file are, more of them than anything else */
+	bool has_sha2;                  /* one of them is caching_sha2_password's */
 };
 
 /* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */

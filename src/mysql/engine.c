@@ -532,10 +532,12 @@ void mysql_init(void)
 {
 	slab_init(&slab, "mysql_server", sizeof(struct mysql_server));
 	database_set_engine(DB_MYSQL, &mysql_engine);
+	/* Clients may have to tell their passwords by RSA: the key takes too long to draw when one of them asks. */
 	const struct config *c = config_now();
 	bool listens = *config_text(c, SET_mysql_listen_addr, NULL, NULL) ||
 		       *config_text(c, SET_mysql_unix_socket, NULL, NULL);
-	if (listens && !mysql_login_init())
+	bool may_tell = c->has_sha2 || *config_text(c, SET_auth_user, NULL, NULL);
+	if (listens && may_tell && !mysql_login_init())
 		log_error(
 			NULL,
 			"no memory, or no randomness, for the key that passwords are told with over plain connections");
