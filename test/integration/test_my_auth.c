@@ -194,6 +194,60 @@ static void test_hba(void)
 	      sluice_logged("no rule of the HBA file fits") || !may(&(struct my_how){ .unix_socket = true }));
 }
 
+/* Whom the system, or a certificate, or PAM vouches for. */
+static void test_vouched(void)
+{
+	char *out;
+	make_certificate();
+	require("directory", run(&out, "mkdir -p '%s/pam'", dir()) == 0);
+	require("hash", run(&out, "openssl passwd -6 here") == 0);
+	write_text(text("%s/pwd", dir()), text("alice:%s", out));
+	write_text(text("%s/pam/pgbouncer", dir()), text("auth required pam_pwdfile.so pwdfile=%s/pwd\n"
+							 "account required pam_permit.so\n",
+							 dir()));
+	sluice_start(&(struct conf){ .settings = TLS "auth_type = pam\nauth_pam_dir = @DIR@/pam\n" });
+	check("PAM", may(&(struct my_how){ .password = "here", .tls = true }));
+	check("by a socket", may(&(struct my_how){ .password = "here", .unix_socket = true }));
+	check_my_refused((&(struct my_how){ .password = "there", .tls = true }), 1045, "28000",
+			 "(using password: YES)");
+	check("which says why", sluice_logged("PAM says"));
+	check_my_refused((&(struct my_how){ .password = "here" }), 1045, "28000", "Access denied for user 'alice'@");
+	check("and not to all that listen", sluice_logged("a password in clear text is asked for"));
+	sluice_stop();
+
+	require("a certificate", run(&out,
+				     "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+				     "-nodes -keyout alice.key -out alice.crt -days 2 -subj /CN=alice 2>&1",
+				     dir()) == 0);
+	sluice_start(&(struct conf){ .settings =
+					     "client_tls_sslmode = verify-ca\nclient_tls_key_file = @DIR@/door.key\n"
+					     "client_tls_cert_file = @DIR@/door.crt\n"
+					     "client_tls_ca_file = @DIR@/alice.crt\nauth_type = cert\n" });
+	static const char *const users[] = { "alice", "bob" };
+	for (int i = 0; i < 2; i++) {
+		int status =
+			run(&out,
+			    "cd '%s' && mariadb --no-defaults -h 127.0.0.1 -P %d -u %s -D test --ssl-cert=alice.crt "
+			    "--ssl-key=alice.key -Ne 'select 40+2' 2>&1",
+			    dir(), sluice_my_port(), users[i]);
+		check_eq(out, status == 0, i == 0);
+		check(out, strstr(out, i == 0 ? "42" : "ERROR 1045 (28000)"));
+	}
+	sluice_stop();
+
+	require("who we are", run(&out, "id -un") == 0);
+	char *me = text("%.*s", (int)strcspn(out, "\n"), out);
+	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret",
+				     .settings = "auth_type = peer\n",
+				     .auth_file = text("\"%s\" \"\"\n\"bob\" \"\"\n", me) });
+	for (int i = 0; i < 2; i++) {
+		int status = run(&out, "mariadb --no-defaults -S '%s' -u %s -D test -Ne 'select 40+2' 2>&1",
+				 sluice_my_socket(), i ? "bob" : me);
+		check_eq(out, status == 0, i == 0);
+	}
+	check("not from afar", !may(&(struct my_how){ .user = me, .password = "" }));
+}
+
 /* What people type, and what they write programs with. */
 static void test_programs(void)
 {
@@ -240,6 +294,7 @@ int main(int argc, char **argv)
 		{ "two passwords", test_two_passwords },
 		{ "auth_query", test_auth_query },
 		{ "hba", test_hba },
+		{ "vouched", test_vouched },
 		{ "programs", test_programs },
 		{ NULL, NULL },
 	};
