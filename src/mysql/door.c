@@ -27,6 +27,7 @@ static void free_client(struct session *s)
 	struct mysql_client *c = mysql_client_of(s);
 	mysql_login_free(c);
 	mysql_sink_free(c->sink);
+	mysql_track_free(&c->track);
 	free(c->why);
 	slab_put(&slab, c);
 }
@@ -170,6 +171,58 @@ static bool fail_transaction(struct session *s, const struct fault *f)
 
 /* --- The relay */
 
+static void refuse_command(struct mysql_client *c, uint32_t len, const struct fault *f)
+{
+	skip(c, len);
+	mysql_tell(&c->s, f, false);
+}
+
+/* A COM_QUERY is at the cursor, all that is looked at of it. False: it is refused, and answered, or the session is
+ * closed. */
+static bool look_at(struct mysql_client *c, const struct rd *in, uint32_t len, struct mysql_query *q)
+{
+	size_t there = rd_left(in) - MYSQL_HEADER;
+	bool is_whole = there >= len && len < MYSQL_PAYLOAD_MAX;
+	struct rd body = rd_of(in->p + MYSQL_HEADER + 1, (is_whole ? len : there) - 1), text;
+	struct fault f;
+	if (!mysql_read_query(body, c->caps, &text)) {
+		mysql_protocol_fault(&c->s, "malformed COM_QUERY");
+		return false;
+	}
+	if (mysql_query_look(c, text, is_whole, q, &f))
+		return true;
+	if (c->s.server && !mysql_expect_is_empty(&mysql_server_of(c->s.server)->expect)) {
+		session_fail(&c->s, &f); /* answers come in their order */
+		return false;
+	}
+	c->seq = 1;
+	refuse_command(c, len, &f);
+	return false;
+}
+
+/* The COM_QUERY at the cursor goes to the server in other words. */
+static bool send_rewritten(struct mysql_client *c, const struct rd *in, uint32_t len, const struct mysql_query *q)
+{
+	size_t n = 0, front = (size_t)(q->text.p - in->p) - MYSQL_HEADER; /* the command, and its attributes */
+	uint8_t *text = mysql_query_rewrite(c, q, &n), *room = NULL;
+	if (text)
+		room = stream_put_room(&c->s.server->stream, MYSQL_HEADER + front + n);
+	if (!text) {
+		no_memory(&c->s);
+		return false;
+	}
+	if (room) {
+		struct mysql_out o = mysql_out(room, MYSQL_HEADER + front + n);
+		mysql_begin(&o, 0);
+		mysql_put(&o, in->p + MYSQL_HEADER, front);
+		mysql_put(&o, text, n);
+		mysql_end(&o);
+	}
+	free(text);
+	skip(c, len);
+	return true;
+}
+
 /* The command at the cursor, of a client that is linked or may be: passes it on. False: it has to wait, or the session
  * is closed. */
 static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uint8_t com)
@@ -177,8 +230,14 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	struct mysql_client *c = mysql_client_of(s);
 	uint32_t total = MYSQL_HEADER + len;
 	/* Half a command takes no server: who sends slowly waits by itself. */
-	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION;
+	if ((!s->server || looks) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
 		return false;
+	struct mysql_query q = { .rewrites = false };
+	if (looks && !look_at(c, in, len, &q))
+		return s->state != SESSION_DEAD; /* it is answered */
+	if (!s->server)
+		c->is_fresh = true;
 	if (!session_want_server(s))
 		return false;
 	struct mysql_server *p = mysql_server_of(s->server);
@@ -192,11 +251,23 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		if (mysql_expect_is_empty(&p->expect))
 			session_request_begins(s);
 		struct mysql_expect_entry x = { .kind = (uint8_t)kind, .com = com };
-		if (!mysql_expect_sent(&p->expect, &x)) {
+		if (q.look.changes) {
+			x.flags = MYSQL_EXPECT_CHANGES;
+			x.text = istr_get((const char *)q.text.p, rd_left(&q.text));
+		} else if (looks && !q.is_whole) {
+			x.flags = MYSQL_EXPECT_PARTIAL;
+		}
+		if ((q.look.changes && !x.text) || !mysql_expect_sent(&p->expect, &x)) {
+			istr_put(x.text);
 			no_memory(s);
 			return false;
 		}
 	}
+	c->is_fresh = c->is_fresh && kind == MYSQL_EXPECT_NOTHING;
+	if (q.rewrites)
+		return send_rewritten(c, in, len, &q);
+	if (com == MYSQL_COM_STMT_PREPARE)
+		c->has_statements = true;
 	/* The server names it, and each server by a name of its own. */
 	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && !(s->pins & PIN_PREPARED))
 		session_pin(s, PIN_PREPARED);
@@ -206,19 +277,12 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	return true;
 }
 
-static void refuse_command(struct mysql_client *c, uint32_t len, const char *what)
-{
-	struct fault f;
-	fault_set(&f, FAULT_UNSUP, "%s", what);
-	skip(c, len);
-	mysql_tell(&c->s, &f, false);
-}
-
 /* The header of a command is at the cursor: what becomes of it. False: leave it there. */
 static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_t seq)
 {
 	struct mysql_client *c = mysql_client_of(s);
 	uint8_t com = in->p[MYSQL_HEADER];
+	struct fault f;
 
 	if (com == MYSQL_COM_QUIT) {
 		session_close(s, "client close request");
@@ -264,7 +328,8 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 	case MYSQL_COM_RESET_CONNECTION:
 		if (!is_idle)
 			break;
-		refuse_command(c, len, "this command is not supported yet");
+		fault_set(&f, FAULT_UNSUP, "this command is not supported yet");
+		refuse_command(c, len, &f);
 		return true;
 	default:
 		break;

@@ -28,12 +28,20 @@ static struct slab slab;
 
 /* --- Making and ending */
 
+static void gone(struct mysql_expect *e, const struct mysql_expect_entry *x, enum mysql_expect_end how)
+{
+	(void)e;
+	(void)how;
+	istr_put(x->text);
+}
+
 static struct server *make(void)
 {
 	struct mysql_server *p = slab_get(&slab);
 	if (!p)
 		return NULL;
 	mysql_expect_init(&p->expect);
+	p->expect.gone = gone;
 	return &p->sv;
 }
 
@@ -65,7 +73,7 @@ void mysql_broken(struct server *sv, const char *what)
 /* --- What answers say of the session */
 
 /* Its settings and default schema, as the server tells them. */
-static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data)
+static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data, bool *has_set, bool *has_collation)
 {
 	const struct varset **vars = &p->sv.vars;
 	if (type == MYSQL_STATE_SCHEMA) {
@@ -74,30 +82,38 @@ static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data)
 	}
 	while (rd_left(&data)) { /* MariaDB puts several into one */
 		char name[80];
+		uint32_t pins;
 		struct rd n = mysql_rd_text(&data), v = mysql_rd_text(&data);
 		if (data.bad || !str_copy_n(name, sizeof name, n.p, rd_left(&n)))
 			return true;
-		if (strcmp(name, "statement_id") == 0) /* MySQL 9 counts in it, and nobody can set it */
+		if (mysql_track_is_odd(name, &pins)) {
+			p->odd_pins |= p->own ? 0 : pins;
 			continue;
+		}
+		*has_set |= strcmp(name, "character_set_connection") == 0;
+		*has_collation |= strcmp(name, "collation_connection") == 0;
 		if (!varset_set(vars, name, (const char *)v.p, rd_left(&v)))
 			return false;
 	}
 	return true;
 }
 
-bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen, bool *other)
+bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen)
 {
 	struct rd state = seen->ok.state, data;
-	bool has_vars = false, has_changed = false, ok = true;
+	bool has_set = false, has_collation = false, ok = true;
 	uint8_t type;
 	while (ok && mysql_next_state(&state, &type, &data)) {
 		if (type == MYSQL_STATE_VARIABLE || type == MYSQL_STATE_SCHEMA) {
-			has_vars = true;
-			ok = take_vars(p, type, data);
+			p->told_settings |= type == MYSQL_STATE_VARIABLE;
+			ok = take_vars(p, type, data, &has_set, &has_collation);
 		} else if (type == MYSQL_STATE_CHANGED) {
-			has_changed = true;
+			p->told_changed = true;
 		}
 	}
+	/* A character set has a collation of its own, which is not told. */
+	if (ok && has_set && !has_collation)
+		ok = varset_unset(&p->sv.vars, "collation_connection");
 	if (state.bad) {
 		mysql_broken(&p->sv, "malformed session state");
 		return false;
@@ -106,12 +122,19 @@ bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen, boo
 		mysql_no_memory(&p->sv);
 		return false;
 	}
-	*other = seen->is_cut || (has_changed && !has_vars);
+	p->told_changed |= seen->is_cut;
 	return true;
 }
 
+void mysql_forget_told(struct mysql_server *p)
+{
+	p->told_settings = p->told_changed = p->told_xact = p->had_rows = false;
+	p->results = p->odd_pins = 0;
+	p->rows = 0;
+}
+
 /* What its server tells is what the client's settings are. */
-static void follow(struct mysql_server *p, bool other)
+static void follow(struct mysql_server *p)
 {
 	struct server *sv = &p->sv;
 	struct session *s = sv->session;
@@ -125,8 +148,39 @@ static void follow(struct mysql_server *p, bool other)
 	else
 		sv->kind |= MYSQL_KIND_NO_SCHEMA;
 	s->wait.kind = sv->kind;
-	if (other && s->mode != POOL_SESSION && !(s->pins & PIN_SETTING))
-		session_pin(s, PIN_SETTING);
+}
+
+/* What changes what the next statement finds. */
+static bool is_statement(uint8_t com)
+{
+	return com == MYSQL_COM_QUERY || com == MYSQL_COM_STMT_EXECUTE || com == MYSQL_COM_INIT_DB;
+}
+
+/* One more result of an answer, or an error. False: the server is closed. */
+static bool take_result(struct mysql_server *p, const struct mysql_seen *seen, uint8_t first)
+{
+	struct session *s = p->sv.session;
+	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
+	bool ok = true;
+	if (seen->said == MYSQL_SAID_OK) {
+		p->results++;
+		p->had_rows = first == MYSQL_EOF;
+		p->told_xact |= (seen->ok.status & MYSQL_STATUS_IN_TRANS) != 0;
+		/* An EOF of before MYSQL_CAP_DEPRECATE_EOF says only that, and MySQL's not even that. */
+		p->told_changed |= seen->ok.status & MYSQL_STATUS_STATE_CHANGED && !rd_left(&seen->ok.state);
+	}
+	if (!seen->is_end) {
+		p->rows = 0;
+		return true;
+	}
+	if (s->mode != POOL_SESSION && is_statement(x->com))
+		ok = mysql_state_answered(p, x, seen);
+	if (ok)
+		follow(p);
+	mysql_forget_told(p);
+	if (!ok)
+		mysql_no_memory(&p->sv);
+	return ok;
 }
 
 /* --- The end of an answer */
@@ -280,7 +334,6 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	struct session *s = sv->session;
 	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
 	struct mysql_seen seen;
-	bool other = false;
 
 	if (!mysql_expect_packet(&p->expect, len, body, &seen)) {
 		mysql_broken(sv, "a packet that answers nothing");
@@ -297,11 +350,13 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	case MYSQL_SAID_OK:
 		p->status = seen.ok.status;
 		if (rd_left(&seen.ok.state) || seen.is_cut) {
-			if (!mysql_take_state(p, &seen, &other))
+			if (!mysql_take_state(p, &seen))
 				return false;
-			if (to)
-				follow(p, other);
 		}
+		if (!to)
+			mysql_forget_told(p);
+		else if (!take_result(p, &seen, *body.p))
+			return false;
 		if (to && seen.ok.status & MYSQL_STATUS_STATE_CHANGED && !seen.is_cut &&
 		    !(mysql_client_of(s)->caps & MYSQL_CAP_SESSION_TRACK)) {
 			tell_less(mysql_client_of(s), seq, *body.p, &seen.ok);
@@ -316,6 +371,8 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 		if (!to)
 			break;
 		s->pool->stats.v[STAT_error_count]++;
+		if (!take_result(p, &seen, MYSQL_ERR))
+			return false;
 		if (is_last_word(&seen.err)) {
 			mysql_client_of(s)->seq = seq;
 			fail_as_told(sv, &seen.err);
@@ -389,6 +446,7 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 			if (!mysql_own_row(p, rd_of(in->p + MYSQL_HEADER, len)))
 				return false;
 		}
+		p->rows++;
 		p->skip = x->flags & MYSQL_EXPECT_OWN || !p->sv.session;
 		p->continues = len == MYSQL_PAYLOAD_MAX;
 		p->left = MYSQL_HEADER + len;

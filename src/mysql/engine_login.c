@@ -68,6 +68,7 @@ static void know(struct server *sv, const struct mysql_greeting *g)
 	(void)sv;
 	mysql_known.is_mariadb = is_mariadb;
 	str_fmt(mysql_known.version, sizeof mysql_known.version, "%s", g->version);
+	mysql_known.number = 0;
 }
 
 /* --- Our answer */
@@ -205,7 +206,6 @@ static bool auth_step(struct server *sv, struct rd body)
 	struct mysql_seen seen = { .said = MYSQL_SAID_OK };
 	struct fault f;
 	size_t n = 0;
-	bool other;
 
 	switch (mysql_engine_login_step(&l->auth, body, out + MYSQL_HEADER, &n, &f)) {
 	case MYSQL_LOGIN_MORE: {
@@ -232,8 +232,9 @@ static bool auth_step(struct server *sv, struct rd body)
 			mysql_no_memory(sv);
 			return false;
 		}
-		if (!mysql_take_state(p, &seen, &other))
+		if (!mysql_take_state(p, &seen))
 			return false;
+		mysql_forget_told(p);
 		if (sv->errand)
 			mysql_engine_set_up(p, NULL);
 		else

@@ -3,14 +3,12 @@
 #define SLUICE_MYSQL_MYSQL_INT_H
 
 #include "mysql/expect.h"
+#include "mysql/track.h"
 #include "mysql/wire.h"
 #include "session/session.h"
 
 struct mysql_login; /* of a client that is logging in: door_login.c */
 struct mysql_sink;  /* of a client of the console: ask.c */
-
-/* The default schema among the settings of a session and a server; "": none. */
-#define MYSQL_SCHEMA "schema"
 
 /* A client that speaks MySQL. */
 struct mysql_client {
@@ -32,6 +30,9 @@ struct mysql_client {
 	bool has_failed;           /* its transaction is gone: its next command hears why */
 	uint32_t refused_ahead;    /* bytes in its input that are refused, for `why` */
 	struct fault *why;         /* owned; NULL mostly */
+	bool is_fresh;             /* its server has run nothing of it since it was linked */
+	bool has_statements;       /* prepared by COM_STMT_PREPARE */
+	struct mysql_track track;
 };
 
 /* A server that speaks MySQL. */
@@ -44,12 +45,15 @@ struct mysql_server {
 	bool skip;                        /* what passes is dropped */
 	bool continues;                   /* the packet that passes goes on in the next one */
 	bool is_mariadb;
-	uint8_t ends;                                /* enum ends, of engine.c */
-	uint8_t seq;                                 /* of the next packet of whoever's turn it is, within an answer */
-	uint8_t own;                                 /* enum mysql_own: what the house itself asked of it */
-	uint16_t status;                             /* that it told last */
-	struct fault *own_fault;                     /* owned; what that failed with */
-	const struct varset *syncing, *syncing_said; /* counted: what is being set */
+	uint8_t ends;    /* enum ends, of engine.c */
+	uint8_t seq;     /* of the next packet of whoever's turn it is, within an answer */
+	uint8_t own;     /* enum mysql_own: what the house itself asked of it */
+	uint16_t status; /* that it told last */
+	bool told_settings, told_changed, told_xact, had_rows; /* by the answer that is coming: mysql/track.h */
+	uint32_t results, odd_pins;                            /* likewise; without its last result */
+	uint64_t rows;                                         /* of the last result */
+	struct fault *own_fault;                               /* owned; what that failed with */
+	const struct varset *syncing, *syncing_said;           /* counted: what is being set */
 };
 
 enum mysql_own { MYSQL_OWN_NOTHING, MYSQL_OWN_SETUP, MYSQL_OWN_RUN, MYSQL_OWN_SYNC, MYSQL_OWN_ASK };
@@ -82,8 +86,26 @@ struct mysql_known {
 	uint64_t caps;    /* that each of them has; 0: none was connected to yet */
 	char version[96]; /* "" likewise */
 	bool is_mariadb;
+	uint32_t number; /* the version as one; 0: not yet asked for */
 };
 extern struct mysql_known mysql_known; /* engine_login.c */
+
+/* --- state.c: clients in transaction pooling. */
+
+/* A COM_QUERY, before it is passed on. */
+struct mysql_query {
+	struct rd text;
+	unsigned mode;
+	struct mysql_look look;
+	bool is_whole, is_fresh, no_warnings;
+	bool rewrites; /* mysql_query_rewrite() says what goes to the server */
+};
+/* False: it is refused, f says why. */
+bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f);
+/* free() it; NULL: out of memory. */
+uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len);
+/* A statement of the client's has been answered; x: the first in the queue. False: out of memory. */
+bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_seen *seen);
 
 /* --- door.c */
 void mysql_tell(struct session *s, const struct fault *f, bool is_fatal);
@@ -118,9 +140,10 @@ const struct mysql_collation *mysql_collation_find(const struct database *db, ui
 /* --- engine.c */
 void mysql_broken(struct server *sv, const char *what);
 void mysql_no_memory(struct server *sv);
-/* What an answer says of the session's state becomes that of the server. reported: of settings, where something was.
- * False: the server is closed. */
-bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen, bool *other);
+/* What an answer says of the session's state becomes that of the server, and is noted there. False: the server is
+ * closed. */
+bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen);
+void mysql_forget_told(struct mysql_server *p);
 
 /* --- own.c: the house's own statements. */
 void mysql_own_run(struct server *sv, const char *sql);

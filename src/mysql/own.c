@@ -12,7 +12,6 @@
 
 /* A server tells of changes as they come. Those that clients often make are told once at the beginning, so that it is
  * known what to go back to. */
-#define TRACK_ALL "SET session_track_system_variables='*', session_track_schema=ON, session_track_state_change=ON"
 #define TELL_ALL                                                                                                       \
 	"SET autocommit=@@autocommit, character_set_client=@@character_set_client, "                                   \
 	"character_set_connection=@@character_set_connection, character_set_results=@@character_set_results, "         \
@@ -66,7 +65,7 @@ static void begin(struct mysql_server *p, enum mysql_own what, bool ok)
 
 static bool send_set_up(struct mysql_server *p)
 {
-	return send_query(p, TRACK_ALL) && send_query(p, TELL_ALL);
+	return send_query(p, mysql_track_setup(p->is_mariadb)) && send_query(p, TELL_ALL);
 }
 
 void mysql_own_set_up(struct mysql_server *p)
@@ -164,18 +163,32 @@ static bool is_name(const char *s)
 	return true;
 }
 
+#define SET_OF       "character_set_connection"
+#define COLLATION_OF "collation_connection"
+
+/* A character set has a collation of its own, and takes away the one that is set: they are set together. */
+static bool sets_charset(const struct varset *has, const struct varset *want)
+{
+	const struct istr *set = varset_find(want, SET_OF), *collation = varset_find(want, COLLATION_OF);
+	return set && (varset_find(has, SET_OF) != set || varset_find(has, COLLATION_OF) != collation);
+}
+
 static void add_sets(struct sb *b, const struct varset *has, const struct varset *want)
 {
+	bool charset = sets_charset(has, want);
 	for (uint32_t i = 0; i < has->count; i++) {
 		const struct var *v = &has->at[i];
 		if (is_schema(v) || varset_find(want, v->name->s) || !is_name(v->name->s))
+			continue;
+		if (charset && strcmp(v->name->s, COLLATION_OF) == 0)
 			continue;
 		begin_set(b, v->name);
 		sb_add(b, "DEFAULT");
 	}
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		if (is_schema(v) || varset_find(has, v->name->s) == v->value || !is_name(v->name->s))
+		bool both = charset && (strcmp(v->name->s, SET_OF) == 0 || strcmp(v->name->s, COLLATION_OF) == 0);
+		if (is_schema(v) || (varset_find(has, v->name->s) == v->value && !both) || !is_name(v->name->s))
 			continue;
 		begin_set(b, v->name);
 		if (v->value->len == 0 && strcmp(v->name->s, "character_set_results") == 0)

@@ -202,12 +202,12 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 			break;
 		}
 	if (((look.speaks && shares) || look.resets) && is_whole && len + 1 == rd_left(&m.body))
-		is_scripted = !pg_pins_are_refused(c, look.pins, &f);
+		is_scripted = !session_pins_are_refused(&c->s, look.pins, &f);
 	if (look.prepares && !(is_scripted && shares))
 		look.pins |= PIN_PREPARED;
 	if (is_scripted)
 		return pg_script_query(c, text, len, look.changes || look.pins, shares);
-	if (look.pins && pg_pins_are_refused(c, look.pins, &f))
+	if (look.pins && session_pins_are_refused(&c->s, look.pins, &f))
 		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
 	if (!look.changes && !look.pins)
 		return PG_PASS_AS_IT_IS;

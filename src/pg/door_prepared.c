@@ -446,7 +446,7 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	m->changes = look.changes || look.pins || look.drops;
 	if (look.pins & PIN_LISTEN && pg_listen_may(m->c))
 		look.pins &= ~(uint32_t)PIN_LISTEN;
-	if (look.pins && pg_pins_are_refused(m->c, look.pins, &f)) {
+	if (look.pins && session_pins_are_refused(&m->c->s, look.pins, &f)) {
 		istr_put(text);
 		return fail_with(m, &f);
 	}
@@ -679,7 +679,7 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
 	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
 	m->changes = look.changes || pins;
-	if (pins && pg_pins_are_refused(m->c, pins, &f))
+	if (pins && session_pins_are_refused(&m->c->s, pins, &f))
 		return fail_with(m, &f);
 	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
 	if (how == PG_PASS_AS_IT_IS && m->changes) /* it cannot be told what, later */

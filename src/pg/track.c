@@ -49,17 +49,11 @@ static const struct sql_funcs *functions(void)
 	if (funcs_of == now)
 		return &funcs;
 	sql_funcs_init(&funcs);
-	const char *at = config_text(now, SET_pin_functions, NULL, NULL);
-	while (*at) {
-		char name[2 * SQL_IDENT_QUOTED];
-		at += strspn(at, ", \t");
-		size_t len = strcspn(at, ",");
-		while (len && strchr(" \t", at[len - 1]))
-			len--;
-		if (str_copy_n(name, sizeof name, at, len) && *name && !sql_funcs_add(&funcs, name, SQL_CALL_USER))
+	const char *list = config_text(now, SET_pin_functions, NULL, NULL);
+	char name[2 * SQL_IDENT_QUOTED];
+	while (sql_funcs_next(&list, name, sizeof name))
+		if (!sql_funcs_add(&funcs, name, SQL_CALL_USER))
 			log_warn(NULL, "pin_functions: \"%s\" is not a function's name, or there are too many", name);
-		at += strcspn(at, ",");
-	}
 	config_put(funcs_of);
 	funcs_of = config_ref(now);
 	return &funcs;
@@ -463,21 +457,8 @@ static bool reset_all(struct pg_client *c, struct pg_server *p, bool identity)
 static void pin(struct pg_client *c, uint32_t pins)
 {
 	uint32_t added = pins & ~c->s.pins;
-	if (!added || config_num(config_now(), SET_pin_policy, c->s.db->conf, c->s.user->conf) == PIN_POLICY_IGNORE)
-		return;
-	session_pin(&c->s, added);
-}
-
-bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f)
-{
-	char text[160];
-	if (config_num(config_now(), SET_pin_policy, c->s.db->conf, c->s.user->conf) != PIN_POLICY_ERROR)
-		return false;
-	session_pins_text(pins, text, sizeof text);
-	fault_set(f, FAULT_UNSUP, "this statement needs a server connection of its own (%s), which pin_policy refuses",
-		  text);
-	fault_hint(f, "Use a database with pool_mode=session, or ask for pin_policy=pin.");
-	return true;
+	if (added && !session_ignores_pins(&c->s))
+		session_pin(&c->s, added);
 }
 
 static bool set_modes(struct pg_client *c, struct pg_server *p, const struct sql_modes *m)

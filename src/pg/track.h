@@ -40,8 +40,6 @@ const struct varset *pg_track_said(struct pg_client *c);
 bool pg_track_is_unclear(const struct pg_client *c);
 /* How this client's texts are read: sql/lexer.h. */
 unsigned pg_sql_mode(const struct pg_client *c);
-/* Does pin_policy refuse a statement that would get the client these? f: why. */
-bool pg_pins_are_refused(const struct pg_client *c, uint32_t pins, struct fault *f);
 /* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. False: the session is
  * closed.
  */

@@ -237,7 +237,8 @@ static void turn_away(struct session *s, const struct fault *f)
  * in time; a deadline that fires too early is set again. So a statement costs a comparison or two, and none where
  * nothing is configured. */
 
-#define NEVER UINT64_MAX
+#define NEVER   UINT64_MAX
+#define SOFT_MS 1000u /* how long SESSION_PINS_SOFT keep a server */
 
 static void set_fault(struct fault *f, const char *sqlstate, const char *text, const char *setting)
 {
@@ -275,6 +276,12 @@ static uint64_t notify_at(const struct session *s)
 	return notify_ms && !s->was_noticed ? s->wait.since_us / 1000 + notify_ms : NEVER;
 }
 
+/* It keeps its server for a moment only: while nobody else waits for one. */
+static bool is_soft(const struct session *s)
+{
+	return s->pins && !(s->pins & ~SESSION_PINS_SOFT) && s->mode != POOL_SESSION;
+}
+
 static uint64_t due_active(const struct session *s)
 {
 	const struct session_limits *l = &s->limits;
@@ -286,6 +293,8 @@ static uint64_t due_active(const struct session *s)
 		return first_of(after(s->request_us, l->query), after(s->xact_us, l->xact));
 	if (s->xact_us)
 		return first_of(after(s->request_us, l->idle_xact), after(s->xact_us, l->xact));
+	if (is_soft(s))
+		return s->give_up_ms;
 	return after(idle_since_us(s), l->idle);
 }
 
@@ -416,6 +425,16 @@ static void active_too_long(struct session *s, uint64_t now)
 	}
 }
 
+static void unpin(struct session *s)
+{
+	if (s->door->is_halfway(s)) {
+		s->give_up_ms = loop_now() + SOFT_MS;
+		return;
+	}
+	s->pins = 0;
+	(void)session_boundary(s, false);
+}
+
 static void too_late(struct session *s, uint64_t now)
 {
 	struct fault f;
@@ -442,7 +461,10 @@ static void too_late(struct session *s, uint64_t now)
 		idle_too_long(s);
 		break;
 	case SESSION_ACTIVE:
-		active_too_long(s, now);
+		if (is_soft(s) && !s->late && !s->is_running && !s->xact_us)
+			unpin(s);
+		else
+			active_too_long(s, now);
 		break;
 	case SESSION_SYNC:
 	case SESSION_DEAD:
@@ -838,6 +860,28 @@ void session_pin(struct session *s, uint32_t pins)
 		s->pool->stats.v[STAT_pin_count]++;
 }
 
+static int64_t pin_policy(const struct session *s)
+{
+	return config_num(config_now(), SET_pin_policy, s->db->conf, s->user->conf);
+}
+
+bool session_ignores_pins(const struct session *s)
+{
+	return pin_policy(s) == PIN_POLICY_IGNORE;
+}
+
+bool session_pins_are_refused(const struct session *s, uint32_t pins, struct fault *f)
+{
+	char text[160];
+	if (pin_policy(s) != PIN_POLICY_ERROR)
+		return false;
+	session_pins_text(pins, text, sizeof text);
+	fault_set(f, FAULT_UNSUP, "this statement needs a server connection of its own (%s), which pin_policy refuses",
+		  text);
+	fault_hint(f, "Use a database with pool_mode=session, or ask for pin_policy=pin.");
+	return true;
+}
+
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;
@@ -859,6 +903,13 @@ bool session_boundary(struct session *s, bool in_transaction)
 		(void)arm(s);
 	if (in_transaction)
 		return false;
+	if (is_soft(s) && s->pool->nwaiting) {
+		s->pins = 0;
+	} else if (is_soft(s)) {
+		s->give_up_ms = loop_now() + SOFT_MS;
+		(void)arm(s);
+		return false;
+	}
 	if (s->mode == POOL_SESSION || s->pins) {
 		if (sv->close_needed && config_num(config_now(), SET_server_fast_close, NULL, NULL))
 			server_close(sv, "server_fast_close", NULL);

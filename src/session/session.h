@@ -30,6 +30,9 @@ enum session_pin {
 #undef PIN
 };
 
+/* Pins that are given up when others wait for a server, or soon. */
+#define SESSION_PINS_SOFT ((uint32_t)PIN_WARNINGS)
+
 #define SESSION_STATES(X)                                                                                              \
 	X(LOGIN, "login", TO(WELCOME) | TO(IDLE) | TO(DEAD))                                                           \
 	X(WELCOME, "waiting", TO(IDLE) | TO(OPENING) | TO(DEAD))                                                       \
@@ -79,7 +82,8 @@ struct session {
 	uint64_t connect_ms;
 	uint64_t request_us; /* start of the statement that runs, or the last one's; 0: none yet */
 	uint64_t xact_us;    /* start of the transaction; 0: in none */
-	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled */
+	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled; with SESSION_PINS_SOFT
+				alone: until then it keeps its server */
 	uint8_t state;
 	uint8_t mode;        /* enum pool_mode */
 	uint8_t replication; /* enum session_replication; set by the door, before session_login_done() */
@@ -134,6 +138,10 @@ bool session_boundary(struct session *s, bool in_transaction);
  * yet.
  */
 void session_pin(struct session *s, uint32_t pins);
+/* Does pin_policy refuse a statement that would get the client these? f: why. */
+bool session_pins_are_refused(const struct session *s, uint32_t pins, struct fault *f);
+/* Does it have none be kept? */
+bool session_ignores_pins(const struct session *s);
 /* "listen,temporary", cut to cap bytes. */
 void session_pins_text(uint32_t pins, char *out, size_t cap);
 /* The clocks of statistics: a statement goes to the server; an answer is complete (in_transaction: a block is open). */

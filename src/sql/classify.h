@@ -158,6 +158,9 @@ void sql_funcs_init(struct sql_funcs *f);
 /* Adds "name" or "schema.name", as it would be written in SQL: folded, unless in quotes. False: it is no such name, or
  * the set is full. */
 bool sql_funcs_add(struct sql_funcs *f, const char *name, uint32_t calls);
+/* The next of a list with commas, such as pin_functions; *list is moved behind it. False: there is none. One that does
+ * not fit is "". */
+bool sql_funcs_next(const char **list, char *name, size_t cap);
 
 /* --- Reading */
 

@@ -48,6 +48,19 @@ bool sql_funcs_add(struct sql_funcs *f, const char *name, uint32_t calls)
 	return add(f, &func);
 }
 
+bool sql_funcs_next(const char **list, char *name, size_t cap)
+{
+	const char *at = *list + strspn(*list, ", \t");
+	size_t len = strcspn(at, ",");
+	*list = at + len;
+	while (len && strchr(" \t", at[len - 1]))
+		len--;
+	bool fits = len < cap;
+	memcpy(name, at, fits ? len : 0);
+	name[fits ? len : 0] = '\0';
+	return len > 0;
+}
+
 void sql_funcs_init(struct sql_funcs *f)
 {
 	static const struct {

@@ -1,0 +1,159 @@
+/* state.c - clients in transaction pooling: what they say is looked at before it goes to a server, and what its answer
+ * means is brought to their session. What follows from what is track.c's. */
+#include "mysql/mysql_int.h"
+
+#include "core/str.h"
+
+#include <stdlib.h>
+
+/* These end with the next statement, so there is nothing to be cleaned when they do. */
+#define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS | PIN_NEXT_XACT))
+
+#define EMPTY_WARNINGS                                                                                                 \
+	"SELECT CAST('' AS CHAR(7)) AS `Level`, CAST(0 AS UNSIGNED) AS `Code`, CAST('' AS CHAR(512)) AS `Message` "    \
+	"FROM DUAL WHERE FALSE"
+
+#define LAST_INSERT_ID "last_insert_id"
+
+/* How texts are read depends on settings, and is kept with them. */
+static unsigned mode_of(const struct session *s)
+{
+	enum { KNOWN = 0x8000, SHIFT = 8 };
+	uint32_t version = mysql_known.number;
+	if (!version)
+		version = mysql_known.number = mysql_track_version(mysql_known.version);
+	uint16_t *notes = varset_notes(s->vars);
+	if (!(*notes & KNOWN)) {
+		unsigned flags = mysql_track_mode(s->vars, false, 0);
+		*notes = (uint16_t)(*notes | KNOWN | (flags & 7) << SHIFT);
+	}
+	return MY_MODE((*notes >> SHIFT & 7) | (mysql_known.is_mariadb ? MY_MARIADB : 0u), version);
+}
+
+/* --- Before a statement goes to a server */
+
+/* It asks for what its session has of the statement before, and the server that it will get has another's. False: it
+ * cannot be had; f: why. */
+static bool bring_last(struct mysql_client *c, struct mysql_query *q, struct fault *f)
+{
+	struct session *s = &c->s;
+	char id[24];
+	if (q->look.diagnostics || q->look.asks & MY_CALL_WARNING_COUNT) {
+		if (c->track.pins & PIN_WARNINGS || q->look.asks & MY_CALL_WARNING_COUNT) {
+			fault_set(f, FAULT_UNSUP,
+				  "warnings and errors of the statement before are not at hand any more");
+			fault_hint(f, "They are kept until another client needs the server: ask at once, or within a "
+				      "transaction.");
+			return false;
+		}
+		q->no_warnings = true;
+	}
+	if (!(q->look.asks & MY_CALL_LAST_INSERT_ID))
+		return true;
+	str_fmt(id, sizeof id, "%llu", (unsigned long long)c->track.insert_id);
+	if (!varset_set(&s->said, LAST_INSERT_ID, id, strlen(id))) {
+		fault_set(f, FAULT_NOMEM, "no memory for a statement");
+		return false;
+	}
+	return true;
+}
+
+bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f)
+{
+	struct session *s = &c->s;
+	*q = (struct mysql_query){ .text = text, .mode = mode_of(s), .is_whole = is_whole };
+	q->look = mysql_track_look((const char *)text.p, rd_left(&text), q->mode);
+	if (!is_whole) { /* what is wrong with it may be that its end is missing */
+		q->look = (struct mysql_look){ 0 };
+		return true;
+	}
+	if (q->look.pins & ~s->pins && session_pins_are_refused(s, q->look.pins & ~PINS_PASSING, f))
+		return false;
+	if (!s->server)
+		c->is_fresh = true;
+	if (c->is_fresh && !s->server && !bring_last(c, q, f))
+		return false;
+	q->is_fresh = c->is_fresh;
+	q->no_warnings = c->is_fresh && q->look.diagnostics;
+	q->rewrites = q->no_warnings || q->look.wants_id ||
+		      (c->is_fresh && q->look.asks & (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT));
+	return true;
+}
+
+uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len)
+{
+	size_t n = rd_left(&q->text), cap = n + MY_CALLS_MAX * (2 * MY_IDENT_MAX + 40u) + sizeof EMPTY_WARNINGS;
+	uint8_t *out = malloc(cap);
+	if (!out)
+		return NULL;
+	if (q->no_warnings) {
+		*len = sizeof EMPTY_WARNINGS - 1;
+		memcpy(out, EMPTY_WARNINGS, *len);
+		return out;
+	}
+	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, (uint32_t)c->s.id, q->is_fresh,
+				     (char *)out, cap);
+	if (to < 0) { /* as it is */
+		memcpy(out, q->text.p, n);
+		to = (int)n;
+	}
+	*len = (size_t)to;
+	return out;
+}
+
+/* --- When a statement is answered */
+
+static void set_pins(struct mysql_client *c, uint32_t was)
+{
+	struct session *s = &c->s;
+	uint32_t now = c->track.pins, gone = was & ~now, come = now & ~s->pins;
+	if (c->has_statements)
+		gone &= ~(uint32_t)PIN_PREPARED;
+	if (session_ignores_pins(s))
+		come = 0;
+	s->pins = (s->pins & ~gone) | (come & PINS_PASSING);
+	if (come & ~PINS_PASSING)
+		session_pin(s, come & ~PINS_PASSING);
+	else if (gone && !s->pins)
+		s->server->was_session = false; /* all is as it was */
+}
+
+/* What was brought for one statement is the server's no more. */
+static bool drop_last(struct session *s)
+{
+	return !varset_find(s->said, LAST_INSERT_ID) ||
+	       (varset_unset(&s->said, LAST_INSERT_ID) && varset_unset(&s->server->said, LAST_INSERT_ID));
+}
+
+bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_seen *seen)
+{
+	struct session *s = p->sv.session;
+	struct mysql_client *c = mysql_client_of(s);
+	uint32_t was = c->track.pins;
+	bool is_failed = seen->said == MYSQL_SAID_ERR;
+	struct mysql_told told = {
+		.is_failed = is_failed,
+		.results = p->results,
+		.has_tracking = p->caps & MYSQL_CAP_SESSION_TRACK,
+		.is_mariadb = p->is_mariadb,
+		.settings = p->told_settings,
+		.changed = p->told_changed,
+		.in_xact = p->status & MYSQL_STATUS_IN_TRANS,
+		.had_xact = p->told_xact,
+		.had_rows = p->had_rows,
+		.warnings = is_failed ? 0 : seen->ok.warnings,
+		.affected = is_failed ? 0 : seen->ok.affected,
+		.insert_id = is_failed ? 0 : seen->ok.insert_id,
+		.rows = p->rows,
+		.before = s->vars,
+	};
+	if (!mysql_track_done(&c->track, &p->sv.vars, x->text ? x->text->s : NULL, x->text ? x->text->len : 0,
+			      mode_of(s), &told) ||
+	    !drop_last(s))
+		return false;
+	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
+		c->track.pins |= PIN_TEXT; /* what followed its beginning was not seen */
+	c->track.pins |= p->odd_pins;
+	set_pins(c, was);
+	return true;
+}

@@ -1,0 +1,837 @@
+/* track.c - what statements do to their session. MySQL Reference Manual: Server Tracking of Client Session State, SET;
+ * MariaDB Knowledge Base: SET STATEMENT, DROP TABLE, GET_LOCK. */
+#include "mysql/track.h"
+
+#include "core/str.h"
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HELD_MAX  64u /* named things that are followed; one more is one whose name is not known */
+#define NAME_ROOM (2u * MY_IDENT_MAX + 4u)
+#define VALUE_MAX 4096u
+
+/* --- What servers are asked to tell */
+
+/* MySQL's settings that a session can have. '*' would do, but for a number that is told with each statement. */
+#define MYSQL_SETTINGS                                                                                                 \
+	"auto_increment_increment,auto_increment_offset,autocommit,big_tables,"                                        \
+	"binlog_direct_non_transactional_updates,binlog_format,binlog_row_image,binlog_rows_query_log_events,"         \
+	"block_encryption_mode,bulk_insert_buffer_size,character_set_client,character_set_connection,"                 \
+	"character_set_database,character_set_filesystem,character_set_results,character_set_server,"                  \
+	"collation_connection,collation_database,collation_server,completion_type,cte_max_recursion_depth,"            \
+	"default_collation_for_utf8mb4,default_storage_engine,default_table_encryption,default_tmp_storage_engine,"    \
+	"default_week_format,div_precision_increment,end_markers_in_json,eq_range_index_dive_limit,explain_format,"    \
+	"explain_json_format_version,explicit_defaults_for_timestamp,foreign_key_checks,"                              \
+	"generated_random_password_length,group_concat_max_len,group_replication_consistency,gtid_next,"               \
+	"information_schema_stats_expiry,innodb_ft_enable_stopword,innodb_ft_user_stopword_table,"                     \
+	"innodb_lock_wait_timeout,innodb_strict_mode,innodb_table_locks,innodb_tmpdir,insert_id,interactive_timeout,"  \
+	"join_buffer_size,keep_files_on_create,last_insert_id,lc_messages,lc_time_names,lock_wait_timeout,"            \
+	"long_query_time,low_priority_updates,max_error_count,max_execution_time,max_heap_table_size,max_join_size,"   \
+	"max_length_for_sort_data,max_points_in_geometry,max_seeks_for_key,max_sort_length,max_sp_recursion_depth,"    \
+	"min_examined_row_limit,myisam_sort_buffer_size,myisam_stats_method,net_read_timeout,net_retry_count,"         \
+	"net_write_timeout,old_alter_table,optimizer_prune_level,optimizer_search_depth,optimizer_switch,"             \
+	"optimizer_trace,optimizer_trace_features,optimizer_trace_limit,optimizer_trace_max_mem_size,"                 \
+	"optimizer_trace_offset,preload_buffer_size,profiling,profiling_history_size,pseudo_replica_mode,"             \
+	"pseudo_slave_mode,pseudo_thread_id,query_alloc_block_size,query_prealloc_size,rand_seed1,rand_seed2,"         \
+	"range_alloc_block_size,range_optimizer_max_mem_size,read_buffer_size,read_rnd_buffer_size,"                   \
+	"require_row_format,resultset_metadata,select_into_buffer_size,session_track_gtids,session_track_schema,"      \
+	"session_track_state_change,session_track_system_variables,session_track_transaction_info,"                    \
+	"show_create_table_verbosity,sort_buffer_size,sql_auto_is_null,sql_big_selects,sql_buffer_result,"             \
+	"sql_generate_invisible_primary_key,sql_log_bin,sql_log_off,sql_mode,sql_notes,sql_quote_show_create,"         \
+	"sql_require_primary_key,sql_safe_updates,sql_select_limit,sql_warnings,time_zone,timestamp,tmp_table_size,"   \
+	"transaction_alloc_block_size,transaction_isolation,transaction_prealloc_size,transaction_read_only,"          \
+	"tx_isolation,tx_read_only,unique_checks,updatable_views_with_limit,use_secondary_engine,wait_timeout,"        \
+	"windowing_use_high_precision,xa_detach_on_prepare"
+
+const char *mysql_track_setup(bool is_mariadb)
+{
+	return is_mariadb
+		       ? "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON"
+		       : "SET session_track_system_variables='" MYSQL_SETTINGS
+			 "',session_track_schema=ON,session_track_state_change=ON";
+}
+
+bool mysql_track_is_odd(const char *name, uint32_t *pins)
+{
+	static const struct {
+		const char *name;
+		uint32_t pins;
+	} odd[] = {
+		{ "last_insert_id", 0 },
+		{ "identity", 0 },
+		{ "statement_id", 0 }, /* these cannot be set, and are told all the same */
+		{ "last_gtid", 0 },
+		{ "error_count", 0 },
+		{ "warning_count", 0 },
+		{ "in_transaction", 0 },
+		{ "external_user", 0 },
+		{ "proxy_user", 0 },
+		{ "insert_id", PIN_SETTING },
+		{ "rand_seed1", PIN_SETTING },
+		{ "rand_seed2", PIN_SETTING },
+		{ "gtid_next", PIN_SETTING },
+		{ "gtid_seq_no", PIN_SETTING },
+		{ "pseudo_thread_id", PIN_SETTING },
+		{ "pseudo_slave_mode", PIN_SETTING },
+		{ "pseudo_replica_mode", PIN_SETTING },
+		{ "session_track_gtids", 0 }, /* the server is asked for what is needed here */
+		{ "session_track_schema", PIN_SETTING },
+		{ "session_track_state_change", PIN_SETTING },
+		{ "session_track_system_variables", PIN_SETTING },
+		{ "session_track_transaction_info", 0 },
+	};
+	*pins = 0;
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+		if (strcasecmp(name, odd[i].name) == 0) {
+			*pins = odd[i].pins;
+			return true;
+		}
+	return false;
+}
+
+/* --- Reading */
+
+static struct sql_funcs funcs;
+static struct config *funcs_of; /* counted */
+static bool has_funcs;
+
+/* Those of MySQL that are looked for, and pin_functions. */
+static const struct sql_funcs *functions(void)
+{
+	struct config *now = config_now();
+	if (has_funcs && funcs_of == now)
+		return &funcs;
+	char name[2 * SQL_IDENT_QUOTED];
+	my_funcs_init(&funcs);
+	const char *list = now ? config_text(now, SET_pin_functions, NULL, NULL) : "";
+	while (sql_funcs_next(&list, name, sizeof name))
+		if (!sql_funcs_add(&funcs, name, MY_CALL_USER))
+			log_warn(NULL, "pin_functions: \"%s\" is not a function's name, or there are too many", name);
+	if (funcs_of)
+		config_put(funcs_of);
+	funcs_of = now ? config_ref(now) : NULL;
+	has_funcs = true;
+	return &funcs;
+}
+
+uint32_t mysql_track_version(const char *version)
+{
+	unsigned part[3] = { 0, 0, 0 }, n = 0;
+	if (strncmp(version, "5.5.5-", 6) == 0 && version[6] >= '1' && version[6] <= '9')
+		version += 6; /* MariaDB says so to clients that would not believe in 10 */
+	for (; n < 3; n++, version++) {
+		unsigned digits = 0;
+		while (*version >= '0' && *version <= '9' && digits++ < 3)
+			part[n] = part[n] * 10 + (unsigned)(*version++ - '0');
+		if (!digits)
+			return 0;
+		if (*version != '.')
+			break;
+	}
+	return n == 0 ? 0 : part[0] * 10000 + part[1] % 100 * 100 + part[2] % 100;
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *at = list; (at = strcasestr(at, word)); at += n)
+		if ((at == list || at[-1] == ',') && (at[n] == ',' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version)
+{
+	static const char *const trails[] = { "big5", "cp932", "gb18030", "gbk", "sjis" };
+	const struct istr *mode = varset_find(vars, "sql_mode"), *charset = varset_find(vars, "character_set_client");
+	unsigned flags = is_mariadb ? MY_MARIADB : 0;
+	if (mode && (has_word(mode->s, "ANSI_QUOTES") || has_word(mode->s, "ANSI")))
+		flags |= MY_ANSI_QUOTES;
+	if (mode && has_word(mode->s, "NO_BACKSLASH_ESCAPES"))
+		flags |= MY_NO_BACKSLASH;
+	for (size_t i = 0; charset && i < sizeof trails / sizeof trails[0]; i++)
+		if (strcasecmp(charset->s, trails[i]) == 0)
+			flags |= MY_ASCII_TRAILS;
+	return MY_MODE(flags, version);
+}
+
+static bool is_routine(const struct my_stmt *st)
+{
+	return st->kind == MY_CALL || st->inner == MY_CALL || st->flags & MY_HIDDEN;
+}
+
+/* Those that a statement gives its session, at most; not of SET's assignments, nor of what the server tells. */
+static uint32_t pins_of(const struct my_stmt *st)
+{
+	uint32_t pins = 0;
+	if (st->flags & MY_WRITES_VAR)
+		pins |= PIN_USER_VAR;
+	if (st->flags & MY_CALC_FOUND)
+		pins |= PIN_FOUND_ROWS;
+	if (st->flags & MY_READ_LOCK)
+		pins |= PIN_READ_LOCK;
+	if (st->calls & MY_CALL_GET_LOCK)
+		pins |= PIN_GET_LOCK;
+	if (st->calls & MY_CALL_SET_INSERT_ID && st->kind == MY_SELECT)
+		pins |= PIN_SETTING; /* what it was set to is not told */
+	if (st->calls >= MY_CALL_USER)
+		pins |= PIN_FUNCTION;
+	switch (st->kind) {
+	case MY_LOCK:
+		pins |= PIN_TABLES;
+		break;
+	case MY_PREPARE:
+		pins |= PIN_PREPARED | (st->flags & MY_HIDDEN ? (uint32_t)PIN_ROUTINE : 0);
+		break;
+	case MY_CREATE:
+		pins |= st->flags & MY_TEMPORARY ? (uint32_t)PIN_TEMP : 0;
+		break;
+	case MY_HANDLER:
+		pins |= st->flags & MY_OPENS ? (uint32_t)PIN_HANDLER : 0;
+		break;
+	case MY_XA:
+		pins |= st->flags & MY_OPENS ? (uint32_t)PIN_XA : 0;
+		break;
+	case MY_SET_TRANSACTION:
+		pins |= st->flags & (MY_SESSION | MY_GLOBAL) ? 0 : (uint32_t)PIN_NEXT_XACT;
+		break;
+	case MY_SET_ROLE:
+	case MY_SET_RESOURCE:
+		pins |= PIN_SETTING;
+		break;
+	case MY_UNKNOWN:
+	case MY_COMPOUND:
+		pins |= PIN_ROUTINE;
+		break;
+	default:
+		break;
+	}
+	return pins;
+}
+
+static bool changes(const struct my_stmt *st)
+{
+	switch (st->kind) {
+	case MY_SET:
+	case MY_SET_TRANSACTION:
+	case MY_SET_STATEMENT:
+	case MY_USE:
+	case MY_CALL:
+	case MY_EXECUTE:
+	case MY_DEALLOCATE:
+	case MY_UNLOCK:
+	case MY_DROP:
+	case MY_ALTER:
+		return true;
+	case MY_HANDLER:
+	case MY_XA:
+		return (st->flags & (MY_OPENS | MY_ENDS)) != 0;
+	default:
+		return (st->calls & (MY_CALL_RELEASE_LOCK | MY_CALL_RELEASE_ALL_LOCKS)) || st->flags & MY_DIAGNOSTICS ||
+		       is_routine(st) || pins_of(st);
+	}
+}
+
+#define ASKS (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID | MY_CALL_WARNING_COUNT)
+
+struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
+{
+	struct my_reader r;
+	struct my_stmt st;
+	struct mysql_look look = { 0 };
+	my_read_init(&r, text, len, mode, functions());
+	for (bool first = true; my_read(&r, &st); first = false) {
+		if (first) {
+			look.asks = st.calls & ASKS;
+			look.diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
+			if (st.kind == MY_KILL) {
+				look.kills = true;
+				look.kills_query = (st.flags & MY_QUERY) != 0;
+				look.name = st.name;
+			}
+		}
+		look.pins |= pins_of(&st);
+		look.changes |= changes(&st);
+		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0;
+		if (st.kind == MY_SET) {
+			struct my_assignments a;
+			struct my_assignment x;
+			my_set_init(&a, text, mode, &st);
+			while (my_set_next(&a, &x))
+				look.pins |= x.scope == MY_SCOPE_USER ? (uint32_t)PIN_USER_VAR : 0;
+		}
+	}
+	return look;
+}
+
+/* --- What is held under a name */
+
+static void drop(struct mysql_track *t, struct mysql_held *h)
+{
+	if (--h->times)
+		return;
+	istr_put(h->name);
+	*h = t->held[--t->nheld];
+}
+
+static bool has(const struct mysql_track *t, uint32_t pin)
+{
+	for (uint32_t i = 0; i < t->nheld; i++)
+		if (t->held[i].pin == pin)
+			return true;
+	return false;
+}
+
+static struct mysql_held *find(const struct mysql_track *t, uint32_t pin, const char *name)
+{
+	for (uint32_t i = 0; name && i < t->nheld; i++)
+		if (t->held[i].pin == pin && t->held[i].name && strcmp(t->held[i].name->s, name) == 0)
+			return &t->held[i];
+	return NULL;
+}
+
+/* name: NULL when it is not known; it is held until all is reset then. */
+static bool hold(struct mysql_track *t, uint32_t pin, const char *name)
+{
+	struct mysql_held *h = find(t, pin, name);
+	t->pins |= pin;
+	if (h && pin == PIN_GET_LOCK) { /* as often as it is given back */
+		h->times++;
+		return true;
+	}
+	if (h)
+		return true;
+	if (t->nheld >= HELD_MAX) {
+		for (uint32_t i = 0; i < t->nheld; i++) /* one of these is what it stands for */
+			if (t->held[i].pin == pin && !t->held[i].name)
+				return true;
+		name = NULL;
+	}
+	if (t->nheld == t->cap) {
+		uint32_t cap = t->cap ? 2 * t->cap : 4;
+		struct mysql_held *more = realloc(t->held, cap * sizeof *more);
+		if (!more)
+			return false;
+		t->held = more;
+		t->cap = cap;
+	}
+	const struct istr *kept = name ? istr_get(name, strlen(name)) : NULL;
+	if (name && !kept)
+		return false;
+	t->held[t->nheld++] = (struct mysql_held){ pin, 1, kept };
+	return true;
+}
+
+static void let_go(struct mysql_track *t, uint32_t pin, const char *name)
+{
+	struct mysql_held *h = find(t, pin, name);
+	if (h)
+		drop(t, h);
+	if (!has(t, pin))
+		t->pins &= ~pin;
+}
+
+static void let_all_go(struct mysql_track *t, uint32_t pin)
+{
+	for (uint32_t i = t->nheld; i-- > 0;)
+		if (t->held[i].pin == pin) {
+			t->held[i].times = 1;
+			drop(t, &t->held[i]);
+		}
+	t->pins &= ~pin;
+}
+
+void mysql_track_free(struct mysql_track *t)
+{
+	for (uint32_t i = 0; i < t->nheld; i++)
+		istr_put(t->held[i].name);
+	free(t->held);
+	*t = (struct mysql_track){ 0 };
+}
+
+/* --- What a statement did */
+
+/* All that one needs to know. */
+struct done {
+	struct mysql_track *t;
+	const struct varset **vars;
+	const char *text;
+	unsigned mode;
+	const struct mysql_told *told;
+	bool ok; /* false: out of memory */
+};
+
+static bool hold_ident(struct done *d, uint32_t pin, struct sql_span span)
+{
+	char name[MY_IDENT_MAX + 1];
+	bool known = my_ident_decode(d->text + span.at, span.len, d->mode, name) > 0;
+	return hold(d->t, pin, known ? name : NULL);
+}
+
+static void let_ident_go(struct done *d, uint32_t pin, struct sql_span span)
+{
+	char name[MY_IDENT_MAX + 1];
+	if (my_ident_decode(d->text + span.at, span.len, d->mode, name) > 0)
+		let_go(d->t, pin, name);
+}
+
+/* The next of a list of tables, with its schema. False: there is none. */
+static bool next_table(struct done *d, struct my_lexer *l, char *out, size_t cap)
+{
+	struct sql_token a, b;
+	char schema[MY_IDENT_MAX + 1], name[MY_IDENT_MAX + 1];
+	const struct istr *current = varset_find(*d->vars, MYSQL_SCHEMA);
+	out[0] = '\0';
+	if (my_lex(l, &a) == SQL_TOK_END || a.kind == SQL_TOK_BAD)
+		return false;
+	my_lex(l, &b);
+	str_fmt(schema, sizeof schema, "%s", current ? current->s : "");
+	if (b.c == '.') {
+		if (my_ident_decode(l->s + a.span.at, a.span.len, d->mode, schema) < 0)
+			schema[0] = '\0';
+		my_lex(l, &a);
+		my_lex(l, &b);
+	}
+	if (my_ident_decode(l->s + a.span.at, a.span.len, d->mode, name) > 0)
+		str_fmt(out, cap, "%s.%s", schema, name);
+	return true;
+}
+
+static void did_create(struct done *d, const struct my_stmt *st)
+{
+	char name[NAME_ROOM];
+	struct my_lexer l;
+	my_lex_init(&l, d->text + st->name.at, st->name.len, d->mode);
+	if (st->flags & MY_TEMPORARY)
+		d->ok = hold(d->t, PIN_TEMP, next_table(d, &l, name, sizeof name) && *name ? name : NULL);
+}
+
+static void did_drop(struct done *d, const struct my_stmt *st)
+{
+	char name[NAME_ROOM];
+	struct my_lexer l;
+	my_lex_init(&l, d->text + st->name.at, st->name.len, d->mode);
+	while (st->flags & MY_TABLES && next_table(d, &l, name, sizeof name))
+		let_go(d->t, PIN_TEMP, name);
+	if (!(st->flags & MY_TABLES) && !d->told->has_tracking)
+		d->t->pins |= PIN_SETTING; /* it may have been the default schema */
+}
+
+/* One of those that are held may have another name now. */
+static void did_rename(struct done *d)
+{
+	struct mysql_track *t = d->t;
+	for (uint32_t i = 0; i < t->nheld; i++)
+		if (t->held[i].pin == PIN_TEMP) {
+			istr_put(t->held[i].name);
+			t->held[i].name = NULL;
+		}
+}
+
+static void did_lock(struct done *d, const struct my_stmt *st)
+{
+	char name[MY_IDENT_MAX + 1];
+	bool known = st->flags & MY_LOCK_ALONE && st->name.len &&
+		     my_string_decode(d->text + st->name.at, st->name.len, d->mode, name, sizeof name) >= 0;
+	for (char *c = name; known && *c; c++) { /* names of locks have no case */
+		if ((uint8_t)*c >= 128)
+			known = false;
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	}
+	if (st->calls & MY_CALL_GET_LOCK)
+		d->ok = hold(d->t, PIN_GET_LOCK, known ? name : NULL);
+	else if (st->calls & MY_CALL_RELEASE_ALL_LOCKS && st->flags & MY_LOCK_ALONE)
+		let_all_go(d->t, PIN_GET_LOCK);
+	else if (known)
+		let_go(d->t, PIN_GET_LOCK, name);
+}
+
+/* --- SET */
+
+static void keep(struct done *d, const char *name, const char *value)
+{
+	d->ok = d->ok && varset_set(d->vars, name, value, strlen(value));
+}
+
+static void forget(struct done *d, const char *name)
+{
+	d->ok = d->ok && varset_unset(d->vars, name);
+}
+
+/* Without a collation of its own, which the server does not tell, it is that of the character set. */
+static void did_names(struct done *d, const struct my_assignment *x, bool told)
+{
+	char set[MY_IDENT_MAX + 1] = "", collation[MY_IDENT_MAX + 1] = "";
+	struct my_lexer l;
+	struct sql_token t;
+	my_lex_init(&l, d->text + x->value.at, x->value.len, d->mode);
+	char *const to[] = { set, NULL, collation };
+	for (size_t i = 0; i < 3 && my_lex(&l, &t) != SQL_TOK_END; i++) {
+		const uint8_t *s = l.s + t.span.at;
+		if (to[i] && my_ident_decode(s, t.span.len, d->mode, to[i]) < 0 &&
+		    my_string_decode(s, t.span.len, d->mode, to[i], MY_IDENT_MAX + 1) < 0)
+			d->t->pins |= PIN_SETTING;
+	}
+	if (!told && x->form == MY_VALUE_DEFAULT) {
+		d->t->pins |= PIN_SETTING;
+	} else if (!told) {
+		keep(d, "character_set_client", set);
+		keep(d, "character_set_connection", set);
+		keep(d, "character_set_results", set);
+	}
+	if (*collation)
+		keep(d, "collation_connection", collation);
+	else
+		forget(d, "collation_connection");
+}
+
+static bool setting_name(const struct done *d, const struct my_assignment *x, char *out, size_t cap)
+{
+	const char *s = d->text + x->name.at;
+	if (x->name.len && *s == '`') {
+		char name[MY_IDENT_MAX + 1];
+		if (my_ident_decode(s, x->name.len, d->mode, name) < 0 || !str_copy(out, cap, name))
+			return false;
+	} else if (!str_copy_n(out, cap, s, x->name.len)) {
+		return false;
+	}
+	for (char *c = out; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	return true;
+}
+
+/* A literal's value as the server would tell it, or nearly. */
+static bool value_of(const struct done *d, const struct my_assignment *x, char *out, size_t cap)
+{
+	const char *s = d->text + x->value.at;
+	switch (x->form) {
+	case MY_VALUE_STRING:
+		return my_string_decode(s, x->value.len, d->mode, out, cap) >= 0;
+	case MY_VALUE_NUMBER:
+	case MY_VALUE_WORD:
+		if (!str_copy_n(out, cap, s, x->value.len) || strchr(out, ' '))
+			return false;
+		if (strcasecmp(out, "null") == 0)
+			out[0] = '\0';
+		return true;
+	case MY_VALUE_DEFAULT:
+	case MY_VALUE_EXPRESSION:
+		break;
+	}
+	return false;
+}
+
+static void did_assign(struct done *d, const struct my_assignment *x, bool told)
+{
+	char name[80], value[VALUE_MAX];
+	uint32_t pins;
+	switch (x->scope) {
+	case MY_SCOPE_GLOBAL:
+		return;
+	case MY_SCOPE_USER:
+		d->t->pins |= PIN_USER_VAR;
+		return;
+	case MY_SCOPE_NAMES:
+		did_names(d, x, told);
+		return;
+	case MY_SCOPE_CHARSET:
+		if (!told)
+			d->t->pins |= PIN_SETTING;
+		forget(d, "collation_connection");
+		return;
+	case MY_SCOPE_SESSION:
+		break;
+	}
+	if (!setting_name(d, x, name, sizeof name)) {
+		d->t->pins |= PIN_SETTING;
+		return;
+	}
+	bool known = value_of(d, x, value, sizeof value);
+	if (strcmp(name, "last_insert_id") == 0 || strcmp(name, "identity") == 0) {
+		if (!known || !str_to_u64(value, UINT64_MAX, &d->t->insert_id))
+			d->t->pins |= PIN_SETTING;
+		return;
+	}
+	if (mysql_track_is_odd(name, &pins)) {
+		d->t->pins |= pins;
+		return;
+	}
+	/* What a clock that runs again is told to show is the time. */
+	if (strcmp(name, "timestamp") == 0 && (x->form == MY_VALUE_DEFAULT || (known && strcmp(value, "0") == 0))) {
+		forget(d, name);
+		return;
+	}
+	if (strcmp(name, "character_set_connection") == 0)
+		forget(d, "collation_connection");
+	if (told)
+		return;
+	if (known)
+		keep(d, name, value);
+	else if (x->form == MY_VALUE_DEFAULT)
+		forget(d, name);
+	else
+		d->t->pins |= PIN_SETTING;
+}
+
+/* The server tells of settings; but MariaDB tells nothing of a SET that ends in GLOBAL. */
+static void did_set(struct done *d, const struct my_stmt *st)
+{
+	struct my_assignments a;
+	struct my_assignment x;
+	bool told = d->told->has_tracking && d->told->settings;
+	my_set_init(&a, d->text, d->mode, st);
+	while (d->ok && my_set_next(&a, &x))
+		did_assign(d, &x, told);
+	if (a.bad)
+		d->t->pins |= PIN_SETTING;
+}
+
+static void did_set_transaction(struct done *d, const struct my_stmt *st)
+{
+	static const char *const levels[] = { "", "READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ",
+					      "SERIALIZABLE" };
+	if (!(st->flags & MY_SESSION) || d->told->settings)
+		return;
+	uint32_t version = d->mode >> MY_VERSION_SHIFT;
+	bool is_new = d->mode & MY_MARIADB ? version >= 110101 : version >= 50720;
+	if (st->modes.isolation)
+		keep(d, is_new ? "transaction_isolation" : "tx_isolation", levels[st->modes.isolation]);
+	if (st->modes.read_only)
+		keep(d, is_new ? "transaction_read_only" : "tx_read_only",
+		     st->modes.read_only == SQL_YES ? "ON" : "OFF");
+}
+
+static void did_use(struct done *d, const struct my_stmt *st)
+{
+	char name[MY_IDENT_MAX + 1];
+	if (d->told->has_tracking)
+		return;
+	if (my_ident_decode(d->text + st->name.at, st->name.len, d->mode, name) > 0)
+		keep(d, MYSQL_SCHEMA, name);
+	else
+		d->t->pins |= PIN_SETTING;
+}
+
+/* The text that is prepared is taken for run: it may be, as often as it likes. */
+static void did_prepare(struct done *d, const struct my_stmt *st)
+{
+	char sql[VALUE_MAX];
+	if (st->kind == MY_PREPARE)
+		d->ok = hold_ident(d, PIN_PREPARED, st->name);
+	int n = st->body.len ? my_string_decode(d->text + st->body.at, st->body.len, d->mode, sql, sizeof sql) : -1;
+	if (n >= 0) {
+		struct mysql_look look = mysql_track_look(sql, (size_t)n, d->mode);
+		d->t->pins |= look.pins & ~(uint32_t)PIN_FOUND_ROWS;
+		for (uint32_t pins = look.pins & (PIN_TEMP | PIN_GET_LOCK | PIN_HANDLER); d->ok && pins;
+		     pins &= pins - 1)
+			d->ok = hold(d->t, pins & -pins, NULL);
+	} else if (st->kind == MY_PREPARE || !st->name.len) {
+		d->t->pins |= PIN_ROUTINE;
+	}
+}
+
+static void apply(struct done *d, const struct my_stmt *st)
+{
+	struct mysql_track *t = d->t;
+	/* Those that are held by name are not among these. */
+	t->pins |= pins_of(st) & ~(uint32_t)(PIN_GET_LOCK | PIN_TEMP | PIN_HANDLER | PIN_PREPARED);
+	if (st->calls & (MY_CALL_GET_LOCK | MY_CALL_RELEASE_LOCK | MY_CALL_RELEASE_ALL_LOCKS))
+		did_lock(d, st);
+	switch (st->kind) {
+	case MY_SET:
+		did_set(d, st);
+		break;
+	case MY_SET_TRANSACTION:
+		did_set_transaction(d, st);
+		break;
+	case MY_USE:
+		did_use(d, st);
+		break;
+	case MY_PREPARE:
+	case MY_EXECUTE:
+		did_prepare(d, st);
+		break;
+	case MY_DEALLOCATE:
+		let_ident_go(d, PIN_PREPARED, st->name);
+		break;
+	case MY_UNLOCK:
+		t->pins &= ~(uint32_t)(PIN_TABLES | PIN_READ_LOCK);
+		break;
+	case MY_HANDLER:
+		if (st->flags & MY_OPENS)
+			d->ok = hold_ident(d, PIN_HANDLER, st->name);
+		else if (st->flags & MY_ENDS)
+			let_ident_go(d, PIN_HANDLER, st->name);
+		break;
+	case MY_XA:
+		if (st->flags & MY_ENDS)
+			t->pins &= ~(uint32_t)PIN_XA;
+		break;
+	case MY_CREATE:
+		did_create(d, st);
+		break;
+	case MY_DROP:
+		did_drop(d, st);
+		break;
+	case MY_ALTER:
+		did_rename(d);
+		break;
+	case MY_SET_STATEMENT: /* what was told was for that statement alone */
+		varset_put(*d->vars);
+		*d->vars = varset_ref(d->told->before);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Is that something has changed what the text says? */
+static bool explains(const struct my_stmt *st)
+{
+	switch (st->kind) {
+	case MY_SET:
+	case MY_SET_TRANSACTION:
+	case MY_SET_STATEMENT:
+	case MY_SET_ROLE:
+	case MY_USE:
+	case MY_PREPARE:
+	case MY_DEALLOCATE:
+	case MY_LOCK:
+	case MY_ALTER:
+		return true;
+	case MY_CREATE:
+	case MY_DROP:
+		return (st->flags & (MY_TEMPORARY | MY_TABLES)) != 0;
+	default:
+		return false;
+	}
+}
+
+/* What the statements of a text were, taken together. */
+struct gist {
+	bool explained, routine;
+	bool diagnostics; /* the last one */
+};
+
+static bool apply_all(struct done *d, size_t len, struct gist *g)
+{
+	const struct mysql_told *told = d->told;
+	struct my_reader r;
+	struct my_stmt st;
+	unsigned nth = 0;
+	my_read_init(&r, d->text, len, d->mode, functions());
+	while (d->ok && my_read(&r, &st)) {
+		if (st.kind == MY_EMPTY)
+			continue;
+		/* Of a routine nobody knows how many results it has. */
+		if (told->is_failed && !g->routine && nth++ >= told->results) {
+			g->routine = is_routine(&st) && st.kind != MY_UNKNOWN; /* which is a syntax error */
+			break;
+		}
+		g->explained |= explains(&st);
+		g->routine |= is_routine(&st);
+		g->diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
+		if (told->is_failed && g->routine)
+			d->t->pins |= pins_of(&st);
+		else
+			apply(d, &st);
+	}
+	return d->ok;
+}
+
+/* --- What every answer says */
+
+/* What is asked for only behind the statement that it is of. */
+static void note_last(struct mysql_track *t, const struct mysql_told *told)
+{
+	t->pins &= ~(uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS);
+	if (told->is_failed || told->warnings)
+		t->pins |= PIN_WARNINGS;
+	t->row_count = told->is_failed || told->had_rows ? -1 : (int64_t)told->affected;
+	if (told->had_rows && !told->is_failed)
+		t->found = told->rows;
+	if (told->insert_id && !told->is_failed)
+		t->insert_id = told->insert_id;
+}
+
+bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const char *text, size_t len, unsigned mode,
+		      const struct mysql_told *told)
+{
+	struct done d = { t, vars, text, mode, told, true };
+	struct gist g = { false, false, false };
+	bool ended = (t->in_xact || told->had_xact) && !told->in_xact;
+	uint32_t warnings = t->pins & PIN_WARNINGS;
+	note_last(t, told);
+	if (!told->is_failed)
+		t->in_xact = told->in_xact;
+	if (ended && !told->is_failed)
+		t->pins &= ~(uint32_t)PIN_NEXT_XACT;
+	if (text && !apply_all(&d, len, &g))
+		return false;
+	if (g.diagnostics)
+		t->pins |= warnings;
+	if (told->is_failed) {
+		if (g.routine) {
+			t->pins |= PIN_ROUTINE;
+			t->is_untold = told->has_tracking && !told->is_mariadb;
+		}
+		return true;
+	}
+	if (t->is_untold && !told->changed) /* now it would have been told */
+		t->pins &= ~(uint32_t)PIN_ROUTINE;
+	t->is_untold = false;
+	if (g.routine && !told->has_tracking)
+		t->pins |= PIN_ROUTINE;
+	if (told->changed && (g.routine || !g.explained))
+		t->pins |= PIN_ROUTINE;
+	return true;
+}
+
+/* --- What is known here is said, not asked for */
+
+int mysql_track_rewrite(const struct mysql_track *t, const char *text, size_t len, unsigned mode,
+			uint32_t connection_id, bool known, char *out, size_t cap)
+{
+	struct my_reader r;
+	struct my_stmt st;
+	size_t n = 0, at = 0;
+	my_read_init(&r, text, len, mode, functions());
+	for (bool first = true; my_read(&r, &st); first = false) {
+		if (st.ncalls > MY_CALLS_MAX)
+			return -1;
+		for (unsigned i = 0; i < st.ncalls; i++) {
+			const struct my_at_call *call = &st.at_call[i];
+			char said[MY_IDENT_QUOTED + 32], name[MY_IDENT_QUOTED];
+			if (call->call & MY_CALL_CONNECTION_ID)
+				str_fmt(said, sizeof said, "%lu", (unsigned long)connection_id);
+			else if (!known || !first)
+				continue;
+			else if (call->call & MY_CALL_FOUND_ROWS)
+				str_fmt(said, sizeof said, "%llu", (unsigned long long)t->found);
+			else
+				str_fmt(said, sizeof said, "%lld", (long long)t->row_count);
+			if (call->is_column) {
+				size_t used = strlen(said);
+				if (my_quote_ident(text + call->span.at, call->span.len, name, sizeof name) < 0)
+					return -1;
+				str_fmt(said + used, sizeof said - used, " AS %s", name);
+			}
+			size_t before = call->span.at - at, add = strlen(said);
+			if (before + add > cap - n)
+				return -1;
+			memcpy(out + n, text + at, before);
+			memcpy(out + n + before, said, add);
+			n += before + add;
+			at = (size_t)call->span.at + call->span.len;
+		}
+	}
+	if (len - at > cap - n)
+		return -1;
+	memcpy(out + n, text + at, len - at);
+	return (int)(n + len - at);
+}
