@@ -237,7 +237,12 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	if (looks && !look_at(c, in, len, &q))
 		return s->state != SESSION_DEAD; /* it is answered */
 	if (!s->server)
-		c->is_fresh = true;
+		mysql_client_fresh(c);
+	struct fault f;
+	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && c->track.insert_id && !mysql_bring_id(c, &f)) {
+		session_fail(s, &f);
+		return false;
+	}
 	if (!session_want_server(s))
 		return false;
 	struct mysql_server *p = mysql_server_of(s->server);

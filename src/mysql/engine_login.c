@@ -68,7 +68,7 @@ static void know(struct server *sv, const struct mysql_greeting *g)
 	(void)sv;
 	mysql_known.is_mariadb = is_mariadb;
 	str_fmt(mysql_known.version, sizeof mysql_known.version, "%s", g->version);
-	mysql_known.number = 0;
+	mysql_known.number = mysql_track_version(g->version);
 }
 
 /* --- Our answer */
@@ -157,6 +157,7 @@ static bool greeted(struct server *sv, struct rd body)
 	str_fmt(l->plugin, sizeof l->plugin, "%s", g.plugin);
 	sv->pid = g.thread;
 	p->is_mariadb = mysql_known.is_mariadb;
+	p->number = mysql_known.number;
 	p->status = g.status;
 	p->caps = (CAPS_WANTED & g.caps) | (sv->kind & MYSQL_KIND_CAPS);
 	if (!(sv->kind & MYSQL_KIND_NO_SCHEMA))

@@ -31,6 +31,7 @@ struct mysql_client {
 	uint32_t refused_ahead;    /* bytes in its input that are refused, for `why` */
 	struct fault *why;         /* owned; NULL mostly */
 	bool is_fresh;             /* its server has run nothing of it since it was linked */
+	bool has_id, has_found;    /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
 	bool has_statements;       /* prepared by COM_STMT_PREPARE */
 	struct mysql_track track;
 };
@@ -45,6 +46,7 @@ struct mysql_server {
 	bool skip;                        /* what passes is dropped */
 	bool continues;                   /* the packet that passes goes on in the next one */
 	bool is_mariadb;
+	uint32_t number; /* its version, as one: 90704 */
 	uint8_t ends;    /* enum ends, of engine.c */
 	uint8_t seq;     /* of the next packet of whoever's turn it is, within an answer */
 	uint8_t own;     /* enum mysql_own: what the house itself asked of it */
@@ -86,7 +88,7 @@ struct mysql_known {
 	uint64_t caps;    /* that each of them has; 0: none was connected to yet */
 	char version[96]; /* "" likewise */
 	bool is_mariadb;
-	uint32_t number; /* the version as one; 0: not yet asked for */
+	uint32_t number; /* the version as one */
 };
 extern struct mysql_known mysql_known; /* engine_login.c */
 
@@ -97,11 +99,16 @@ struct mysql_query {
 	struct rd text;
 	unsigned mode;
 	struct mysql_look look;
-	bool is_whole, is_fresh, no_warnings;
-	bool rewrites; /* mysql_query_rewrite() says what goes to the server */
+	bool is_whole, no_warnings;
+	uint32_t known; /* enum my_call: what is asked for and known here, and not on its server */
+	bool rewrites;  /* mysql_query_rewrite() says what goes to the server */
 };
 /* False: it is refused, f says why. */
 bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f);
+/* It has no server, and what the next one knows of the statement before is another client's. */
+void mysql_client_fresh(struct mysql_client *c);
+/* The server that it gets has its LAST_INSERT_ID(). False: f says why not. */
+bool mysql_bring_id(struct mysql_client *c, struct fault *f);
 /* free() it; NULL: out of memory. */
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len);
 /* A statement of the client's has been answered; x: the first in the queue. False: out of memory. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* These end with the next statement, so there is nothing to be cleaned when they do. */
-#define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS | PIN_NEXT_XACT))
+#define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS))
 
 #define EMPTY_WARNINGS                                                                                                 \
 	"SELECT CAST('' AS CHAR(7)) AS `Level`, CAST(0 AS UNSIGNED) AS `Code`, CAST('' AS CHAR(512)) AS `Message` "    \
@@ -19,25 +19,29 @@
 static unsigned mode_of(const struct session *s)
 {
 	enum { KNOWN = 0x8000, SHIFT = 8 };
-	uint32_t version = mysql_known.number;
-	if (!version)
-		version = mysql_known.number = mysql_track_version(mysql_known.version);
+	const struct mysql_server *p = s->server ? mysql_server_of(s->server) : NULL;
+	uint32_t version = p ? p->number : mysql_known.number;
+	bool is_mariadb = p ? p->is_mariadb : mysql_known.is_mariadb;
 	uint16_t *notes = varset_notes(s->vars);
 	if (!(*notes & KNOWN)) {
 		unsigned flags = mysql_track_mode(s->vars, false, 0);
 		*notes = (uint16_t)(*notes | KNOWN | (flags & 7) << SHIFT);
 	}
-	return MY_MODE((*notes >> SHIFT & 7) | (mysql_known.is_mariadb ? MY_MARIADB : 0u), version);
+	return MY_MODE((*notes >> SHIFT & 7) | (is_mariadb ? MY_MARIADB : 0u), version);
 }
 
 /* --- Before a statement goes to a server */
+
+void mysql_client_fresh(struct mysql_client *c)
+{
+	c->is_fresh = true;
+	c->has_id = c->has_found = false;
+}
 
 /* It asks for what its session has of the statement before, and the server that it will get has another's. False: it
  * cannot be had; f: why. */
 static bool bring_last(struct mysql_client *c, struct mysql_query *q, struct fault *f)
 {
-	struct session *s = &c->s;
-	char id[24];
 	if (q->look.diagnostics || q->look.asks & MY_CALL_WARNING_COUNT) {
 		if (c->track.pins & PIN_WARNINGS || q->look.asks & MY_CALL_WARNING_COUNT) {
 			fault_set(f, FAULT_UNSUP,
@@ -49,6 +53,16 @@ static bool bring_last(struct mysql_client *c, struct mysql_query *q, struct fau
 		q->no_warnings = true;
 	}
 	if (!(q->look.asks & MY_CALL_LAST_INSERT_ID))
+		return true;
+	return mysql_bring_id(c, f);
+}
+
+/* The id is set on the server before the statement runs. */
+bool mysql_bring_id(struct mysql_client *c, struct fault *f)
+{
+	struct session *s = &c->s;
+	char id[24];
+	if (c->s.server)
 		return true;
 	str_fmt(id, sizeof id, "%llu", (unsigned long long)c->track.insert_id);
 	if (!varset_set(&s->said, LAST_INSERT_ID, id, strlen(id))) {
@@ -70,13 +84,13 @@ bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, str
 	if (q->look.pins & ~s->pins && session_pins_are_refused(s, q->look.pins & ~PINS_PASSING, f))
 		return false;
 	if (!s->server)
-		c->is_fresh = true;
+		mysql_client_fresh(c);
 	if (c->is_fresh && !s->server && !bring_last(c, q, f))
 		return false;
-	q->is_fresh = c->is_fresh;
 	q->no_warnings = c->is_fresh && q->look.diagnostics;
-	q->rewrites = q->no_warnings || q->look.wants_id ||
-		      (c->is_fresh && q->look.asks & (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT));
+	q->known = (c->is_fresh ? (uint32_t)MY_CALL_ROW_COUNT : 0) | (c->has_found ? 0 : (uint32_t)MY_CALL_FOUND_ROWS) |
+		   (c->has_id ? 0 : (uint32_t)MY_CALL_LAST_INSERT_ID);
+	q->rewrites = q->no_warnings || q->look.wants_id || q->look.asks_any & q->known;
 	return true;
 }
 
@@ -91,7 +105,7 @@ uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q
 		memcpy(out, EMPTY_WARNINGS, *len);
 		return out;
 	}
-	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, (uint32_t)c->s.id, q->is_fresh,
+	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, (uint32_t)c->s.id, q->known,
 				     (char *)out, cap);
 	if (to < 0) { /* as it is */
 		memcpy(out, q->text.p, n);
@@ -153,6 +167,8 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		return false;
 	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
 		c->track.pins |= PIN_TEXT; /* what followed its beginning was not seen */
+	c->has_id |= told.insert_id != 0;
+	c->has_found |= p->had_rows;
 	c->track.pins |= p->odd_pins;
 	set_pins(c, was);
 	return true;

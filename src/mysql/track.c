@@ -237,11 +237,31 @@ static bool changes(const struct my_stmt *st)
 
 #define ASKS (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID | MY_CALL_WARNING_COUNT)
 
+/* Behind this one of a text, LAST_INSERT_ID() and FOUND_ROWS() may be those of the server that runs it. */
+static uint32_t answers(const struct my_stmt *st)
+{
+	switch (st->kind) {
+	case MY_BEGIN:
+	case MY_COMMIT:
+	case MY_ROLLBACK:
+	case MY_SAVEPOINT:
+	case MY_SET_TRANSACTION:
+	case MY_USE:
+	case MY_EMPTY:
+		return 0;
+	case MY_SELECT:
+		return MY_CALL_FOUND_ROWS | (st->calls & MY_CALL_SET_INSERT_ID ? (uint32_t)MY_CALL_LAST_INSERT_ID : 0);
+	default:
+		return MY_CALL_FOUND_ROWS | MY_CALL_LAST_INSERT_ID;
+	}
+}
+
 struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 {
 	struct my_reader r;
 	struct my_stmt st;
 	struct mysql_look look = { 0 };
+	uint32_t open = ASKS;
 	my_read_init(&r, text, len, mode, functions());
 	for (bool first = true; my_read(&r, &st); first = false) {
 		if (first) {
@@ -253,6 +273,8 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 				look.name = st.name;
 			}
 		}
+		look.asks_any |= st.calls & open;
+		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);
 		look.pins |= pins_of(&st);
 		look.changes |= changes(&st);
 		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0;
@@ -795,13 +817,13 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 /* --- What is known here is said, not asked for */
 
 int mysql_track_rewrite(const struct mysql_track *t, const char *text, size_t len, unsigned mode,
-			uint32_t connection_id, bool known, char *out, size_t cap)
+			uint32_t connection_id, uint32_t known, char *out, size_t cap)
 {
 	struct my_reader r;
 	struct my_stmt st;
 	size_t n = 0, at = 0;
 	my_read_init(&r, text, len, mode, functions());
-	for (bool first = true; my_read(&r, &st); first = false) {
+	for (; my_read(&r, &st); known &= ~(answers(&st) | MY_CALL_ROW_COUNT)) {
 		if (st.ncalls > MY_CALLS_MAX)
 			return -1;
 		for (unsigned i = 0; i < st.ncalls; i++) {
@@ -809,8 +831,10 @@ int mysql_track_rewrite(const struct mysql_track *t, const char *text, size_t le
 			char said[MY_IDENT_QUOTED + 32], name[MY_IDENT_QUOTED];
 			if (call->call & MY_CALL_CONNECTION_ID)
 				str_fmt(said, sizeof said, "%lu", (unsigned long)connection_id);
-			else if (!known || !first)
+			else if (!(call->call & known))
 				continue;
+			else if (call->call & MY_CALL_LAST_INSERT_ID)
+				str_fmt(said, sizeof said, "%llu", (unsigned long long)t->insert_id);
 			else if (call->call & MY_CALL_FOUND_ROWS)
 				str_fmt(said, sizeof said, "%llu", (unsigned long long)t->found);
 			else

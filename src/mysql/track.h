@@ -30,11 +30,12 @@ uint32_t mysql_track_version(const char *version);
 
 /* What a text does. */
 struct mysql_look {
-	bool changes;     /* mysql_track_done() must have the text */
-	uint32_t asks;    /* enum my_call: what its first statement wants to know of the one before */
-	bool diagnostics; /* and so that one's warnings and errors */
-	bool wants_id;    /* a statement of it asks for CONNECTION_ID() */
-	bool kills;       /* KILL, whose id is in name */
+	bool changes;      /* mysql_track_done() must have the text */
+	uint32_t asks;     /* enum my_call: what its first statement wants to know of the one before */
+	bool diagnostics;  /* and so that one's warnings and errors */
+	uint32_t asks_any; /* as asks, of all its statements up to the first that gives another answer */
+	bool wants_id;     /* a statement of it asks for CONNECTION_ID() */
+	bool kills;        /* KILL, whose id is in name */
 	bool kills_query;
 	struct sql_span name;
 	uint32_t pins; /* enum session_pin: those that its session would get, at most */
@@ -86,9 +87,10 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
  * it means for the session is a pin, or known otherwise: *pins. */
 bool mysql_track_is_odd(const char *name, uint32_t *pins);
 
-/* The text again, with what it asks for that is known here: CONNECTION_ID(), and, when known is set, FOUND_ROWS() and
- * ROW_COUNT() of the statement before. In out, its length; -1: it does not fit, or cannot be said so. */
+/* The text again, with what it asks for that is known here, as far as its statements can mean the one before all: of
+ * known (enum my_call) FOUND_ROWS(), ROW_COUNT() and LAST_INSERT_ID(); and CONNECTION_ID(). In out, its length; -1: it
+ * does not fit, or cannot be said so. */
 int mysql_track_rewrite(const struct mysql_track *t, const char *text, size_t len, unsigned mode,
-			uint32_t connection_id, bool known, char *out, size_t cap);
+			uint32_t connection_id, uint32_t known, char *out, size_t cap);
 
 #endif

@@ -43,7 +43,7 @@ const struct varset *varset_unknown(const struct varset *base, const struct vars
 /* Those of v whose names `is_meant` accepts, borrowed from v, with which they are kept: the question is to be the same
  * each time (pg/text.c's). NULL when out of memory. */
 const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name));
-/* Zero for a new set. Whoever writes here has bits of its own: 0x00ff are pg/track.c's. */
+/* Zero for a new set. Whoever writes here has bits of its own: 0x00ff are pg/track.c's, the others mysql/state.c's. */
 static inline uint16_t *varset_notes(const struct varset *v)
 {
 	return &((struct varset *)(uintptr_t)v)->notes;

@@ -123,7 +123,7 @@ struct my_stmt {
 	uint32_t calls; /* enum my_call */
 	struct sql_modes modes;
 	struct sql_span name, body;
-	/* Where CONNECTION_ID(), FOUND_ROWS() and ROW_COUNT() are called: the first of them. */
+	/* Where CONNECTION_ID(), FOUND_ROWS(), ROW_COUNT() and LAST_INSERT_ID() are called: the first of them. */
 	struct my_at_call {
 		uint32_t call;
 		struct sql_span span; /* up to its parenthesis */

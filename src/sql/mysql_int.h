@@ -5,6 +5,9 @@
 #include "sql/classify_int.h"
 #include "sql/mysql_classify.h"
 
+#include <string.h>
+#include <strings.h>
+
 /* A cursor: the word that was not yet taken, and which keyword it is. */
 struct my_cur {
 	struct my_lexer lex;
@@ -45,7 +48,11 @@ static inline bool my_take_name(struct my_cur *c, struct sql_span *name)
 }
 
 /* Is it this word, which is none of mysql_words.def as it has underscores? In lower case. */
-bool my_is_word(const struct my_cur *c, const char *word);
+static inline bool my_is_word(const struct my_cur *c, const char *word)
+{
+	return c->t.kind == SQL_TOK_WORD && c->t.span.len == strlen(word) &&
+	       strncasecmp((const char *)c->lex.s + c->t.span.at, word, c->t.span.len) == 0;
+}
 
 /* --- mysql_scan.c */
 

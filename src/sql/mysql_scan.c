@@ -3,7 +3,6 @@
 #include "sql/mysql_int.h"
 
 #include <string.h>
-#include <strings.h>
 
 void my_funcs_init(struct sql_funcs *f)
 {
@@ -22,12 +21,6 @@ void my_funcs_init(struct sql_funcs *f)
 	memset(f, 0, sizeof *f);
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		(void)sql_funcs_add(f, known[i].name, known[i].calls);
-}
-
-bool my_is_word(const struct my_cur *c, const char *word)
-{
-	return c->t.kind == SQL_TOK_WORD && c->t.span.len == strlen(word) &&
-	       strncasecmp((const char *)c->lex.s + c->t.span.at, word, c->t.span.len) == 0;
 }
 
 enum my_kind my_query_kind(enum my_word w)
@@ -86,7 +79,8 @@ static void note_call(struct my_scan *sc, const struct my_cur *c, const struct w
 	if (calls & MY_CALL_LAST_INSERT_ID && inside.t.c != ')')
 		calls = (calls & ~(uint32_t)MY_CALL_LAST_INSERT_ID) | MY_CALL_SET_INSERT_ID;
 	st->calls |= calls;
-	if (calls & (MY_CALL_CONNECTION_ID | MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT) && inside.t.c == ')') {
+	if (calls & (MY_CALL_CONNECTION_ID | MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID) &&
+	    inside.t.c == ')') {
 		struct sql_span span = { name->t.span.at, inside.t.span.at + 1 - name->t.span.at };
 		my_step(&inside);
 		bool column = depth == 0 && (before->w == M_SELECT || before->t.c == ',') && *sc->kind == MY_SELECT &&

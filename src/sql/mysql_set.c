@@ -7,7 +7,7 @@ void my_set_init(struct my_assignments *a, const void *text, unsigned mode, cons
 	struct my_cur c;
 	my_lex_init(&c.lex, text, (size_t)st->part.at + st->part.len, mode);
 	c.lex.at = st->part.at; /* it may begin in a comment */
-	my_step(&c); /* SET */
+	my_step(&c);            /* SET */
 	*a = (struct my_assignments){ .lex = c.lex };
 	my_step(&c);
 	if (st->kind == MY_SET_STATEMENT) /* STATEMENT */

@@ -169,6 +169,15 @@ static void test_last(void)
 	check_my(b, "select last_insert_id()", "77");
 	check_my(a, "select last_insert_id()", "5");
 
+	/* In a transaction that began on a server where another one inserted. */
+	my_run(b, "insert into t (b) values (6)");
+	my_run(a, "begin");
+	check_my(a, "select last_insert_id()", "5");
+	my_run(a, "insert into t (b) values (last_insert_id())");
+	check_my(a, "select b from t where a = last_insert_id()", "5");
+	my_run(a, "rollback");
+	check_my(a, "select last_insert_id()", "7");
+
 	my_run(a, "update t set b = 9 where a < 3");
 	my_run(b, "delete from t where a = 5");
 	check_my(a, "select row_count()", "2");

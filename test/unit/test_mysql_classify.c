@@ -176,7 +176,7 @@ static const struct {
 	{ MY8, "select sql_calc_found_rows * from t limit 1", "select calc" },
 	{ MY8, "select distinct SQL_CALC_FOUND_ROWS a from t", "select calc" },
 	{ MY8, "insert into t values (1); select row_count(), last_insert_id()",
-	  "insert; select row_count last_id <<row_count()>" },
+	  "insert; select row_count last_id <<row_count()> <<last_insert_id()>" },
 	{ MY8, "select last_insert_id(5)", "select set_id" },
 	{ MY8, "update c set id = last_insert_id(id + 1)", "update set_id" },
 	{ MY8, "select @@identity, @@session.last_insert_id", "select last_id" },

@@ -295,27 +295,33 @@ static void test_look(void)
 	}
 }
 
+#define ALL (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID)
+
 static void test_rewrite(void)
 {
 	static const struct {
-		bool known;
+		uint32_t known;
 		const char *text, *want;
 	} rows[] = {
-		{ true, "select 1", "select 1" },
-		{ false, "select connection_id()", "select 77 AS `connection_id()`" },
-		{ false, "select CONNECTION_ID ( ) + 1 as x, 2", "select 77 + 1 as x, 2" },
-		{ false, "select connection_id() as id", "select 77 as id" },
-		{ false, "kill connection_id()", "kill 77" },
-		{ true, "select found_rows(), row_count() from t;",
+		{ ALL, "select 1", "select 1" },
+		{ 0, "select connection_id()", "select 77 AS `connection_id()`" },
+		{ 0, "select CONNECTION_ID ( ) + 1 as x, 2", "select 77 + 1 as x, 2" },
+		{ 0, "select connection_id() as id", "select 77 as id" },
+		{ 0, "kill connection_id()", "kill 77" },
+		{ ALL, "select found_rows(), row_count() from t;",
 		  "select 12 AS `found_rows()`, -1 AS `row_count()` from t;" },
-		{ false, "select found_rows()", "select found_rows()" },
-		{ true, "insert into t values (connection_id()); select row_count()",
+		{ 0, "select found_rows()", "select found_rows()" },
+		{ ALL, "insert into t values (connection_id()); select row_count()",
 		  "insert into t values (77); select row_count()" },
-		{ true, "select row_count() where row_count() > 0", "select -1 where -1 > 0" },
-		{ true, "select connection_id()+connection_id()+connection_id()+connection_id()+connection_id()",
-		  NULL },
+		{ ALL, "select last_insert_id(), last_insert_id(5)",
+		  "select 9 AS `last_insert_id()`, last_insert_id(5)" },
+		{ ALL, "begin; insert into t values (last_insert_id()); select last_insert_id()",
+		  "begin; insert into t values (9); select last_insert_id()" },
+		{ ALL, "begin; select row_count()", "begin; select row_count()" },
+		{ ALL, "select row_count() where row_count() > 0", "select -1 where -1 > 0" },
+		{ ALL, "select connection_id()+connection_id()+connection_id()+connection_id()+connection_id()", NULL },
 	};
-	struct mysql_track t = { .row_count = -1, .found = 12 };
+	struct mysql_track t = { .row_count = -1, .found = 12, .insert_id = 9 };
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char out[200];
 		int n = mysql_track_rewrite(&t, rows[i].text, strlen(rows[i].text), MY_MODE(0, 90704), 77,
