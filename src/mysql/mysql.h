@@ -6,7 +6,8 @@
  *   login.c       the proofs of both sides, pure         engine_login.c  servers, until they let us in
  *   ask.c         clients of an engine on the exchange   engine.c        servers
  *                                                        own.c           the house's own statements
- *   track.c       what statements do to their session, pure   state.c   how that comes to sessions */
+ *   look.c        what statements mean for a session, pure
+ *   track.c       what they have done to it, pure        state.c         how that comes to sessions */
 #ifndef SLUICE_MYSQL_MYSQL_H
 #define SLUICE_MYSQL_MYSQL_H
 

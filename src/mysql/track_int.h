@@ -1,0 +1,14 @@
+/* track_int.h - what look.c and track.c share. */
+#ifndef SLUICE_MYSQL_TRACK_INT_H
+#define SLUICE_MYSQL_TRACK_INT_H
+
+#include "mysql/track.h"
+
+/* Those of MySQL that are looked for, and pin_functions. */
+const struct sql_funcs *mysql_track_functions(void);
+/* Does it run what is not in its text? */
+bool mysql_is_routine(const struct my_stmt *st);
+/* Those that a statement gives its session, at most; not of SET's assignments, nor of what the server tells. */
+uint32_t mysql_pins_of(const struct my_stmt *st);
+
+#endif
