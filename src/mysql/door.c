@@ -230,8 +230,8 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	struct mysql_client *c = mysql_client_of(s);
 	uint32_t total = MYSQL_HEADER + len;
 	/* Half a command takes no server: who sends slowly waits by itself. */
-	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION;
-	if ((!s->server || looks) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION, is_option = com == MYSQL_COM_SET_OPTION;
+	if ((!s->server || looks || is_option) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
 		return false;
 	struct mysql_query q = { .rewrites = false };
 	if (looks && !look_at(c, in, len, &q))
@@ -256,6 +256,8 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		if (mysql_expect_is_empty(&p->expect))
 			session_request_begins(s);
 		struct mysql_expect_entry x = { .kind = (uint8_t)kind, .com = com };
+		if (is_option && len == 3)
+			x.number = 1u + in->p[MYSQL_HEADER + 1];
 		if (q.look.changes) {
 			x.flags = MYSQL_EXPECT_CHANGES;
 			x.text = istr_get((const char *)q.text.p, rd_left(&q.text));
@@ -287,7 +289,6 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 {
 	struct mysql_client *c = mysql_client_of(s);
 	uint8_t com = in->p[MYSQL_HEADER];
-	struct fault f;
 
 	if (com == MYSQL_COM_QUIT) {
 		session_close(s, "client close request");
@@ -321,22 +322,12 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 	bool is_idle = s->state == SESSION_IDLE;
 	if (is_idle)
 		c->seq = (uint8_t)(seq + 1);
-	switch (com) {
-	case MYSQL_COM_PING:
-		if (!is_idle)
-			break;
-		skip(c, len);
-		s->request_us = loop_now_us();
-		mysql_tell_ok(c);
-		return true;
-	case MYSQL_COM_CHANGE_USER:
-	case MYSQL_COM_RESET_CONNECTION:
-		if (!is_idle)
-			break;
-		fault_set(&f, FAULT_UNSUP, "this command is not supported yet");
-		refuse_command(c, len, &f);
-		return true;
-	default:
+	switch (mysql_own_command(c, in, len, seq)) {
+	case MYSQL_COMMAND_DONE:
+		return s->state != SESSION_DEAD;
+	case MYSQL_COMMAND_WAIT:
+		return false;
+	case MYSQL_COMMAND_PASS:
 		break;
 	}
 	return begin_pass(s, in, len, com);
@@ -396,10 +387,14 @@ static void relay_bytes(struct session *s, struct rd *in)
 	struct pool *pool = s->pool;
 
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
-		if (c->in_left)
+		if (c->in_left) {
 			pass_rest(c, in);
-		else if (!begin_packet(s, in))
+		} else if (s->state == SESSION_LOGIN) { /* it wants to be somebody else */
+			mysql_login_bytes(s, in);
+			return;
+		} else if (!begin_packet(s, in)) {
 			break;
+		}
 	}
 	if (s->state == SESSION_DEAD)
 		return;

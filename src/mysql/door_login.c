@@ -100,6 +100,7 @@ void mysql_greet(struct session *s)
 		.plugin = mysql_plugin_name(l->announced),
 	};
 	memcpy(g.scramble, l->nonce, sizeof g.scramble);
+	memcpy(c->nonce, l->nonce, sizeof c->nonce);
 	mysql_put_greeting(&o, &g);
 	c->seq = 1;
 	if (!o.bad)
@@ -326,6 +327,31 @@ static void response(struct session *s, const struct mysql_response *r)
 	e->ops = &ops;
 	e->s = s;
 	entry_begin(e);
+}
+
+void mysql_change_user(struct session *s, struct rd body)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	struct mysql_response r;
+	struct mysql_login *l = calloc(1, sizeof *l);
+	if (!mysql_read_change_user(body, c->caps, &r)) {
+		free(l);
+		mysql_protocol_fault(s, "malformed COM_CHANGE_USER");
+		return;
+	}
+	if (!l || !session_begin_again(s)) {
+		free(l);
+		(void)no_memory(s);
+		return;
+	}
+	mysql_forget_state(c);
+	l->offered = c->caps;
+	/* What comes along answers the nonce of the greeting, by whatever method the client likes. */
+	enum mysql_plugin plugin = mysql_plugin_of(r.plugin);
+	l->announced = plugin == MYSQL_PLUGIN_NATIVE || plugin == MYSQL_PLUGIN_SHA2 ? plugin : MYSQL_PLUGIN_NONE;
+	memcpy(l->nonce, c->nonce, sizeof l->nonce);
+	c->login = l;
+	response(s, &r);
 }
 
 static void start_tls(struct session *s, struct rd *first)

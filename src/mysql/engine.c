@@ -213,6 +213,20 @@ static void boundary(struct mysql_server *p)
 		session_boundary(s, p->status & MYSQL_STATUS_IN_TRANS);
 }
 
+/* Several statements in one are allowed, or not any more: it is of another kind now, and so is what its client wants.
+ */
+static void take_option(struct mysql_server *p, uint32_t option)
+{
+	if (option == 1)
+		p->sv.kind |= MYSQL_CAP_MULTI_STATEMENTS;
+	else if (option == 2)
+		p->sv.kind &= ~MYSQL_CAP_MULTI_STATEMENTS;
+	else
+		p->sv.is_doubtful = true;
+	if (p->sv.session)
+		p->sv.session->wait.kind = p->sv.kind;
+}
+
 /* The first in the queue is answered. False: the server is not there any more, or is nobody's. */
 static bool answered(struct mysql_server *p, bool failed)
 {
@@ -220,6 +234,8 @@ static bool answered(struct mysql_server *p, bool failed)
 	struct session *s = sv->session;
 	unsigned flags = mysql_expect_first(&p->expect)->flags;
 
+	if (mysql_expect_first(&p->expect)->com == MYSQL_COM_SET_OPTION && !failed)
+		take_option(p, mysql_expect_first(&p->expect)->number);
 	mysql_expect_done(&p->expect, failed ? MYSQL_EXPECT_FAILED : MYSQL_EXPECT_ANSWERED);
 	if (flags & MYSQL_EXPECT_LAST) {
 		mysql_own_done(p);

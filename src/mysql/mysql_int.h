@@ -13,26 +13,27 @@ struct mysql_sink;  /* of a client of the console: ask.c */
 /* A client that speaks MySQL. */
 struct mysql_client {
 	struct session s;
-	struct mysql_login *login; /* owned; NULL once it is in */
-	struct mysql_sink *sink;   /* owned; the console's clients only */
-	uint64_t caps;             /* that were agreed on with it */
-	uint32_t in_left;          /* bytes of the packet that is passing from the client */
-	uint32_t out_left;         /* bytes of the packet that is passing to it */
-	uint8_t seq;               /* of the next packet to it, if it is ours */
-	bool in_skip;              /* what passes from it is dropped */
-	bool in_more;              /* the packet that passes from it goes on in the next one */
-	bool in_file;              /* and is a part of a file that the server asked for */
-	bool is_partway;           /* a part of an answer has passed to it, and not its end */
-	bool asking;               /* the console has not yet answered */
-	bool full;                 /* not read from: the server owes too many answers */
-	bool waits;                /* not read from: what it says next is done when all is answered */
-	bool refusing;             /* its next command, and what it has sent ahead, is answered with `why` */
-	bool has_failed;           /* its transaction is gone: its next command hears why */
-	uint32_t refused_ahead;    /* bytes in its input that are refused, for `why` */
-	struct fault *why;         /* owned; NULL mostly */
-	bool is_fresh;             /* its server has run nothing of it since it was linked */
-	bool has_id, has_found;    /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
-	bool has_statements;       /* prepared by COM_STMT_PREPARE */
+	struct mysql_login *login;     /* owned; NULL once it is in */
+	struct mysql_sink *sink;       /* owned; the console's clients only */
+	uint64_t caps;                 /* that were agreed on with it */
+	uint32_t in_left;              /* bytes of the packet that is passing from the client */
+	uint32_t out_left;             /* bytes of the packet that is passing to it */
+	uint8_t seq;                   /* of the next packet to it, if it is ours */
+	uint8_t nonce[MYSQL_SCRAMBLE]; /* of the greeting: who wants to be another user answers it again */
+	bool in_skip;                  /* what passes from it is dropped */
+	bool in_more;                  /* the packet that passes from it goes on in the next one */
+	bool in_file;                  /* and is a part of a file that the server asked for */
+	bool is_partway;               /* a part of an answer has passed to it, and not its end */
+	bool asking;                   /* the console has not yet answered */
+	bool full;                     /* not read from: the server owes too many answers */
+	bool waits;                    /* not read from: what it says next is done when all is answered */
+	bool refusing;                 /* its next command, and what it has sent ahead, is answered with `why` */
+	bool has_failed;               /* its transaction is gone: its next command hears why */
+	uint32_t refused_ahead;        /* bytes in its input that are refused, for `why` */
+	struct fault *why;             /* owned; NULL mostly */
+	bool is_fresh;                 /* its server has run nothing of it since it was linked */
+	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
+	bool has_statements;           /* prepared by COM_STMT_PREPARE */
 	struct mysql_track track;
 };
 
@@ -121,6 +122,19 @@ void mysql_protocol_fault(struct session *s, const char *what);
 void mysql_tell_ok(struct mysql_client *c);
 /* The client may be read from again. */
 void mysql_client_unfull(struct mysql_client *c);
+
+/* --- door_command.c: a command about the session itself, whose header and first byte are at the cursor. */
+enum mysql_command {
+	MYSQL_COMMAND_PASS, /* it is none, or the server's too */
+	MYSQL_COMMAND_DONE, /* it is answered, and being dropped; or the session is closed */
+	MYSQL_COMMAND_WAIT  /* it has to wait; likewise */
+};
+enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq);
+
+void mysql_forget_state(struct mysql_client *c);
+
+/* COM_CHANGE_USER, without its first byte: the session logs in again. */
+void mysql_change_user(struct session *s, struct rd body);
 
 /* --- door_login.c: from the greeting until it is in. */
 void mysql_greet(struct session *s);

@@ -120,6 +120,27 @@ bool mysql_read_response(struct rd body, struct mysql_response *r)
 	return !body.bad;
 }
 
+bool mysql_read_change_user(struct rd body, uint64_t caps, struct mysql_response *r)
+{
+	*r = (struct mysql_response){ .caps = caps, .database = "", .plugin = "" };
+	r->user = rd_cstr(&body, NULL);
+	if (caps & MYSQL_CAP_SECURE_CONNECTION) {
+		r->auth = rd_sub(&body, rd_u8(&body));
+	} else {
+		size_t len;
+		const char *auth = rd_cstr(&body, &len);
+		r->auth = rd_of(auth, len);
+	}
+	r->database = rd_cstr(&body, NULL);
+	if (rd_left(&body))
+		r->collation = (uint8_t)rd_u16le(&body);
+	if (caps & MYSQL_CAP_PLUGIN_AUTH && rd_left(&body))
+		r->plugin = rd_cstr(&body, NULL);
+	if (caps & MYSQL_CAP_CONNECT_ATTRS && rd_left(&body))
+		r->attrs = mysql_rd_text(&body);
+	return !body.bad;
+}
+
 bool mysql_next_attr(struct rd *attrs, struct rd *name, struct rd *value)
 {
 	if (rd_left(attrs) == 0)

@@ -154,6 +154,8 @@ struct mysql_response {
 };
 /* False: malformed, or of before version 4.1. */
 bool mysql_read_response(struct rd body, struct mysql_response *r);
+/* COM_CHANGE_USER without its first byte; caps: of the connection. max_packet is not in it. */
+bool mysql_read_change_user(struct rd body, uint64_t caps, struct mysql_response *r);
 /* Key and value; false at the end, and when it is malformed: attrs->bad then. */
 bool mysql_next_attr(struct rd *attrs, struct rd *name, struct rd *value);
 

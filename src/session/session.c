@@ -118,6 +118,26 @@ static void let_go(struct session *s)
 	pool_give(sv);
 }
 
+/* It is no client of its pool, database and user any more. */
+static void depart(struct session *s)
+{
+	if (s->is_in) {
+		s->user->clients--;
+		s->db->clients_in--;
+		if (s->pool && --s->pool->nclients == 0)
+			pool_serve(s->pool);
+	}
+	s->is_in = false;
+	if (s->db) {
+		s->db->clients--;
+		database_check_unused(s->db);
+	}
+	user_put(s->user);
+	s->db = NULL;
+	s->user = NULL;
+	s->pool = NULL;
+}
+
 static void end_session(struct session *s, bool drain)
 {
 	if (stands_in_line(s))
@@ -131,20 +151,7 @@ static void end_session(struct session *s, bool drain)
 		let_go(s);
 	if (s->talk)
 		s->db->exchange->close(s);
-	if (s->is_in) {
-		s->user->clients--;
-		s->db->clients_in--;
-		if (s->pool && --s->pool->nclients == 0)
-			pool_serve(s->pool);
-	}
-	if (s->db) {
-		s->db->clients--;
-		database_check_unused(s->db);
-	}
-	user_put(s->user);
-	s->db = NULL;
-	s->user = NULL;
-	s->pool = NULL;
+	depart(s);
 	count--;
 	list_del(&s->in_all);
 	list_add(&graveyard, &s->in_all);
@@ -882,6 +889,62 @@ bool session_pins_are_refused(const struct session *s, uint32_t pins, struct fau
 	return true;
 }
 
+/* Its server is nobody's business of it any more, and is cleaned whatever the pool mode is. */
+static void give_up_server(struct session *s)
+{
+	if (!s->server)
+		return;
+	s->server->was_session = true;
+	s->is_running = false;
+	s->late = LATE_NOT;
+	s->xact_us = 0;
+	session_move(s, SESSION_IDLE);
+	let_go(s);
+}
+
+bool session_reset(struct session *s)
+{
+	const struct varset *vars = varset_over_known(s->pool->vars, s->asked);
+	const struct varset *said = varset_unknown(s->pool->vars, s->asked);
+	if (!vars || !said) {
+		varset_put(vars);
+		varset_put(said);
+		return false;
+	}
+	give_up_server(s);
+	varset_put(s->vars);
+	varset_put(s->said);
+	s->vars = vars;
+	s->said = said;
+	s->pins = 0;
+	return true;
+}
+
+bool session_begin_again(struct session *s)
+{
+	const struct varset *vars = varset_empty(), *said = varset_empty();
+	if (!vars || !said) {
+		varset_put(vars);
+		varset_put(said);
+		return false;
+	}
+	give_up_server(s);
+	depart(s);
+	varset_put(s->vars);
+	varset_put(s->said);
+	varset_put(s->asked);
+	s->vars = vars;
+	s->said = said;
+	s->asked = NULL;
+	s->pins = 0;
+	s->wait.kind = 0;
+	s->has_limits = false;
+	session_move(s, SESSION_LOGIN);
+	s->connect_ms = loop_now(); /* it has as long as any other to log in */
+	(void)arm(s);
+	return true;
+}
+
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;
@@ -1064,6 +1127,14 @@ bool session_cancel(struct session *s, struct session *who)
 		ASSERT(false);
 	}
 	return false;
+}
+
+void session_kill_query(struct session *s)
+{
+	if (s->state == SESSION_ACTIVE && s->server)
+		(void)server_cancel(s->server, NULL);
+	else
+		(void)session_cancel(s, NULL);
 }
 
 bool session_forward_cancel(struct session *who, uint32_t peer, const struct engine_ops *ops, const uint8_t *bytes,

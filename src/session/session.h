@@ -6,6 +6,7 @@
  *   IDLE -> ACTIVE at once when an idle server has the right settings, or on the console
  *   WAITING, SYNC -> IDLE: the statement was refused, and the client stays
  *   ACTIVE -> IDLE also when the server was lost, or taken away because a timeout has passed
+ *   IDLE -> LOGIN: it wants to be somebody else
  *   any -> DEAD
  *
  * Follow one query: stream on_bytes -> door on_bytes -> session_want_server() -> pool_take() -> the door forwards to
@@ -37,7 +38,7 @@ enum session_pin {
 	X(LOGIN, "login", TO(WELCOME) | TO(IDLE) | TO(DEAD))                                                           \
 	X(WELCOME, "waiting", TO(IDLE) | TO(OPENING) | TO(DEAD))                                                       \
 	X(OPENING, "waiting", TO(ACTIVE) | TO(DEAD))                                                                   \
-	X(IDLE, "idle", TO(WAITING) | TO(SYNC) | TO(ACTIVE) | TO(DEAD))                                                \
+	X(IDLE, "idle", TO(WAITING) | TO(SYNC) | TO(ACTIVE) | TO(LOGIN) | TO(DEAD))                                    \
 	X(WAITING, "waiting", TO(SYNC) | TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                             \
 	X(SYNC, "active", TO(ACTIVE) | TO(IDLE) | TO(DEAD))                                                            \
 	X(ACTIVE, "active", TO(IDLE) | TO(DEAD))                                                                       \
@@ -152,6 +153,11 @@ bool session_is_kept(const struct session *s);
 /* An error of the server's for a statement that was cancelled here: FAULT_TIMEOUT, and what the client should be told
  * instead. */
 bool session_is_late(const struct session *s, struct fault *f);
+/* What it has on its server is given up, and its settings are those that it came with. Nothing is owed to it. False:
+ * out of memory. */
+bool session_reset(struct session *s);
+/* Likewise, and it is to log in again, as whoever it says. */
+bool session_begin_again(struct session *s);
 /* Tells the client, logs, and closes. */
 void session_fail(struct session *s, const struct fault *f);
 /* Closes without a word. why is for the log: "client close". */
@@ -160,6 +166,8 @@ void session_close(struct session *s, const char *why);
  * closed when the request has reached the server, so that it may go on to the next statement only then; else close it
  * now. */
 bool session_cancel(struct session *s, struct session *who);
+/* The same, at the word of another client who does not wait for it. */
+void session_kill_query(struct session *s);
 /* who brought a cancel request for a client of another process. True: it is forwarded, and who is closed when it is
  * through; else close it now. */
 struct engine_ops;

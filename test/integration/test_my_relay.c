@@ -199,6 +199,92 @@ static void test_console(void)
 	check_my_refused((&(struct my_how){ .user = "bob", .database = "sluice" }), 1227, "42000", "not allowed");
 }
 
+/* A session begins again, as itself or as another, in the middle of anything. */
+static void test_reset(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		my_sql("drop table if exists test.t; create table test.t(a int)");
+		MYSQL *c = my_client(NULL), *other = my_client(NULL);
+		for (int i = 0; i < 2; i++) {
+			my_run(c, "set sql_mode = 'ANSI_QUOTES', @mine = 7");
+			my_run(c, "create temporary table own (a int)");
+			my_run(c, "use mysql");
+			my_run(c, "begin");
+			my_run(c, "insert into test.t values (1)");
+			if (i == 0)
+				check("reset", mysql_reset_connection(c) == 0);
+			else
+				check("another user", mysql_change_user(c, "bob", "bob-secret", "test") == 0);
+			check_my(
+				c,
+				"select @mine, @@sql_mode = 'ANSI_QUOTES', database(), substring_index(current_user(), '@', 1)",
+				i == 0 ? "null,0,mysql,alice" : "null,0,test,bob");
+			check_my_fails(c, "select * from test.own", 1146, "42S02", NULL);
+			check_my(c, "select count(*) from test.t", "0");
+		}
+		check_my(other, "select database(), substring_index(current_user(), '@', 1)", "test,alice");
+		check("a wrong password",
+		      mysql_change_user(other, "bob", "wrong", "test") != 0 && mysql_errno(other) == 1045);
+		sluice_stop();
+	}
+}
+
+/* The numbers of connections that clients see are Sluice's own, and good for KILL. */
+static void test_kill(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		MYSQL *c = my_client(NULL), *other = my_client(NULL),
+		      *bob = my_client(&(struct my_how){ .user = "bob" });
+		check("each has its own", mysql_thread_id(c) != mysql_thread_id(other));
+		check("another's statement is sent", mysql_send_query(other, "select sleep(600)", 17) == 0);
+		wait_until("it runs",
+			   strcmp(my_scalar("select count(*) from information_schema.processlist where info like "
+					    "'select sleep(600)%%'"),
+				  "0") != 0);
+		check_my_fails(bob, text("kill query %lu", mysql_thread_id(other)), 1095, "HY000", "not owner");
+		my_run(c, "kill query %lu", mysql_thread_id(other));
+		if (mysql_read_query_result(other) == 0) { /* sleep() itself says 1 */
+			MYSQL_RES *r = mysql_store_result(other);
+			MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
+			check_str("it was interrupted", row ? row[0] : "error", row ? "1" : "error");
+			mysql_free_result(r);
+		} else {
+			check_eq("it was interrupted", mysql_errno(other), 1317);
+		}
+		check_my(other, "select 1", "1");
+		my_run(c, "KILL %lu", mysql_thread_id(other));
+		check("it is gone", mysql_query(other, "select 1") != 0);
+		check_my(c, "select 1", "1");
+		sluice_stop();
+	}
+}
+
+static void test_commands(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		my_sql("drop table if exists test.t; create table test.t(a int, bb int)");
+		my_close(my_client(NULL));
+		MYSQL *c = my_client(NULL), *other = my_client(NULL);
+		check("statistics", strstr(mysql_stat(c), "Uptime") != NULL);
+		MYSQL_RES *r = mysql_list_fields(c, "t", NULL);
+		check_eq("fields", r ? mysql_num_fields(r) : 0, 2);
+		mysql_free_result(r);
+		check_my_fails(c, "select 1; select 2", 1064, "42000", NULL);
+		check("several at once", mysql_set_server_option(c, MYSQL_OPTION_MULTI_STATEMENTS_ON) == 0);
+		check_my(c, "select 1; select 2", "1;2");
+		check_my_fails(other, "select 1; select 2", 1064, "42000", NULL);
+		check("and no more", mysql_set_server_option(c, MYSQL_OPTION_MULTI_STATEMENTS_OFF) == 0);
+		check_my_fails(c, "select 1; select 2", 1064, "42000", NULL);
+		sluice_stop();
+	}
+}
+
 /* Each kind of client by its own door. */
 static void test_wrong_door(void)
 {
@@ -216,6 +302,9 @@ static const struct unit_test tests[] = {
 	{ "ahead", test_ahead },
 	{ "left", test_left },
 	{ "console", test_console },
+	{ "reset", test_reset },
+	{ "kill", test_kill },
+	{ "commands", test_commands },
 	{ "wrong_door", test_wrong_door },
 	{ NULL, NULL },
 };
