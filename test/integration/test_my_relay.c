@@ -285,6 +285,58 @@ static void test_commands(void)
 	}
 }
 
+/* A file of the client's, longer than a packet may be held, and one that is cut off by its client. */
+static void test_infile(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode);
+		my_sql("set global local_infile = 1; drop table if exists test.t; create table test.t(a int)");
+		struct myraw r;
+		size_t n = 3 << 20;
+		char *file = malloc(n + 1);
+		require("memory", file != NULL);
+		for (size_t i = 0; i < n; i += 2)
+			memcpy(file + i, "7\n", 2);
+		file[n] = 0;
+		require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+		r.file = file;
+		free(myraw_ask(&r, "load data local infile 'x' into table t"));
+		check_eq("no error", r.error, 0);
+		check_str("all of it", my_scalar("select count(*) from test.t"), text("%zu", n / 2));
+		r.file = NULL;
+		free(myraw_ask(&r, "load data local infile 'x' into table t"));
+		free(myraw_ask(&r, "nonsense"));
+		check_eq("it goes on", r.error, 1064);
+		myraw_close(&r, true);
+		free(file);
+		sluice_stop();
+	}
+}
+
+static void test_errnos(void)
+{
+	sluice_start(
+		&(struct conf){ .settings = "pool_mode = transaction\ndefault_pool_size = 1\nquery_timeout = 1\n" });
+	MYSQL *c = my_client(NULL);
+	check_my_fails(c, "select sleep(600) union select benchmark(100000000000, md5(1))", 3024, "HY000",
+		       "query timeout");
+	check_my(c, "select 1", "1");
+	sluice_stop();
+	sluice_start(&(struct conf){ .settings = "pool_mode = session\ndefault_pool_size = 1\nquery_wait_timeout = 1\n"
+						 "max_user_client_connections = 2\n" });
+	c = my_client(NULL);
+	check_my(c, "select 1", "1");
+	MYSQL *other = my_client(NULL);
+	check_my_fails(other, "select 1", 1040, "08004", "query_wait_timeout");
+	check_my_refused(NULL, 1203, "42000", "max_user_client_connections");
+	my_close(c);
+	check_my(other, "select 1", "1");
+	my_stop(SIGKILL);
+	check("the connection went with the server", mysql_query(other, "select 1") != 0);
+	my_start();
+}
+
 /* Each kind of client by its own door. */
 static void test_wrong_door(void)
 {
@@ -305,6 +357,8 @@ static const struct unit_test tests[] = {
 	{ "reset", test_reset },
 	{ "kill", test_kill },
 	{ "commands", test_commands },
+	{ "infile", test_infile },
+	{ "errnos", test_errnos },
 	{ "wrong_door", test_wrong_door },
 	{ NULL, NULL },
 };
