@@ -411,7 +411,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	bool shares = is_statement && shares_statements(s);
 	uint32_t noted = p->heal.len;
 	if (noted || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
-		pg_heal_note(c, p, in, type, total);
+		pg_heal_note(p, in, type, total);
 	if (pass_message(s, in, type, total, shares))
 		return true;
 	if (s->server == &p->sv) /* it waits, and is noted when it passes */

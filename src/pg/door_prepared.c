@@ -255,6 +255,13 @@ static bool must_wait_for_settings(const struct said *m)
 	return m->p->expect.ends > 0 && pg_track_is_unclear(m->c);
 }
 
+/* What the server refuses, as it was prepared before a table has changed, cannot be healed once its transaction, or
+ * what was said before in its batch, fails with it: heal.h. */
+static bool cannot_heal(const struct said *m)
+{
+	return m->p->txn != 'I' || m->p->expect.count != m->p->expect.invented;
+}
+
 void pg_too_many_names(struct fault *f)
 {
 	fault_set(f, FAULT_PROTO, "too many prepared statements: this client has %u", PG_NAMES_MAX);
@@ -378,7 +385,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, st
 	if (!n)
 		return no_memory(m);
 	pg_name_means(n, text, m->changes);
-	if (!s || must_see_it(m))
+	if (!s || must_see_it(m) || cannot_heal(m))
 		return prepare(m, text, 0, n) ? PG_PASS_DROP : no_memory(m);
 	pg_prepared_touch(&m->p->cache, s);
 	n->refs++;
@@ -504,13 +511,13 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	if (text_is_unclear(m, s))
 		return wait_for_sync(m);
 	uint32_t edition = n->text->edition;
-	m->p->heal.is_told |= n->is_told;
-	if (s && s->edition < edition) {
+	bool is_told = n->is_told || (n->is_bound && m->c->describes_portals);
+	m->p->heal.is_told |= is_told;
+	if (s && (s->edition < edition || (pg_is_older(s, n) && cannot_heal(m)))) {
 		(void)pg_prepared_doubt(&m->p->cache, s->number);
 		s = NULL;
 	}
-	if (m->type == PG_BIND && n->edition < edition && (n->is_told || m->c->describes_portals) &&
-	    !describes_next(m)) {
+	if (m->type == PG_BIND && n->edition < edition && is_told && !describes_next(m) && !m->p->heal.is_again) {
 		struct fault f;
 		fault_set(&f, FAULT_UNSUP, "cached plan must not change result type");
 		fault_sqlstate(&f, "0A000");
@@ -518,10 +525,12 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	}
 	n->edition = edition;
 	n->is_told |= m->type == PG_DESCRIBE;
+	n->is_bound |= m->type == PG_BIND;
 	if (s)
 		pg_prepared_touch(&m->p->cache, s);
 	else if (!(s = prepare_as_meant(m, n)))
 		return no_memory(m);
+	s->proven = pg_parses();
 	*out = (struct meant){ n, s };
 	return PG_PASS_AS_IT_IS;
 }

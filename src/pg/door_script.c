@@ -339,9 +339,16 @@ static uint32_t number_of(struct builder *b, const char *name, struct pg_text *t
 			return x->number;
 	}
 	struct pg_prepared *there = pg_prepared_find(&b->p->cache, text);
+	const struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
+	bool cannot_heal = b->p->txn != 'I' || b->nth > 0;
+	if (there && (there->edition < text->edition || (n && cannot_heal && pg_is_older(there, n)))) {
+		(void)pg_prepared_doubt(&b->p->cache, there->number);
+		there = NULL;
+	}
 	if (!there)
 		return prepare_as_meant(b, name, text);
 	pg_prepared_touch(&b->p->cache, there);
+	there->proven = pg_parses();
 	return there->number;
 }
 
@@ -663,7 +670,7 @@ enum pg_step pg_script_step(struct pg_server *p, unsigned *nth, const struct ist
 	case STEP_OWN_PREPARE:
 		return have(p, x) ? PG_STEP_OWN : PG_STEP_NO_MEMORY;
 	case STEP_PREPARE:
-		return have(p, x) && (!c || name_is(c, x)) ? PG_STEP_TOLD : PG_STEP_NO_MEMORY;
+		return (!c || name_is(c, x)) && have(p, x) ? PG_STEP_TOLD : PG_STEP_NO_MEMORY;
 	case STEP_DEALLOCATE:
 		n = c ? pg_name_find(c->names, x->name->s, x->name->len) : NULL;
 		if (n) {
@@ -690,6 +697,15 @@ bool pg_script_has_reset(const struct pg_server *p)
 {
 	const struct pg_script *s = p->script;
 	return s && s->at > 0 && s->steps[s->at - 1].what == STEP_RESET;
+}
+
+uint32_t pg_script_number(const struct pg_server *p, bool *is_first)
+{
+	const struct pg_script *s = p->script;
+	if (!s || s->at >= s->n)
+		return 0;
+	*is_first = s->steps[s->at].nth == 0;
+	return s->steps[s->at].number;
 }
 
 bool pg_script_is_own(const struct pg_server *p)

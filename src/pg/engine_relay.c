@@ -150,7 +150,10 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 	if (p->heal.is_under_way && s) {
 		p->failed = false;
 		(void)expect_ready(&p->expect);
+		p->moves = false;
+		p->done = 0;
 		p->txn = txn;
+		pg_script_free(p);
 		pg_heal_say_again(pg_client_of(s), p);
 		return stream_is_open(&sv->stream);
 	}

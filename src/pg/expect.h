@@ -55,8 +55,10 @@ struct expect_entry {
 	/* What it changes, for `gone` to keep or to undo: prepared.h. */
 	struct pg_name *name;         /* counted: the client's */
 	struct pg_prepared *prepared; /* the server's */
-	struct pg_text *closed;       /* counted: what `name` was before it was closed */
-	const struct istr *text;      /* counted: what the client hears, or see the flags */
+	union {
+		const struct istr *text; /* counted: what the client hears, or see the flags */
+		struct pg_text *closed;  /* of EXPECT_CLOSE; counted: what `name` was before it */
+	};
 };
 
 struct expect {

@@ -28,7 +28,7 @@ static bool has_room(struct pg_heal *h, uint32_t n)
 	return true;
 }
 
-void pg_heal_note(struct pg_client *c, struct pg_server *p, const struct rd *in, uint8_t type, uint32_t total)
+void pg_heal_note(struct pg_server *p, const struct rd *in, uint8_t type, uint32_t total)
 {
 	struct pg_heal *h = &p->heal;
 	if (h->is_again)
@@ -37,7 +37,7 @@ void pg_heal_note(struct pg_client *c, struct pg_server *p, const struct rd *in,
 		return;
 	if (h->len == 0) {
 		h->is_whole = h->describes = h->has_types = false;
-		h->is_told = c->describes_portals;
+		h->is_told = false; /* door_prepared.c knows */
 	}
 	bool is_of_batch = type == PG_BIND || type == PG_DESCRIBE || type == PG_EXECUTE || type == PG_CLOSE ||
 			   type == PG_PARSE || type == PG_SYNC;
@@ -51,6 +51,32 @@ void pg_heal_note(struct pg_client *c, struct pg_server *p, const struct rd *in,
 	h->describes |= type == PG_DESCRIBE;
 }
 
+/* A statement is refused. When its table has changed, so it is with the others who have it; not when it is its client
+ * that has changed, which finds other tables now. */
+static void doubt(struct pg_server *p, uint32_t number, bool has_changed)
+{
+	struct pg_prepared *s = pg_prepared_doubt(&p->cache, number);
+	if (s && has_changed && p->sv.session && pg_text_is_meant(pg_client_of(p->sv.session), s->text))
+		s->text->edition = ++last_edition;
+}
+
+/* A Query that executes it, and of which the client has heard nothing. */
+static bool begin_query(struct pg_server *p, const struct istr *said)
+{
+	struct pg_heal *h = &p->heal;
+	uint32_t n = PG_HEADER + said->len + 1;
+	h->len = 0;
+	if (n > PG_HEAL_MAX || !has_room(h, n))
+		return false;
+	struct pg_out o = pg_out(h->bytes, n);
+	pg_begin(&o, PG_QUERY);
+	pg_put(&o, said->s, said->len + 1);
+	pg_end(&o);
+	h->len = n;
+	h->is_under_way = true;
+	return true;
+}
+
 bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 {
 	struct pg_heal *h = &p->heal;
@@ -58,11 +84,19 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 	bool has_changed = strcmp(e->sqlstate, "0A000") == 0 && strcmp(e->routine, "RevalidateCachedQuery") == 0;
 	bool is_lost = strcmp(e->sqlstate, "26000") == 0;
 
-	if (!x || !x->number || (!has_changed && !is_lost))
+	if (!x || (!has_changed && !is_lost))
 		return false;
-	struct pg_prepared *s = pg_prepared_doubt(&p->cache, x->number);
-	if (s && has_changed)
-		s->text->edition = ++last_edition;
+	if (x->flags & EXPECT_SCRIPT) {
+		bool is_first = false;
+		uint32_t number = pg_script_number(p, &is_first);
+		if (!number)
+			return false;
+		doubt(p, number, has_changed);
+		return is_first && p->txn == 'I' && !h->is_again && begin_query(p, x->text);
+	}
+	if (!x->number)
+		return false;
+	doubt(p, x->number, has_changed);
 	if (!h->len || !h->is_whole || h->is_again)
 		return false;
 	if (has_changed && x->kind != EXPECT_DESCRIBE && !h->describes && h->is_told)

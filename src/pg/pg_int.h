@@ -228,6 +228,8 @@ bool pg_script_has_names(const struct pg_server *p);
 bool pg_script_discards(const struct pg_server *p);
 /* Is the statement that is complete one of its RESETs, behind which it sets what the client asked for? */
 bool pg_script_has_reset(const struct pg_server *p);
+/* The server's statement that what runs now is about, or 0; *is_first: the client has heard nothing before it. */
+uint32_t pg_script_number(const struct pg_server *p, bool *is_first);
 /* Are the rows that come now nobody's? */
 bool pg_script_is_own(const struct pg_server *p);
 /* It has failed; body: of the ErrorResponse. True when the client has been told. */

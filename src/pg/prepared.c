@@ -7,6 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint32_t parses;
+
+uint32_t pg_parses(void)
+{
+	return parses;
+}
+
+bool pg_is_older(const struct pg_prepared *s, const struct pg_name *n)
+{
+	return (int32_t)(s->proven - n->since) < 0; /* it may wrap */
+}
+
 /* --- Servers */
 
 void pg_cache_init(struct pg_cache *c)
@@ -56,6 +68,7 @@ struct pg_prepared *pg_prepared_add(struct pg_cache *c, struct pg_text *text, ui
 	s->text = pg_text_ref(text);
 	s->number = number;
 	s->edition = text->edition;
+	s->proven = parses;
 	s->batch = c->batch;
 	s->clears = c->clears;
 	s->pending = true;
@@ -220,8 +233,9 @@ void pg_name_means(struct pg_name *n, struct pg_text *text, bool changes)
 {
 	pg_name_set(n, pg_text_ref(text));
 	n->edition = text->edition;
+	n->since = ++parses;
 	n->changes = changes;
-	n->is_told = n->is_pinned = false;
+	n->is_told = n->is_bound = n->is_pinned = false;
 }
 
 uint32_t pg_names_count(const struct pg_names *n)

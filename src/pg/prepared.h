@@ -29,8 +29,10 @@ struct pg_name {
 	uint32_t uses;          /* others */
 	uint32_t batch;         /* of the server, when it was last changed */
 	uint32_t len;
+	uint32_t since;   /* pg_parses() when the client gave it its text */
 	uint32_t edition; /* of the text, when the client was told of it: heal.h */
 	bool is_told;     /* what its rows look like */
+	bool is_bound;    /* once, since then */
 	bool changes;     /* it changes its session: track.h */
 	bool is_pinned;   /* the server has it under this very name, and is the client's */
 	char name[];
@@ -49,6 +51,7 @@ struct pg_prepared {
 	struct pg_text *text; /* counted */
 	uint32_t number;
 	uint32_t edition; /* of the text, when it was prepared: heal.h */
+	uint32_t proven;  /* pg_parses() when it was prepared, or used last */
 	uint32_t batch;
 	uint32_t clears; /* of the server, when it was prepared */
 	bool pending;    /* its ParseComplete is still to come */
@@ -112,6 +115,10 @@ struct pg_name *pg_name_get(struct pg_names **n, const char *name, size_t len);
 /* It has no text and nothing is pending: forgets it. */
 void pg_name_check(struct pg_name *n);
 void pg_name_set(struct pg_name *n, struct pg_text *text); /* takes the reference over */
+/* Counts what clients prepare: what was proven on a server before a client prepared it may be older than a change of
+ * its table, and the client is not to hear of that. */
+uint32_t pg_parses(void);
+bool pg_is_older(const struct pg_prepared *s, const struct pg_name *n);
 /* Its client has given it to this text just now. */
 void pg_name_means(struct pg_name *n, struct pg_text *text, bool changes);
 uint32_t pg_names_count(const struct pg_names *n); /* NULL is fine */

@@ -112,8 +112,10 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 		unnamed_gone(p, x, how);
 	if (x->flags & EXPECT_CLEARS && p->sv.session)
 		names_gone(pg_client_of(p->sv.session), how);
-	pg_text_put(x->closed);
-	istr_put(x->text);
+	if (x->kind == EXPECT_CLOSE)
+		pg_text_put(x->closed);
+	else
+		istr_put(x->text);
 }
 
 /* --- Portals that change the session when they are executed */

@@ -36,15 +36,15 @@ static char *one_batch(PGconn *c, const char *set, const char *query)
 	return all;
 }
 
-/* One step of a script, of client a, b or, which keeps a server from them, x:
+/* One step of a script, of client a, b (c, d) or, which keeps a server from them, x:
  *   "a text"         Query
  *   "a/name/text"    Parse
  *   "a!name"         Bind, Describe, Execute
  *   "a|query|text"   query, and Parse and execution of a text, in one batch */
-static char *step(PGconn *const all[3], const char *said)
+static char *step(PGconn *const *all, const char *said)
 {
 	char buf[512], *rest = buf + 2, *second;
-	PGconn *c = all[*said == 'x' ? 2 : *said - 'a'];
+	PGconn *c = all[*said == 'x' ? 2 : *said < 'c' ? *said - 'a' : *said - 'a' + 1];
 	require("fits", strlen(said) < sizeof buf);
 	(void)strcpy(buf, said);
 	switch (said[1]) {
@@ -193,6 +193,91 @@ static void test_as_direct(void)
 	sql(client_to_pg(NULL), "drop schema s1, s2 cascade; drop role s1; drop role s2");
 }
 
+#define ALL "select * from changes"
+
+/* A table changes between what the first and the others prepare: who prepares after it hears what it would hear without
+ * the first. '+' is when it changes; c and d are others. */
+static const char *const after[][12] = {
+	/* SQL's EXECUTE, of what was parsed and of what was said. */
+	{ "a prepare p as " ALL, "a execute p", "b/s/" ALL, "b!s", "+", "c/y/" ALL, "c execute y", "c execute y",
+	  "d/z/" ALL, "d execute z" },
+	{ "a prepare p as " ALL, "x begin", "a prepare q as " ALL, "x commit", "+", "b prepare p as " ALL,
+	  "b execute p", "x begin", "b execute p", "x commit" },
+	{ "a prepare p as " ALL, "+", "x begin", "c prepare p as " ALL, "x commit", "c begin", "c execute p",
+	  "c select 1", "c commit" },
+	{ "a prepare p as " ALL, "+", "x begin", "c prepare p as " ALL, "x commit", "c select 1; execute p",
+	  "c execute p" },
+	{ "a/s/" ALL, "a!s", "+", "c/y/" ALL, "c begin", "c execute y", "c select 1", "c commit" },
+	/* In a transaction, which is not to be lost. */
+	{ "a/s/" ALL, "a!s", "+", "c begin", "c/y/" ALL, "c!y", "c select 1", "c commit", "d begin; select 1",
+	  "d/s/" ALL },
+	{ "a/s/" ALL, "a!s", "+", "c/y/" ALL, "c begin", "c!y", "c select 1", "c commit" },
+	{ "a/s/" ALL, "a!s", "x begin", "b/s/" ALL, "b!s", "+", "c/y/" ALL, "x commit", "c begin", "c!y", "c commit" },
+	/* Behind others in its batch. */
+	{ "a/s/" ALL, "a!s", "+", "c|select 1|" ALL, "c!batch", "d|insert into other values (1)|" ALL },
+};
+
+static void test_after_a_change(void)
+{
+	for (size_t i = 0; i < COUNT(after); i++) {
+		sluice_with("default_pool_size = 2\n");
+		PGconn *direct[5], *through[5], *setup = client_to_pg(NULL);
+		for (int k = 0; k < 5; k++) {
+			direct[k] = client_to_pg(NULL);
+			through[k] = client(NULL);
+		}
+		sql(setup, "drop table if exists changes, other; create table changes as select 1 as n;"
+			   "create table other (n int)");
+		bool has_changed = false;
+		for (size_t j = 0; j < COUNT(after[i]) && after[i][j]; j++) {
+			const char *said = after[i][j];
+			if (*said == '+') {
+				sql(setup, "alter table changes add more text");
+				has_changed = true;
+				continue;
+			}
+			char *want = step(direct, said), *got = step(through, said);
+			if (has_changed || *said == 'x')
+				check_str(text("%zu %zu %s", i, j, said), got, want);
+		}
+		for (int k = 0; k < 5; k++)
+			client_close(direct[k]);
+		client_close(setup);
+		sluice_stop();
+	}
+	sql(client_to_pg(NULL), "drop table changes, other");
+}
+
+/* ParseComplete is told before it is known whether it holds. */
+static void test_flushed(void)
+{
+	char body[1024], type = 0;
+	size_t n;
+	sluice_with("default_pool_size = 1\n");
+	PGconn *setup = client_to_pg(NULL), *a = client(NULL);
+	sql(setup, "drop table if exists changes; create table changes as select 1 as n");
+	PQclear(PQprepare(a, "s", ALL, 0, NULL));
+	PQclear(PQexecPrepared(a, "s", 0, NULL, NULL, NULL, 0));
+	sql(setup, "alter table changes add more text");
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &n));
+	/* It was told once what the rows of a portal look like, of another statement. */
+	require("sent", raw_send(fd, BYTES("P\0\0\0\x10\0select 1\0\0\0B\0\0\0\x0c\0\0\0\0\0\0\0\0D\0\0\0\6P\0"
+					   "E\0\0\0\x09\0\0\0\0\0S\0\0\0\4")));
+	while (type != 'Z')
+		require("heard", raw_next(fd, &type, body, sizeof body, &n));
+	require("sent", raw_send(fd, BYTES("P\0\0\0\x1es\0select * from changes\0\0\0H\0\0\0\4")));
+	require("heard", raw_next(fd, &type, body, sizeof body, &n));
+	check_eq("parsed", type, '1');
+	require("sent", raw_send(fd, BYTES("B\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\4")));
+	static const char heard[] = "2DCZ";
+	for (size_t i = 0; i < sizeof heard - 1; i++) {
+		require("heard", raw_next(fd, &type, body, sizeof body, &n));
+		check_eq(text("%zu", i), type, heard[i]);
+	}
+	raw_close(fd);
+}
+
 /* Those who mean the same share. */
 static void test_shared(void)
 {
@@ -221,6 +306,8 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "as_direct", test_as_direct },
+		{ "after_a_change", test_after_a_change },
+		{ "flushed", test_flushed },
 		{ "shared", test_shared },
 		{ NULL, NULL },
 	};
