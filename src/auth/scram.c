@@ -171,6 +171,13 @@ bool scram_server_init(struct scram_server *s, struct secret *secret, const char
 	return true;
 }
 
+void scram_server_mock(struct scram_server *s, uint32_t iterations)
+{
+	ASSERT(s->state == START);
+	if (s->is_mock && iterations)
+		s->keys[0].iterations = s->keys[1].iterations = iterations;
+}
+
 void scram_server_bind(struct scram_server *s, const struct scram_binding *binding, bool is_plus)
 {
 	ASSERT(s->state == START && (binding || !is_plus));

@@ -30,13 +30,16 @@ struct scram_server {
 	char first_bare[SCRAM_MSG_MAX + 1]; /* client-first-message-bare */
 	char server_first[SCRAM_MSG_MAX + 1];
 	char gs2[32];
-	uint8_t nkeys;                       /* whose; 0 for a mock */
-	struct scram_keys keys[2];           /* as they were when it began; the rest: keys that nobody has */
+	uint8_t nkeys;             /* whose; 0 for a mock */
+	struct scram_keys keys[2]; /* as they were when it began; the rest: keys that nobody has */
 };
 
 /* secret NULL, or one without usable keys: a mock exchange, with a salt that is always the same for this user name, so
  * that nobody learns who exists. False: out of memory. */
 bool scram_server_init(struct scram_server *s, struct secret *secret, const char *user);
+/* Before the first message, when it may be a mock: with how many iterations, else as many as keys are made with here.
+ */
+void scram_server_mock(struct scram_server *s, uint32_t iterations);
 /* Before the first message: what PLUS was offered with (NULL: it was not), and whether the client chose it. */
 void scram_server_bind(struct scram_server *s, const struct scram_binding *binding, bool is_plus);
 /* client-first-message -> server-first-message (NUL-terminated, out of SCRAM_MSG_MAX + 1 bytes). FAULT_PROTO when

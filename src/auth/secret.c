@@ -631,11 +631,26 @@ static bool check_plain(struct secret *s, const char *user, const char *password
 	return check_text(s, user, password);
 }
 
-bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password)
+bool secret_check_plain_as(struct secret *s, enum secret_kind nobody_as, uint32_t iterations, const char *user,
+			   const char *password)
 {
 	struct secret *none = secret_nobody(nobody_as);
+	nobodys_verifier.door.iterations = iterations ? iterations : own_iterations;
 	bool fits = check_plain(s && s->kind != SECRET_NONE ? s : none, user, password);
 	if (!fits && secret_is_any_double())
 		fits = check_plain(s && s->other ? s->other : none, user, password);
 	return fits && password[0];
+}
+
+bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password)
+{
+	return secret_check_plain_as(s, nobody_as, 0, user, password);
+}
+
+void secret_spend(void)
+{
+	static const uint8_t salt[SECRET_SALT_LEN] = { 1 };
+	struct scram_keys k;
+	(void)derive(&k, nobody.text, salt, sizeof salt, own_iterations);
+	str_wipe(&k, sizeof k);
 }

@@ -157,6 +157,11 @@ const char *secret_password(const struct secret *s);
  * does. An empty password fits nothing. With a SCRAM, SHA2 or PARSEC secret each wrong one costs thousands of hashes,
  * and so does the first right one, which yields the client key as a proof does, or is kept. */
 bool secret_check_plain(struct secret *s, enum secret_kind nobody_as, const char *user, const char *password);
+/* The same, where most SCRAM verifiers have that many iterations. 0: as many as keys are made with here. */
+bool secret_check_plain_as(struct secret *s, enum secret_kind nobody_as, uint32_t iterations, const char *user,
+			   const char *password);
+/* Does the work of making keys of a plain password, and nothing else. */
+void secret_spend(void);
 /* Does this md5 response fit? False for SCRAM secrets, and for none. The same work for all; s may be NULL as above. */
 bool secret_check_md5(const struct secret *s, const char *user, const uint8_t salt[4], const char *response);
 

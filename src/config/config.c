@@ -438,9 +438,25 @@ bool config_list_has(const struct config *c, enum setting_id id, const char *wor
 	return false;
 }
 
+/* How often a number of iterations occurs. Nobody has more than a few different ones. */
+struct count {
+	uint32_t iterations, users;
+};
+
+static void count_iterations(struct count *counts, size_t n, uint32_t iterations)
+{
+	for (size_t i = 0; i < n; i++)
+		if (counts[i].iterations == iterations || counts[i].users == 0) {
+			counts[i].iterations = iterations;
+			counts[i].users++;
+			return;
+		}
+}
+
 void config_mark_users(struct config *c)
 {
 	size_t forms[USER_NFORMS] = { 0 };
+	struct count counts[16] = { { 0, 0 } }, most = { 0, 0 };
 	LIST_EACH (&c->users, it) {
 		struct user_conf *u = list_owner(it, struct user_conf, in_all);
 		u->is_admin = config_list_has(c, SET_admin_users, u->name);
@@ -449,12 +465,18 @@ void config_mark_users(struct config *c)
 			forms[userlist_form(u->secret)]++;
 		if (u->has_secret && userlist_form(u->other) == USER_FORM_SHA2)
 			c->has_sha2 = true;
+		if (u->has_secret && userlist_iterations(u->secret))
+			count_iterations(counts, sizeof counts / sizeof counts[0], userlist_iterations(u->secret));
 	}
 	c->has_sha2 = c->has_sha2 || forms[USER_FORM_SHA2] > 0;
 	c->mostly = USER_FORM_PLAIN;
 	for (enum user_form i = USER_FORM_PLAIN; i < USER_NFORMS; i++)
 		if (forms[i] > forms[c->mostly])
 			c->mostly = i;
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+		if (counts[i].users > most.users)
+			most = counts[i];
+	c->mostly_iterations = most.iterations;
 }
 
 bool config_asks_outside(const struct config *c)

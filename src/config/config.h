@@ -80,6 +80,7 @@ struct config {
 	struct access *access;          /* counted, never NULL */
 	enum user_form mostly;          /* what the secrets of auth_file are, more of them than anything else */
 	bool has_sha2;                  /* one of them is caching_sha2_password's */
+	uint32_t mostly_iterations;     /* SCRAM: those of most of these verifiers */
 };
 
 /* Where faults of a file are told: one call for each, with its place. line 0: the file as a whole. */

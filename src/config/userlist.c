@@ -5,6 +5,7 @@
 #include "config/lines.h"
 #include "core/str.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_blank(char c)
@@ -126,6 +127,13 @@ bool userlist_is_bad_verifier(const char *secret)
 static bool begins(const char *secret, const char *with)
 {
 	return strncmp(secret, with, strlen(with)) == 0;
+}
+
+uint32_t userlist_iterations(const char *secret)
+{
+	static const char begin[] = "SCRAM-SHA-256$";
+	unsigned long long n = begins(secret, begin) ? strtoull(secret + sizeof begin - 1, NULL, 10) : 0;
+	return n <= INT32_MAX ? (uint32_t)n : 0;
 }
 
 enum user_form userlist_form(const char *secret)

@@ -7,6 +7,7 @@
 #include "core/fault.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define USER_NAME_BYTES   255
 #define USER_SECRET_BYTES 65535 /* as long as libpq sends them */
@@ -34,6 +35,8 @@ enum user_form {
 	USER_NFORMS
 };
 enum user_form userlist_form(const char *secret);
+/* Of a SCRAM verifier; 0: it is none. */
+uint32_t userlist_iterations(const char *secret);
 /* Begins as a SCRAM verifier, but is none ("SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>")? Or as one of
  * caching_sha2_password ("$A$005$<salt><hash>", or all of it in hex behind "0x"), or as an ed25519 key ("ed25519:<43
  * characters>")? */

@@ -2,6 +2,7 @@
  * docs, Client Authentication; Frontend/Backend Protocol, Message Flow: Start-up. */
 #include "pg/door_login_int.h"
 
+#include "auth/crypto.h"
 #include "net/tls.h"
 
 static struct pg_login *login_of(const struct entry *e)
@@ -107,10 +108,13 @@ static void begin(struct entry *e)
 	struct fault f;
 
 	enum pg_auth how = exchange_of(e);
+	uint64_t derived = crypto_pbkdf2_runs();
 	const struct scram_binding *binding = how == PG_AUTH_SCRAM ? pg_binding(&s->stream, &l->binding) : NULL;
 	switch (pg_door_login_begin(&l->auth, how, e->user, entry_secret(e), binding, out, &n, &f)) {
 	case PG_LOGIN_MORE:
-		l->auth.nobody_as = entry_nobody_as(e);
+		pg_door_login_nobody_as(&l->auth, entry_nobody_as(e), entry_nobody_iterations(e));
+		if (how == PG_AUTH_SCRAM && entry_derives_always(e) && crypto_pbkdf2_runs() == derived)
+			secret_spend();
 		stream_put_copy(&s->stream, out, n);
 		break;
 	case PG_LOGIN_OK:

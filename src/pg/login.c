@@ -113,6 +113,14 @@ enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth 
 	return done(&o, verdict, n, f);
 }
 
+void pg_door_login_nobody_as(struct pg_door_login *l, enum secret_kind kind, uint32_t iterations)
+{
+	l->nobody_as = kind;
+	l->nobody_iterations = iterations;
+	if (l->method == PG_AUTH_SCRAM)
+		scram_server_mock(&l->scram, iterations);
+}
+
 static enum pg_login_verdict refuse(const struct pg_door_login *l, struct fault *f)
 {
 	fault_set(f, FAULT_AUTH, "password authentication failed for user \"%s\"", l->user);
@@ -131,8 +139,9 @@ static enum pg_login_verdict door_password(struct pg_door_login *l, struct rd bo
 		l->password = password;
 		return PG_LOGIN_ASK;
 	}
-	bool fits = l->method == PG_AUTH_MD5 ? secret_check_md5(l->secret, l->user, l->salt, password)
-					     : secret_check_plain(l->secret, l->nobody_as, l->user, password);
+	bool fits = l->method == PG_AUTH_MD5
+			    ? secret_check_md5(l->secret, l->user, l->salt, password)
+			    : secret_check_plain_as(l->secret, l->nobody_as, l->nobody_iterations, l->user, password);
 	if (!fits)
 		return refuse(l, f);
 	put_auth(o, AUTH_OK, "", 0);

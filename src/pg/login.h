@@ -37,7 +37,8 @@ struct pg_door_login {
 	uint8_t state;
 	uint8_t salt[4];                     /* md5's */
 	const struct scram_binding *binding; /* borrowed; NULL: none */
-	enum secret_kind nobody_as;          /* plain: whose secret who is unknown costs; to be set after begin() */
+	enum secret_kind nobody_as;          /* plain: whose secret who is unknown costs */
+	uint32_t nobody_iterations;          /* 0: as many as keys are made with here */
 	const char *password;                /* ASK: borrowed from the message's body; never empty */
 	struct scram_server scram;
 };
@@ -47,6 +48,8 @@ struct pg_door_login {
 enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth method, const char *user,
 					  struct secret *secret, const struct scram_binding *binding, uint8_t *out,
 					  size_t *n, struct fault *f);
+/* After that, and before a step: as what who is unknown is asked, and costs. */
+void pg_door_login_nobody_as(struct pg_door_login *l, enum secret_kind kind, uint32_t iterations);
 /* The body of a message of type 'p'. OK: AuthenticationOk is in out, SASLFinal before it where one is due.
  * FAULT_AUTH, `password authentication failed for user "..."`, whatever was wrong; FAULT_PROTO when malformed. */
 enum pg_login_verdict pg_door_login_step(struct pg_door_login *l, struct rd body, uint8_t *out, size_t *n,

@@ -48,9 +48,12 @@ struct database {
 	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */
 	bool is_console;
-	bool is_auto;               /* made for a name that only "*" matched */
-	bool is_entered;            /* a client has been in, or the console has named it */
-	enum secret_kind told_kind; /* of what auth_query told last */
+	bool is_auto;    /* made for a name that only "*" matched */
+	bool is_entered; /* a client has been in, or the console has named it */
+	enum secret_kind
+		told_kind;        /* of most of the secrets that auth_query told when this one was asked; or NONE yet */
+	uint32_t told_iterations; /* SCRAM: theirs */
+	uint32_t told_weight;     /* by how many they are more than others */
 	bool paused, disabled;
 	bool dropped;             /* no longer configured */
 	uint64_t unused_since;    /* ms, for autodb_idle_timeout; 0: in use */

@@ -9,6 +9,8 @@
 #include <pwd.h>
 #include <stdlib.h>
 
+#define TOLD_WEIGHT_MAX 1000u
+
 void entry_end(struct entry *e)
 {
 	ask_cancel(&e->ask);
@@ -232,9 +234,18 @@ enum secret_kind entry_nobody_as(const struct entry *e)
 		[USER_FORM_NATIVE] = SECRET_NATIVE,   [USER_FORM_SHA2] = SECRET_SHA2,
 		[USER_FORM_ED25519] = SECRET_ED25519, [USER_FORM_PARSEC] = SECRET_PARSEC,
 	};
-	if (e->waited)
-		return e->s->db && e->s->db->told_kind != SECRET_NONE ? e->s->db->told_kind : SECRET_PLAIN;
-	return kinds[e->config->mostly];
+	return e->waited ? e->told_kind : kinds[e->config->mostly];
+}
+
+uint32_t entry_nobody_iterations(const struct entry *e)
+{
+	uint32_t n = e->waited ? e->told_iterations : e->config->mostly_iterations;
+	return n && entry_nobody_as(e) == SECRET_SCRAM ? n : secret_iterations();
+}
+
+bool entry_derives_always(const struct entry *e)
+{
+	return e->waited && e->told_kind == SECRET_PLAIN;
 }
 
 static void begin(struct entry *e)
@@ -332,6 +343,22 @@ static bool take_secret(struct entry *e, const char *text)
 	return secret_parse(&e->secret, text);
 }
 
+/* What most of them are, by a running vote: one odd user does not change what is said of those who are not there. */
+static void count_told(struct database *db, const struct secret *s)
+{
+	uint32_t iterations = s->kind == SECRET_SCRAM ? s->door.iterations : 0;
+	if (s->kind == SECRET_NONE)
+		return;
+	if (db->told_weight == 0) {
+		db->told_kind = s->kind;
+		db->told_iterations = iterations;
+	}
+	if (db->told_kind != s->kind || db->told_iterations != iterations)
+		db->told_weight--;
+	else if (db->told_weight < TOLD_WEIGHT_MAX)
+		db->told_weight++;
+}
+
 static void on_row(struct ask *a, const struct cell *cells, size_t n)
 {
 	struct entry *e = list_owner(a, struct entry, ask);
@@ -364,8 +391,7 @@ static void on_row(struct ask *a, const struct cell *cells, size_t n)
 	if (text)
 		str_wipe(text, secret->len);
 	free(text);
-	if (s->db)
-		s->db->told_kind = e->secret.kind;
+	count_told(e->asked, &e->secret);
 }
 
 static void on_answer(struct ask *a, const struct fault *f)
@@ -389,6 +415,12 @@ static void on_answer(struct ask *a, const struct fault *f)
 		entry_refuse_for(e, &told, "");
 		return;
 	}
+	/* Before anything was told: what servers make by default. */
+	e->told_kind = e->asked->told_kind != SECRET_NONE ? e->asked->told_kind
+		       : e->asked->kind == DB_MYSQL       ? SECRET_PLAIN
+							  : SECRET_SCRAM;
+	e->told_iterations = e->asked->told_iterations;
+	e->asked = NULL;
 	begin(e);
 	go_on(s);
 }
@@ -433,6 +465,7 @@ static bool look_up(struct entry *e, struct fault *f)
 	if (!p || !e->query)
 		return fault_set(f, FAULT_NOMEM, "no memory for the session");
 	e->waits = e->waited = true;
+	e->asked = db;
 	e->ask = (struct ask){ .sql = e->query, .param = e->user, .row = on_row, .done = on_answer };
 	ask_begin(&e->ask, p);
 	return true;

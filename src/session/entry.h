@@ -51,8 +51,11 @@ struct entry {
 	enum hba_method method;
 	bool waits;
 	/* Its own. */
-	bool takes_any;              /* auth_type any: whatever it calls itself */
-	bool waited;                 /* auth_query was asked */
+	bool takes_any;             /* auth_type any: whatever it calls itself */
+	bool waited;                /* auth_query was asked */
+	struct database *asked;     /* where; as long as it is */
+	enum secret_kind told_kind; /* what it mostly tells there */
+	uint32_t told_iterations;
 	bool found;                  /* there is such a user, and `secret` is its secret */
 	bool odd;                    /* the answer is none that makes sense; the log says why */
 	struct config *config;       /* counted: the rule is in it; NULL before there is a method */
@@ -69,6 +72,10 @@ void entry_begin(struct entry *e);
 struct secret *entry_secret(struct entry *e);
 /* Whom nobody knows, or who has no secret, is asked as most of the others are, and costs what they do. */
 enum secret_kind entry_nobody_as(const struct entry *e);
+/* SCRAM: with how many iterations. */
+uint32_t entry_nobody_iterations(const struct entry *e);
+/* Are the keys for SCRAM made anew for each who is there, and so to be for who is not? */
+bool entry_derives_always(const struct entry *e);
 /* It has proved itself. */
 void entry_let_in(struct entry *e);
 /* Somebody else knows whether this is the password. Borrowed for the call. */

@@ -397,6 +397,24 @@ bool raw_expect(int fd, char type, char *buf, size_t size, size_t *len)
 	return true;
 }
 
+char *raw_asked(const char *user, const char *database)
+{
+	static const char first[] = "SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=abcdefghijklmnopqrstuvwx";
+	char body[512];
+	size_t len = 0;
+	int fd = raw_open();
+	require("start", raw_startup(fd, user, database) && raw_expect(fd, 'R', body, sizeof body, &len) && len >= 4);
+	char *asked = text("%s", body[3] == 3 ? "plain" : body[3] == 5 ? "md5" : "?");
+	if (body[3] == 10) {
+		require("first",
+			raw_message(fd, 'p', first, sizeof first - 1) && raw_expect(fd, 'R', body, sizeof body, &len));
+		const char *iterations = strstr(body + 4, ",i=");
+		asked = text("%s", iterations ? iterations + 3 : "?");
+	}
+	raw_close(fd);
+	return asked;
+}
+
 const char *error_field(const char *body, size_t len, char field)
 {
 	for (const char *at = body, *end = body + len; at < end && *at;) {

@@ -160,6 +160,8 @@ int raw_try_open(void); /* likewise */
 int raw_open_unix(void);
 bool raw_send(int fd, const void *bytes, size_t n); /* false when the other end is gone */
 bool raw_startup(int fd, const char *user, const char *database);
+/* What a login under this name is asked for: "md5", "plain", or SCRAM's number of iterations. */
+char *raw_asked(const char *user, const char *database);
 /* Sends one message. */
 bool raw_message(int fd, char type, const void *body, size_t n);
 /* Reads exactly n bytes. */

@@ -326,6 +326,33 @@ static void test_rotation_in_vain(void)
 	pg_sql("alter role alice password 'alice-secret'");
 }
 
+#define OF(iterations)                                                                                                 \
+	"SCRAM-SHA-256$" iterations ":W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="           \
+	":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+/* Who is not there is asked as most of the others are, with as many iterations. */
+static void test_asked_as_others(void)
+{
+	static const struct {
+		const char *type, *file, *asked;
+	} rows[] = {
+		{ "scram-sha-256", "\"alice\" \"" OF("10000") "\"\n\"bob\" \"" OF("10000") "\"\n", "10000" },
+		{ "md5", "\"alice\" \"" OF("10000") "\"\n\"bob\" \"" OF("10000") "\"\n", "10000" },
+		{ "scram-sha-256", "\"alice\" \"" OF("10") "\"\n\"bob\" \"" OF("9") "\"\n\"carol\" \"" OF("9") "\"\n",
+		  "9" },
+		{ "scram-sha-256", "\"alice\" \"" OF("10") "\"\n\"bob\" \"b\"\n\"carol\" \"c\"\n", "5000" },
+		{ "md5", "\"alice\" \"" OF("10") "\"\n\"bob\" \"b\"\n\"carol\" \"c\"\n", "md5" },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		sluice_start(&(struct conf){ .settings = text("auth_type = %s\nscram_iterations = 5000", rows[i].type),
+					     .auth_file = rows[i].file });
+		check_str("who is there", raw_asked("bob", "test"), rows[i].asked);
+		check_str("who is not", raw_asked("mallory", "test"), rows[i].asked);
+		check_str("nor the database", raw_asked("mallory", "nowhere"), rows[i].asked);
+		sluice_stop();
+	}
+}
+
 /* Until the server's half of a SCRAM exchange is here, unread. */
 static void client_reach_challenge(PGconn *c)
 {
@@ -396,6 +423,7 @@ int main(int argc, char **argv)
 		{ "forced_user", test_forced_user },
 		{ "reload_of_auth_file", test_reload_of_auth_file },
 		{ "scram_iterations", test_scram_iterations },
+		{ "asked_as_others", test_asked_as_others },
 		{ "rotation", test_rotation },
 		{ "rotation_in_vain", test_rotation_in_vain },
 		{ "rotation_meanwhile", test_rotation_meanwhile },

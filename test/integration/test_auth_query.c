@@ -227,6 +227,32 @@ static void test_leaves(void)
 	drop_asker();
 }
 
+/* Who is not there is asked as those are who are, from the first one on; one odd user changes nothing. */
+static void test_asked_as_others(void)
+{
+	static const char heavy[] =
+		"SCRAM-SHA-256$10000:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT"
+		"4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+	make_asker();
+	pg_sql("create role heavy login password '%s'; set password_encryption = 'md5'; "
+	       "create role old login password 'old-secret'",
+	       heavy);
+	start("test = @PG@\nother = @PG@ dbname=test auth_dbname=test", "auth_type = md5\nauth_user = asker");
+	check_str("nobody was asked for yet", raw_asked("mallory", "test"), "4096");
+	check_str("who is there", raw_asked("bob", "test"), "4096");
+	check_str("who is there", raw_asked("carol", "test"), "4096");
+	check_str("an odd one", raw_asked("old", "test"), "md5");
+	check_str("changes nothing", raw_asked("mallory", "test"), "4096");
+	check_str("another odd one", raw_asked("heavy", "test"), "10000");
+	for (int i = 0; i < 5; i++)
+		check_str("now most are", raw_asked("heavy", "other"), "10000");
+	check_str("in the database that is asked", raw_asked("mallory", "test"), "10000");
+	check_str("by way of another", raw_asked("mallory", "other"), "10000");
+	sluice_stop();
+	pg_sql("drop role heavy, old");
+	drop_asker();
+}
+
 /* Databases that only the * entry knows: one that exists serves, and of what does not nothing is kept. */
 static void test_any_database(void)
 {
@@ -253,6 +279,7 @@ int main(int argc, char **argv)
 		{ "server_down", test_server_down },
 		{ "many", test_many },
 		{ "leaves", test_leaves },
+		{ "asked_as_others", test_asked_as_others },
 		{ "any_database", test_any_database },
 		{ NULL, NULL },
 	};

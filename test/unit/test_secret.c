@@ -614,6 +614,13 @@ static void test_work(void)
 		}
 		secret_clear(&two);
 	}
+	uint64_t before = crypto_pbkdf2_runs();
+	check("nobody", !secret_check_plain_as(NULL, SECRET_SCRAM, 12, "anna", "wrong"));
+	check_eq("as most verifiers", secret_nobody(SECRET_SCRAM)->door.iterations, 12);
+	check("nobody", !secret_check_plain_as(NULL, SECRET_SCRAM, 0, "anna", "wrong"));
+	check_eq("or as is made here", secret_nobody(SECRET_SCRAM)->door.iterations, secret_iterations());
+	secret_spend();
+	check_eq("spent", crypto_pbkdf2_runs() - before, 3);
 }
 
 void suite_secret(void)
