@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -329,6 +330,37 @@ static void test_out_of_time(void)
 	}
 }
 
+/* A host that takes its time: so many of those who ask wait for it, twice the pool's size, and no more. */
+static void test_too_many_wait(void)
+{
+	stub_open();
+	sluice_start(&(struct conf){ .databases = "test = @STUB@",
+				     .settings = "pool_mode = transaction\ndefault_pool_size = 2\n"
+						 "cancel_wait_timeout = 60" });
+	enum { MOST = 4, MORE = 5 };
+	char body[512];
+	size_t len;
+	int fd = raw_open(), waits[MOST];
+	require("start", raw_startup(fd, "alice", "test"));
+	int server = stub_login();
+	struct key k = raw_finish(fd);
+	check("query", raw_message(k.fd, 'Q', SLEEP, sizeof SLEEP));
+	check("it runs", raw_expect(server, 'Q', body, sizeof body, &len));
+	waits[0] = send_cancel(&k);
+	int arrived = stub_startup();
+	for (int i = 1; i < MOST; i++)
+		waits[i] = send_cancel(&k);
+	for (int i = 0; i < MORE; i++)
+		check_eq("one too many", raw_read_all(send_cancel(&k), body, sizeof body), 0);
+	for (int i = 0; i < MOST; i++) {
+		struct pollfd p = { waits[i], POLLIN, 0 };
+		check_eq("this one waits", poll(&p, 1, 0), 0);
+	}
+	raw_close(arrived);
+	for (int i = 0; i < MOST; i++)
+		check_eq("until it is through", raw_read_all(waits[i], body, sizeof body), 0);
+}
+
 static void test_malformed(void)
 {
 	static const struct {
@@ -364,6 +396,7 @@ int main(int argc, char **argv)
 		{ "storm_of_useless_requests", test_storm_of_useless_requests },
 		{ "under_load", test_under_load },
 		{ "out_of_time", test_out_of_time },
+		{ "too_many_wait", test_too_many_wait },
 		{ "malformed", test_malformed },
 		{ NULL, NULL },
 	};

@@ -80,6 +80,14 @@ static void test_own_user(void)
 		 run(&out, "psql -XAt -h %s -U pgbouncer pgbouncer -c 'SHOW VERSION' </dev/null", sluice_socket_dir()),
 		 0);
 	check(out, strstr(out, "1.") || strstr(out, "0."));
+	if (getuid() == 0) { /* the test itself is another user of the system */
+		check("not for another user of the system",
+		      client_try("host=%s user=pgbouncer dbname=pgbouncer", sluice_socket_dir()) == NULL);
+		check("under either name",
+		      client_try("host=%s user=sluice dbname=sluice", sluice_socket_dir()) == NULL);
+		check("who has a password to show",
+		      client_try("host=%s user=admin password=admin-secret dbname=pgbouncer", sluice_socket_dir()));
+	}
 	check("not by TCP", run(&out, "psql -XAtw -U pgbouncer pgbouncer -c 'SHOW VERSION'") != 0);
 	check("another name needs its password",
 	      run(&out, "psql -XAtw -h %s -U admin pgbouncer -c 'SHOW VERSION'", sluice_socket_dir()) != 0);

@@ -180,12 +180,17 @@ static void test_long_keys(void)
 	check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
 }
 
-static int ask_for(char which)
+static int ask_again_for(char which, char hops)
 {
-	char packet[16] = { 0, 0, 0, 16, 4, (char)0xd2, 0x16, 0x2e, 17, 5, 0, which, 1, 2, 3, 4 + 3 };
+	char packet[16] = { 0, 0, 0, 16, 4, (char)0xd2, 0x16, 0x2e, 17, 5, 0, which, 1, 2, 3, (char)(4 + hops) };
 	int fd = raw_open();
 	check("cancel request", raw_send(fd, packet, sizeof packet));
 	return fd;
+}
+
+static int ask_for(char which)
+{
+	return ask_again_for(which, 3);
 }
 
 /* A peer that the test plays: as many requests as its pool_size at once, each once, none for ever. */
@@ -196,6 +201,8 @@ static void test_line(void)
 	sluice_start(&(struct conf){ .settings = "peer_id = 3\ncancel_wait_timeout = 0.5\nserver_tls_sslmode = disable",
 				     .users = "[peers]\n5 = host=localhost port=@STUBPORT@ pool_size=1" });
 	PGconn *con = console();
+	check_eq("no more hops", raw_read_all(ask_again_for(9, 0), body, sizeof body), 0);
+	check("told in the log", sluice_logged("went from peer to peer too often"));
 	int first = ask_for(1), again = ask_for(1), second = ask_for(2);
 	int peer = stub_accept();
 	check("a request", raw_read(peer, body, 16));

@@ -2,11 +2,15 @@
  * Certificates are made at run time; their names say what they are. */
 #include "harness.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -622,13 +626,69 @@ static void test_certificate_for_servers(void)
 	check("without it", client_try("%s", "") == NULL);
 }
 
+/* Between Sluice and PostgreSQL: passes on one connection, and tells of its first packet in a file. */
+static void overhear(int a)
+{
+	uint8_t bytes[8192];
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)pg_port()),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int b = socket(AF_INET, SOCK_STREAM, 0);
+	bool is_first = true;
+	if (connect(b, (struct sockaddr *)&to, sizeof to) != 0)
+		return;
+	for (;;) {
+		struct pollfd p[] = { { a, POLLIN, 0 }, { b, POLLIN, 0 } };
+		if (poll(p, 2, -1) < 0)
+			return;
+		for (int i = 0; i < 2; i++) {
+			ssize_t n = p[i].revents ? read(p[i].fd, bytes, sizeof bytes) : 0;
+			if (p[i].revents && (n <= 0 || write(p[!i].fd, bytes, (size_t)n) != n))
+				return;
+			if (n >= 8 && i == 0 && is_first) {
+				FILE *f = fopen(text("%s/overheard", dir()), "a");
+				fprintf(f, "%d.%d\n", bytes[4] << 8 | bytes[5], bytes[6] << 8 | bytes[7]);
+				fclose(f);
+				is_first = false;
+			}
+		}
+	}
+}
+
+/* The port of somebody who listens there, and overhears. */
+static int between(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof in;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	require("one who listens", bind(fd, (struct sockaddr *)&in, len) == 0 && listen(fd, 16) == 0 &&
+					   getsockname(fd, (struct sockaddr *)&in, &len) == 0);
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGCHLD, SIG_IGN);
+		for (;;) {
+			int a = accept(fd, NULL, NULL);
+			if (a < 0 || fork() == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				if (a >= 0)
+					overhear(a);
+				_exit(0);
+			}
+			close(a);
+		}
+	}
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
 static void test_cancel(void)
 {
 	pg_tls("server", "hostssl all all 127.0.0.1/32 trust\n");
-	sluice_with(text("%sserver_tls_sslmode = verify-full\nserver_tls_ca_file = @DIR@/tls/ca.crt\n"
-			 "client_tls_sslmode = require\n",
-			 KEYS));
-	pg_sql("alter system set log_connections = on");
+	sluice_start(&(struct conf){
+		.databases = text("test = host=127.0.0.1 port=%d", between()),
+		.settings = text("%sserver_tls_sslmode = verify-full\nserver_tls_ca_file = @DIR@/tls/ca.crt\n"
+				 "client_tls_sslmode = require\n",
+				 KEYS) });
 	PGconn *c = client("sslmode=require");
 	char why[256];
 	require("sent", PQsendQuery(c, "select pg_sleep(60)"));
@@ -640,6 +700,7 @@ static void test_cancel(void)
 	PQfreeCancel(k);
 	check_result_fails(c, PQgetResult(c), "57014", "canceling statement due to user request");
 	check("nothing went wrong", !sluice_logged("did not get through"));
+	check_str("both asked for TLS", file_text(text("%s/overheard", dir())), "1234.5679\n1234.5679\n");
 }
 
 /* Other settings, or other files, are other servers: those there are end as they come free. */
