@@ -100,7 +100,7 @@ const char *connstr_why(enum connstr_got got)
 
 bool connstr_name(char *name)
 {
-	if (*name == '"') {
+	if (*name == '"' || *name == '\'') {
 		const char *end = connstr_unquote(name);
 		return end && !*end && *name;
 	}

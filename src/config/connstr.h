@@ -34,7 +34,7 @@ const char *connstr_why(enum connstr_got got);
  * it. Returns what follows the closing quote; NULL when there is none. */
 char *connstr_unquote(char *p);
 
-/* A name on the left of the =, in place: as it stands, or in double quotes, in which two of them are one. False when it
+/* A name on the left of the =, in place: as it stands, or in quotes of either kind, in which two of them are one. False when it
  * is empty, or its quotes or blanks are wrong. */
 bool connstr_name(char *name);
 

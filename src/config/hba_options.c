@@ -109,18 +109,29 @@ static bool put_url(struct hba_options *o, const char *url, struct fault *f)
 	return fault_set(f, FAULT_CONFIG, "ldapurl: extensions are not served");
 }
 
+/* What stands behind a password may be the rest of it, which is for nobody to read. */
+static bool is_of_password(const struct hba_options *o, struct fault *f)
+{
+	if (o->at[HBA_ldapbindpasswd])
+		fault_set(f, FAULT_CONFIG,
+			  "what stands behind ldapbindpasswd is no option (in double quotes a value may hold blanks)");
+	return o->at[HBA_ldapbindpasswd];
+}
+
 bool hba_option_put(struct hba_options *o, char *pair, struct fault *f)
 {
 	char *value = strchr(pair, '=');
 	if (!value)
-		return fault_set(f, FAULT_CONFIG, "\"%.60s\": name=value is expected behind the method", pair);
+		return is_of_password(o, f) ? false
+					    : fault_set(f, FAULT_CONFIG,
+							"\"%.60s\": name=value is expected behind the method", pair);
 	*value++ = '\0';
 	if (strcmp(pair, "ldapurl") == 0)
 		return put_url(o, value, f);
 	for (int i = 0; i < HBA_NOPTIONS; i++)
 		if (i != HBA_ldapscope && strcmp(pair, options[i]) == 0)
 			return put_n(o, (enum hba_option)i, value, strlen(value), f);
-	return fault_set(f, FAULT_CONFIG, "there is no option \"%.60s\"", pair);
+	return is_of_password(o, f) ? false : fault_set(f, FAULT_CONFIG, "there is no option \"%.60s\"", pair);
 }
 
 static bool is_one_of(const char *value, const char *a, const char *b)

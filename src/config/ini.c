@@ -150,10 +150,10 @@ static bool check_section(struct reading *r, const char *line)
 /* The = that ends the key: the first one that is not inside a quoted name. */
 static char *separator(char *line)
 {
-	char *p = line;
-	if (*p == '"')
-		for (p++; *p && !(p[0] == '"' && p[1] != '"'); p++)
-			if (*p == '"')
+	char *p = line, quote = *line;
+	if (quote == '"' || quote == '\'')
+		for (p++; *p && !(p[0] == quote && p[1] != quote); p++)
+			if (*p == quote)
 				p++;
 	return strchr(p, '=');
 }

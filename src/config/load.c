@@ -311,7 +311,7 @@ static char *entry_name(struct loading *l, const struct ini_place *at, const cha
 	if (!name) {
 		out_of_memory(l);
 	} else if (!connstr_name(name)) {
-		error(l, at, "a name is expected before the =, in double quotes if it holds blanks or quotes");
+		error(l, at, "a name is expected before the =, in quotes if it holds blanks or quotes");
 	} else if (strlen(name) > max) {
 		error(l, at, "the name is longer than %zu bytes", max);
 	} else {
@@ -647,6 +647,26 @@ static void check_listeners(struct loading *l, const struct ini_place *whole)
 		doubt(l, whole, "max_client_conn is 0: nobody can connect");
 }
 
+/* Of client_tls_sslmode's words the first with which clients are asked for a certificate. */
+enum { SSLMODE_VERIFY_CA = 4 };
+
+static void check_certificates(struct loading *l, const struct ini_place *whole)
+{
+	const struct settings *s = &l->c->set;
+	const struct hba *h = &l->c->access->hba;
+	if (s->v[SET_client_tls_sslmode].num >= SSLMODE_VERIFY_CA)
+		return;
+	if (s->v[SET_auth_type].num == AUTH_TYPE_CERT)
+		error(l, whole,
+		      "auth_type = cert needs client_tls_sslmode = verify-ca or verify-full: no certificate is asked for else");
+	for (size_t i = 0; s->v[SET_auth_type].num == AUTH_TYPE_HBA && i < h->n; i++) {
+		const struct ini_place at = { s->v[SET_auth_hba_file].text, h->at[i].line };
+		if (h->at[i].wants_cert)
+			doubt(l, &at,
+			      "the rule wants a certificate, and client_tls_sslmode asks for none: nobody gets in by it");
+	}
+}
+
 static void check_sizes(struct loading *l, const struct ini_place *at, const char *whose, const struct db_conf *db)
 {
 	int64_t size = config_num(l->c, SET_default_pool_size, db, NULL);
@@ -718,6 +738,7 @@ static void check_relations(struct loading *l)
 	check_console_users(l, &whole, SET_admin_users);
 	check_console_users(l, &whole, SET_stats_users);
 	check_listeners(l, &whole);
+	check_certificates(l, &whole);
 	check_sizes(l, &whole, "", NULL);
 	if (!list_empty(&l->c->peers) && !l->c->set.v[SET_peer_id].num)
 		warning(l, &whole, "peer_id is not set, so [peers] has no effect");

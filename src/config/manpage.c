@@ -49,7 +49,7 @@ static const char databases[] =
 	".PP\n"
 	"Clients ask for\n"
 	".IR name ;\n"
-	"the pairs say where it is. A name that holds blanks or quotes, = or : stands in double quotes, with two for one inside. "
+	"the pairs say where it is. A name that holds blanks or quotes, = or : stands in double or single quotes, with two for one inside. "
 	"The name * is the fallback for all names that have no entry. The names sluice and pgbouncer are the console's. A "
 	"value that holds blanks stands in single quotes, with two for one inside; this goes for passwords too. An entry "
 	"without any pairs is a database of the same name behind the unix socket.\n"

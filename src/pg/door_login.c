@@ -408,8 +408,12 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		session_fail(s, &f);
 		return;
 	}
-	if (!str_copy(e->user, sizeof e->user, a.user) || !str_copy(e->database, sizeof e->database, a.database)) {
-		pg_protocol_fault(s, "user name or database name is longer than 63 bytes");
+	if (!str_copy(e->user, sizeof e->user, a.user)) {
+		pg_protocol_fault(s, "user name is longer than 127 bytes");
+		return;
+	}
+	if (!str_copy(e->database, sizeof e->database, a.database)) {
+		pg_protocol_fault(s, "database name is longer than 63 bytes");
 		return;
 	}
 	uint32_t spoken = version < PG_VERSION_3_2 ? version : PG_VERSION_3_2;

@@ -18,6 +18,11 @@
 #include "pool/ask.h"
 #include "session/session.h"
 
+/* Bytes of names, as PgBouncer has them; what stands in auth_file and [users] may be a user of Sluice's own alone, whom
+ * no server knows by that name. */
+#define ENTRY_DATABASE_MAX 63u
+#define ENTRY_USER_MAX     127u
+
 /* Why a client is not let in. */
 enum entry_no {
 	ENTRY_WRONG,      /* whatever it was: it is told the same as any other */
@@ -45,7 +50,7 @@ struct entry {
 	/* For the door to set before entry_begin(), with what session_identify() needs. */
 	const struct entry_ops *ops;
 	struct session *s;
-	char database[64], user[64];
+	char database[ENTRY_DATABASE_MAX + 1], user[ENTRY_USER_MAX + 1];
 	bool no_such_db; /* told after authentication: names of databases are not for everybody */
 	/* To be read. */
 	enum hba_method method;

@@ -353,6 +353,23 @@ static void test_asked_as_others(void)
 	}
 }
 
+/* As long as PgBouncer's: 127 bytes for a user, 63 for a database. A server knows 63 of either. */
+static void test_long_names(void)
+{
+	char name[130], *user;
+	memset(name, 'n', sizeof name);
+	name[127] = '\0';
+	user = text("%s", name);
+	name[128] = '\0', name[127] = 'n';
+	sluice_start(&(struct conf){ .databases = "test = @PG@ user=alice",
+				     .settings = "auth_type = scram-sha-256",
+				     .auth_file = text("\"%s\" \"long\"\n\"%s\" \"longer\"\n", user, name) });
+	check_scalar(client("user=%s password=long", user), "select current_user", "alice");
+	check_login_fails("08P01", "user name is longer than 127 bytes", "user=%s password=longer", name);
+	check_login_fails("08P01", "database name is longer than 63 bytes", "user=%s password=long dbname=%.64s", user,
+			  name);
+}
+
 /* Until the server's half of a SCRAM exchange is here, unread. */
 static void client_reach_challenge(PGconn *c)
 {
@@ -424,6 +441,7 @@ int main(int argc, char **argv)
 		{ "reload_of_auth_file", test_reload_of_auth_file },
 		{ "scram_iterations", test_scram_iterations },
 		{ "asked_as_others", test_asked_as_others },
+		{ "long_names", test_long_names },
 		{ "rotation", test_rotation },
 		{ "rotation_in_vain", test_rotation_in_vain },
 		{ "rotation_meanwhile", test_rotation_meanwhile },

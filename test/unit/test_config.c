@@ -37,6 +37,9 @@ static void begin(void)
 		       "\"md5A0000000000000000000000000000000\"\n\"cleo\" \"md5sum\"\n");
 	conf_text("h", "local all all trust\nlocal all all peer map=m\n");
 	conf_text("i", "m a b\n");
+	conf_text(
+		"c",
+		"hostssl all all all cert\nhostssl all all all trust\nhostssl all all all md5 clientcert=verify-ca\n");
 }
 
 static struct config *load_as(const char *path, bool strict, struct conf_told *told)
@@ -100,6 +103,15 @@ static const struct {
 	{ "options that nobody asks for", "auth_ldap_options = ldapserver=a\n",
 	  "? m:0 auth_ldap_options: ldap needs ldapbasedn, or ldapprefix or ldapsuffix\n" },
 
+	{ "certificates that nobody asks for", "auth_type = cert\n",
+	  "E m:0 auth_type = cert needs client_tls_sslmode = verify-ca or verify-full: no certificate is asked for else\n" },
+	{ "nor even TLS", "auth_type = cert\nclient_tls_sslmode = require\n",
+	  "E m:0 auth_type = cert needs client_tls_sslmode = verify-ca or verify-full: no certificate is asked for else\n" },
+	{ "a rule for them", "auth_type = hba\nauth_hba_file = c\n",
+	  "? c:1 the rule wants a certificate, and client_tls_sslmode asks for none: nobody gets in by it\n"
+	  "? c:3 the rule wants a certificate, and client_tls_sslmode asks for none: nobody gets in by it\n" },
+	{ "one that is not asked", "auth_hba_file = c\n", "" },
+
 	{ "no HBA file", "auth_type = hba\n", "E m:0 auth_type = hba needs auth_hba_file\n" },
 	{ "rules", "auth_type = hba\nauth_hba_file = h\nauth_ident_file = i\n", "" },
 	{ "an HBA file that is not there", "auth_type = hba\nauth_hba_file = nofile\n",
@@ -121,10 +133,11 @@ static const struct {
 
 	{ "a database", DB("host=10.0.0.7 port=5433 pool_size=3 pool_mode=statement"), "" },
 	{ "quoted name", "[databases]\n\"my = db\" = dbname=x\n", "" },
+	{ "name in single quotes", "[databases]\n'my = db' = dbname=x\n[users]\n'odd user' = pool_mode=session\n", "" },
 	{ "open name", "[databases]\n\"my = dbname=x\n",
 	  "E m:6 not understood: neither [section], nor key = value, nor %include, nor a comment\n" },
 	{ "bad name", "[databases]\nmy db = dbname=x\n",
-	  "E m:6 a name is expected before the =, in double quotes if it holds blanks or quotes\n" },
+	  "E m:6 a name is expected before the =, in quotes if it holds blanks or quotes\n" },
 	{ "reserved", "[databases]\nsluice = host=a\npgbouncer = host=b\n",
 	  "E m:6 database \"sluice\": the name is reserved for the console\n"
 	  "E m:7 database \"pgbouncer\": the name is reserved for the console\n" },

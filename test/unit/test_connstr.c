@@ -74,13 +74,29 @@ static void test_names(void)
 	static const struct {
 		const char *in, *out; /* NULL: none */
 	} names[] = {
-		{ "shop", "shop" },         { "*", "*" },
-		{ "Shop-1.x", "Shop-1.x" }, { "\"my db\"", "my db" },
-		{ "\"a\"\"b\"", "a\"b" },   { "\"a=b:c\"", "a=b:c" },
-		{ "\"\"\"\"", "\"" },       { "", NULL },
-		{ "\"\"", NULL },           { "\"my db", NULL },
-		{ "\"a\"\"", NULL },        { "my db", NULL },
-		{ "a\"b", NULL },           { "\"a\"b", NULL },
+		{ "shop", "shop" },
+		{ "*", "*" },
+		{ "Shop-1.x", "Shop-1.x" },
+		{ "\"my db\"", "my db" },
+		{ "\"a\"\"b\"", "a\"b" },
+		{ "\"a=b:c\"", "a=b:c" },
+		{ "\"\"\"\"", "\"" },
+		{ "", NULL },
+		{ "\"\"", NULL },
+		{ "\"my db", NULL },
+		{ "\"a\"\"", NULL },
+		{ "my db", NULL },
+		{ "a\"b", NULL },
+		{ "\"a\"b", NULL },
+		{ "'my db'", "my db" },
+		{ "'a''b'", "a'b" },
+		{ "'a\"b'", "a\"b" },
+		{ "\"a'b\"", "a'b" },
+		{ "''", NULL },
+		{ "'my db", NULL },
+		{ "'a'b", NULL },
+		{ "'a\"", NULL },
+		{ "o'hara", "o'hara" },
 	};
 	for (size_t i = 0; i < COUNT(names); i++) {
 		char *text = (char *)copy_exact(names[i].in, strlen(names[i].in) + 1);

@@ -272,8 +272,7 @@ static void test_pick(void)
 
 static void test_url(void)
 {
-	static const char text[] =
-		"ldapurl=\"ldap://ldap.example.net:1389/dc=example%2Cdc=net?cn?one\" ldaptls=1";
+	static const char text[] = "ldapurl=\"ldap://ldap.example.net:1389/dc=example%2Cdc=net?cn?one\" ldaptls=1";
 	struct hba_options o;
 	struct fault f;
 	check("read", hba_ldap_read(&o, text, &f));
@@ -292,6 +291,10 @@ static void test_url(void)
 	check("open", !hba_ldap_read(&o, "\"ldapserver=x", &f) && strstr(f.text, "quote"));
 	check("no word of the password",
 	      !hba_ldap_read(&o, "ldapserver=x ldapbindpasswd=hush ldapprefix=y", &f) && !strstr(f.text, "hush"));
+	check("of two words", !hba_ldap_read(&o, "ldapserver=x ldapbindpasswd=my hush", &f) && !strstr(f.text, "hush"));
+	check("of two words", !hba_ldap_read(&o, "ldapserver=x ldapbindpasswd=my hu=sh", &f) && !strstr(f.text, "hu"));
+	check("what to do", strstr(f.text, "quotes") != NULL);
+	check("another word", !hba_ldap_read(&o, "ldapserver=x odd", &f) && strstr(f.text, "\"odd\""));
 	check("nothing", !hba_ldap_read(&o, "", &f));
 }
 
