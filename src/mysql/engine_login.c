@@ -21,6 +21,7 @@
 
 struct mysql_engine_state {
 	struct mysql_engine_login auth;
+	struct secret secret; /* owned: a reload may change the user's own meanwhile */
 	bool has_greeted, has_answered, is_in;
 	uint8_t seq; /* of our next packet */
 	uint64_t caps;
@@ -34,6 +35,7 @@ void mysql_engine_login_free(struct mysql_server *p)
 {
 	if (!p->login)
 		return;
+	secret_clear(&p->login->secret);
 	str_wipe(p->login, sizeof *p->login);
 	free(p->login);
 	p->login = NULL;
@@ -86,15 +88,22 @@ static bool send_response(struct server *sv)
 	bool is_private = sv->stream.tls != NULL || sv->addr.family == ADDR_UNIX;
 	uint8_t auth[MYSQL_LOGIN_OUT_MAX], attrs[128], bytes[MYSQL_LOGIN_OUT_MAX + 1024];
 	struct mysql_out a = mysql_out(attrs, sizeof attrs), o = mysql_out(bytes, sizeof bytes);
-	struct secret *secret = secret_for_servers(pool_secret(sv->pool));
+	struct secret *secret = pool_secret(sv->pool);
 	const char *plugin;
 	struct fault f;
 	size_t n = 0;
 
-	sv->secret_used = secret;
-	if (mysql_engine_login_begin(&l->auth, sv->pool->user->name->s, secret, is_private, l->plugin,
-				     rd_of(l->scramble, sizeof l->scramble), &plugin, auth, &n,
-				     &f) == MYSQL_LOGIN_FAIL) {
+	sv->secret_used = secret_for_servers(secret);
+	secret_clear(&l->secret);
+	if (!secret_copy_for_servers(&l->secret, secret)) {
+		mysql_no_memory(sv);
+		return false;
+	}
+	enum mysql_login_verdict begun =
+		mysql_engine_login_begin(&l->auth, sv->pool->user->name->s, &l->secret, is_private, l->plugin,
+					 rd_of(l->scramble, sizeof l->scramble), &plugin, auth, &n, &f);
+	secret_note(secret, &l->secret);
+	if (begun == MYSQL_LOGIN_FAIL) {
 		fault_add(&f, "cannot log in to the server as \"%s\"", sv->pool->user->name->s);
 		server_fail(sv, &f);
 		return false;
@@ -208,7 +217,9 @@ static bool auth_step(struct server *sv, struct rd body)
 	struct fault f;
 	size_t n = 0;
 
-	switch (mysql_engine_login_step(&l->auth, body, out + MYSQL_HEADER, &n, &f)) {
+	enum mysql_login_verdict verdict = mysql_engine_login_step(&l->auth, body, out + MYSQL_HEADER, &n, &f);
+	secret_note(pool_secret(sv->pool), &l->secret);
+	switch (verdict) {
 	case MYSQL_LOGIN_MORE: {
 		struct mysql_out o = mysql_out(out, sizeof out);
 		mysql_begin(&o, l->seq++);
