@@ -43,7 +43,6 @@ static void set_name(int view, int id)
 		prefix = v->prepared_prefix;
 		break;
 	case STAT_client_login_count:
-	case STAT_error_count:
 		prefix = v->login_prefix;
 		break;
 	default:
@@ -148,7 +147,7 @@ const struct show_def show_stats = { stats_cols, 1 + 2 * STAT_COUNT, gather_data
 const struct show_def show_stats_totals = { totals_cols, 1 + STAT_COUNT, gather_databases, stats_totals_row };
 const struct show_def show_stats_averages = { averages_cols, 1 + STAT_COUNT, gather_databases, stats_averages_row };
 
-/* --- SHOW TOTALS: a row for each; all the averages behind all the totals */
+/* --- SHOW TOTALS: a row for each, in the order of SHOW STATS's columns */
 
 static void totals_gather(struct batch *b)
 {
@@ -159,11 +158,15 @@ static void totals_gather(struct batch *b)
 static void totals_row(struct row *r, const struct item *it)
 {
 	struct stats total = { { 0 } }, last = { { 0 } }, avg;
-	bool is_avg = it->id >= STAT_COUNT;
-	size_t i = (size_t)it->id % STAT_COUNT;
+	/* PgBouncer's totals and averages, then the totals and averages that only Sluice has. */
+	size_t at = (size_t)it->id, theirs = PGBOUNCER_STATS, ours = STAT_COUNT - PGBOUNCER_STATS;
+	bool is_own = at >= 2 * theirs;
+	size_t in = is_own ? at - 2 * theirs : at, n = is_own ? ours : theirs;
+	bool is_avg = in >= n;
+	size_t i = in % n + (is_own ? theirs : 0);
 
-	LIST_EACH (databases_all(), at)
-		add_database(list_owner(at, struct database, in_all), &total, &last);
+	LIST_EACH (databases_all(), l)
+		add_database(list_owner(l, struct database, in_all), &total, &last);
 	averages_of(&last, &avg);
 	row_text(r, names[is_avg ? VIEW_ALL_AVG : VIEW_ALL_TOTAL][i]);
 	row_big(r, is_avg ? avg.v[i] : total.v[i]);

@@ -243,7 +243,11 @@ static bool parse_bool(const char *s, int64_t *out)
 				*out = yes;
 				return true;
 			}
-	return false;
+	uint64_t n; /* for PgBouncer these are numbers, of which all but 0 mean yes */
+	if (!str_to_u64(s, INT32_MAX, &n))
+		return false;
+	*out = n != 0;
+	return true;
 }
 
 static bool parse_num(const struct setting *row, const char *s, int64_t *out)

@@ -82,7 +82,7 @@ static void login_failed(struct session *s, const struct fault *f)
 	if (f->kind == FAULT_AUTH)
 		entry_refuse(&pg_client_of(s)->login->entry, ENTRY_WRONG, NULL);
 	else
-		session_fail(s, f);
+		entry_refuse_for(&pg_client_of(s)->login->entry, f, f->text);
 }
 
 static enum pg_auth exchange_of(struct entry *e)

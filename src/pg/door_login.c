@@ -219,6 +219,14 @@ static bool set_var(struct session *s, const char *name, const char *value)
 	return varset_set(&s->vars, name, value, strlen(value));
 }
 
+/* One could not be set. */
+static bool no_room(const struct session *s, struct fault *f)
+{
+	if (s->vars->count < VARSET_MAX)
+		return fault_set(f, FAULT_NOMEM, "no memory for the session");
+	return fault_set(f, FAULT_PROTO, "more than %u settings in the start-up packet", VARSET_MAX);
+}
+
 static bool is_ignored(const char *name)
 {
 	return config_list_has(config_now(), SET_ignore_startup_parameters, name);
@@ -248,7 +256,7 @@ static bool take_options(struct session *s, const char *options, struct fault *f
 		}
 		if (pg_is_tracked(o.name) || (!is_ignored(o.name) && !is_ignored("options") && is_setting(o.name))) {
 			if (!set_var(s, o.name, o.value))
-				return fault_set(f, FAULT_NOMEM, "no memory for the session");
+				return no_room(s, f);
 		} else if (!is_ignored(o.name) && !is_ignored("options")) {
 			fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %s", o.name);
 			fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
@@ -304,7 +312,7 @@ static bool take_param(struct session *s, const char *name, const char *value, s
 		a->unknown++;
 	} else if (pg_is_tracked(name) || (!is_ignored(name) && is_setting(name))) {
 		if (!set_var(s, name, value))
-			return fault_set(f, FAULT_NOMEM, "no memory for the session");
+			return no_room(s, f);
 	} else if (!is_ignored(name)) {
 		fault_set(f, FAULT_PROTO, "unsupported startup parameter: %.100s", name);
 		fault_hint(f, "List it in ignore_startup_parameters to have it ignored.");
@@ -349,7 +357,7 @@ static bool take_app_name(struct session *s, const char *app, struct fault *f)
 	if (app)
 		ascii_only(named, sizeof named, app); /* as servers themselves do */
 	if (app && !set_var(s, "application_name", named))
-		return fault_set(f, FAULT_NOMEM, "no memory for the session");
+		return no_room(s, f);
 	return true;
 }
 

@@ -600,6 +600,8 @@ static void test_rows(void)
 	got = answer(c, "SHOW TOTALS");
 	check("of all", strstr(got, "\n|total_query_count|12\n") && strstr(got, "\n|total_client_bytes|0\n") &&
 				strstr(got, "\n|avg_ps_bind_count|0\n") && strstr(got, "\n|total_error_count|3\n"));
+	const char *theirs = strstr(got, "\n|avg_client_login_count|"), *ours = strstr(got, "\n|total_error_count|");
+	check("PgBouncer's first", theirs && ours && theirs < ours);
 	got = answer(c, "SHOW LISTS");
 	check("lists", strstr(got, "\n|databases|4\n|users|4\n|peers|0\n|pools|1\n") &&
 			       strstr(got, "\n|used_clients|1\n|login_clients|0\n"));
