@@ -302,7 +302,8 @@ static void response(struct session *s, const struct mysql_response *r)
 	}
 	if (!str_copy(e->user, sizeof e->user, r->user) || !str_copy(e->database, sizeof e->database, r->database) ||
 	    !str_copy(l->plugin, sizeof l->plugin, r->plugin) || rd_left(&r->auth) > sizeof l->response) {
-		mysql_protocol_fault(s, "user name or database name is longer than 63 bytes, or the proof than 512");
+		mysql_protocol_fault(
+			s, "user name is longer than 127 bytes, database name than 63, or the proof than 512");
 		return;
 	}
 	l->response_len = rd_left(&r->auth);
