@@ -363,10 +363,12 @@ static void sync_done(struct mysql_server *p, const struct fault *f)
 	varset_put(p->syncing);
 	varset_put(p->syncing_said);
 	p->syncing = p->syncing_said = NULL;
-	if (ok)
-		server_synced(&p->sv, f);
-	else
+	if (!ok)
 		mysql_no_memory(&p->sv);
+	else if (f)
+		server_sync_refused(&p->sv, f, NULL);
+	else
+		server_synced(&p->sv);
 }
 
 void mysql_own_done(struct mysql_server *p)

@@ -419,6 +419,19 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	return false;
 }
 
+static void look_for_way_out(struct pg_client *c, struct rd in, uint8_t type)
+{
+	struct pg_msg m;
+	size_t len;
+	if ((type != PG_QUERY && type != PG_PARSE) || pg_frame(&in, STREAM_KEEP_MAX, &m) != FRAME_OK)
+		return;
+	if (type == PG_PARSE)
+		(void)rd_cstr(&m.body, NULL);
+	const char *text = rd_cstr(&m.body, &len);
+	if (!m.body.bad)
+		pg_track_way_out(c, text, len);
+}
+
 /* The header of a message is at the cursor: what becomes of it. False: leave it there. */
 static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
@@ -436,6 +449,8 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 	}
 	if (c->failed || (c->ending && pg_is_ending(c, type)))
 		return pg_failed_message(s, in, type, total);
+	if (s->is_refused && s->state == SESSION_IDLE)
+		look_for_way_out(c, *in, type);
 	switch (type) {
 	case PG_QUERY:
 		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {

@@ -486,7 +486,7 @@ static void deallocate(struct builder *b, const struct sql_stmt *st, const char 
 static void ask_again(struct builder *b, const struct var *v)
 {
 	sb_add(&b->sql, "\n;");
-	pg_add_set_config(&b->sql, v->name->s, v->value->s);
+	pg_add_set(&b->sql, v->name->s, v->value->s);
 	step(b, &(struct step){ .what = STEP_OWN });
 }
 
@@ -500,7 +500,8 @@ static void reset(struct builder *b, const struct sql_stmt *st)
 	if (!all && sql_setting_name(b->text, pg_sql_mode(b->c), st, name, sizeof name) < 0)
 		return;
 	for (uint32_t i = 0; i < asked->count; i++)
-		if (all ? !pg_is_identity(asked->at[i].name->s) : str_eq_nocase(asked->at[i].name->s, name))
+		if (!pg_is_of_transaction(asked->at[i].name->s) &&
+		    (all ? !pg_is_identity(asked->at[i].name->s) : str_eq_nocase(asked->at[i].name->s, name)))
 			ask_again(b, &asked->at[i]);
 }
 

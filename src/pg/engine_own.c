@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define SYNC_MAX (4u << 20) /* bytes of the Query that sets what a client has set */
+
 /* --- Tracked settings */
 
 /* Reported, but nobody can set them. */
@@ -69,141 +71,56 @@ void pg_listener_run(struct pg_server *p, const char *sql)
 	begin_own(p, OWN_LISTEN, sql);
 }
 
-/* A statement is read in the client_encoding that the server has from the client before: only ASCII means the same in
- * all. */
-bool pg_is_plain(const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s >= 0x80)
-			return false;
-	return true;
-}
-
-static void add_quoted(struct sb *b, char quote, const char *s)
-{
-	sb_add_n(b, &quote, 1);
-	for (const char *c = s; *c; c++) {
-		if (*c == quote || (*c == '\\' && quote == '\''))
-			sb_add_n(b, c, 1);
-		sb_add_n(b, c, 1);
-	}
-	sb_add_n(b, &quote, 1);
-}
-
-/* E'' means the same whatever standard_conforming_strings is there. */
-void pg_add_set_config_call(struct sb *b, const char *name, const char *value, bool is_local)
-{
-	sb_add(b, "pg_catalog.set_config(E");
-	add_quoted(b, '\'', name);
-	sb_add(b, value ? ",E" : ",NULL");
-	if (value)
-		add_quoted(b, '\'', value);
-	sb_add(b, is_local ? ",true)" : ",false)");
-}
-
-void pg_add_set_config(struct sb *b, const char *name, const char *value)
-{
-	sb_add(b, "SELECT ");
-	pg_add_set_config_call(b, name, value, false);
-	sb_add(b, ";");
-}
-
-/* Of a list of names SET would make one name: set_config() takes it as it is kept. */
-static void add_set(struct sb *b, const struct var *v, bool is_list)
-{
-	if (is_list) {
-		pg_add_set_config(b, v->name->s, v->value->s);
-		return;
-	}
-	sb_add(b, "SET ");
-	add_quoted(b, '"', v->name->s);
-	sb_add(b, " TO E");
-	add_quoted(b, '\'', v->value->s);
-	sb_add(b, ";");
-}
-
-static void add_reset(struct sb *b, const struct istr *name)
-{
-	sb_add(b, "RESET ");
-	add_quoted(b, '"', name->s);
-	sb_add(b, ";");
-}
-
-bool pg_is_identity(const char *name)
-{
-	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
-}
-
-/* What is set and is not wanted. */
-static void add_unwanted(struct sb *b, const struct varset *has, const struct varset *want)
-{
-	for (uint32_t i = 0; i < has->count; i++)
-		if (!pg_is_identity(has->at[i].name->s) && !varset_find(want, has->at[i].name->s))
-			add_reset(b, has->at[i].name);
-}
-
-static bool same_identity(const struct varset *a, const struct varset *b)
-{
-	return varset_find(a, "role") == varset_find(b, "role") &&
-	       varset_find(a, "session_authorization") == varset_find(b, "session_authorization");
-}
-
-/* A dotted name is written in parts by SET; set_config() takes it whole. only: NULL, all but who the client is. */
-static void add_wanted(struct sb *b, const struct varset *has, const struct varset *want, const char *only)
-{
-	for (uint32_t i = 0; i < want->count; i++) {
-		const struct var *v = &want->at[i];
-		bool is_meant = only ? strcasecmp(v->name->s, only) == 0 : !pg_is_identity(v->name->s);
-		if (is_meant && varset_find(has, v->name->s) != v->value)
-			add_set(b, v, true);
-	}
-}
-
-static bool cannot_travel(struct server *sv, const struct varset *want, const struct varset *has)
-{
-	struct fault f;
-	for (uint32_t i = 0; i < want->count; i++) {
-		const struct var *v = &want->at[i];
-		if (varset_find(has, v->name->s) == v->value || (pg_is_plain(v->value->s) && pg_is_plain(v->name->s)))
-			continue;
-		fault_set(&f, FAULT_UNSUP,
-			  "parameter \"%s\" has a value that is not ASCII, which cannot be set again on another server "
-			  "connection",
-			  v->name->s);
-		server_synced(sv, &f);
-		return true;
-	}
-	return false;
-}
-
 void pg_own_sync(struct server *sv, const struct varset *want, const struct varset *said)
 {
 	struct pg_server *p = pg_server_of(sv);
-	struct sb sql = { .max = 1u << 20 };
+	struct pg_replay y = { .sql = { .max = SYNC_MAX } };
 
-	if (cannot_travel(sv, want, sv->vars) || cannot_travel(sv, said, sv->said))
-		return;
-	/* First back to who the server logged in as, and may set more; in the end it is who the client is. */
-	bool same = same_identity(sv->said, said);
-	if (!same)
-		sb_add(&sql, "RESET session_authorization;RESET role;");
-	add_unwanted(&sql, sv->said, said);
-	for (uint32_t i = 0; i < want->count; i++) {
-		const struct var *v = &want->at[i];
-		if (varset_find(sv->vars, v->name->s) != v->value)
-			add_set(&sql, v, strcasecmp(v->name->s, "search_path") == 0);
-	}
-	add_wanted(&sql, sv->said, said, NULL);
-	if (!same) {
-		add_wanted(&sql, NULL, said, "session_authorization");
-		add_wanted(&sql, NULL, said, "role"); /* which the one before takes away */
-	}
+	pg_replay(&y, sv->vars, sv->said, want, said);
 	p->syncing = varset_ref(said);
-	if (sql.bad)
+	p->synced = 0;
+	if (y.sql.bad)
 		pg_server_no_memory(sv);
 	else
-		begin_own(p, OWN_SYNC, sb_str(&sql));
-	sb_free(&sql);
+		begin_own(p, OWN_SYNC, sb_str(&y.sql));
+	sb_free(&y.sql);
+}
+
+/* Is there something wrong with what was to be set, or with who is to set it? Else it is the server that is out of
+ * order. */
+static bool is_about_setting(const struct fault *f)
+{
+	static const char *const classes[] = { "0A", "0L", "0P", "22", "25", "28", "2B", "42", "55" };
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+		if (strncmp(f->sqlstate, classes[i], 2) == 0)
+			return true;
+	return false;
+}
+
+/* Nothing of it was done: it is one transaction. */
+static void sync_failed(struct pg_server *p, const struct varset *said, struct fault *f)
+{
+	struct server *sv = &p->sv;
+	struct pg_replay y = { .sql = { .max = SYNC_MAX }, .nth = p->synced };
+
+	pg_replay(&y, sv->vars, sv->said, sv->session->vars, said);
+	sb_free(&y.sql);
+	if (p->synced < y.taking_back) {
+		sv->is_spoilt = true;
+		fault_add(f, "parameter \"%s\", which another client has set, cannot be taken back", y.name);
+		server_fail(sv, f);
+	} else if (!y.name || !is_about_setting(f)) {
+		server_fail(sv, f); /* another one may do */
+	} else {
+		bool is_identity = pg_is_identity(y.name);
+		fault_add(f, "parameter \"%s\" cannot be set on another server connection", y.name);
+		if (is_identity)
+			fault_hint(f, "Nothing is run for this client before it says RESET ROLE, RESET SESSION "
+				      "AUTHORIZATION or DISCARD ALL.");
+		else
+			fault_hint(f, "The statement was not run. The parameter has its default from now on.");
+		server_sync_refused(sv, f, is_identity ? NULL : y.name);
+	}
 }
 
 /* By the extended protocol, unnamed, all values as text. */
@@ -295,6 +212,10 @@ void pg_own_done(struct pg_server *p)
 		varset_put(sv->said);
 		sv->said = said;
 		said = NULL;
+	} else if (what == OWN_SYNC && sv->session) {
+		sync_failed(p, said, &f);
+		varset_put(said);
+		return;
 	}
 	varset_put(said);
 	if (sv->state == SERVER_ROLLBACK)
@@ -315,10 +236,7 @@ void pg_own_done(struct pg_server *p)
 		ask_answered(sv, failed ? &f : NULL);
 		return;
 	}
-	if (failed && strncmp(f.sqlstate, "XX", 2) == 0)
-		server_fail(sv, &f); /* it is the server that is out of order: another one may do */
-	else
-		server_synced(sv, failed ? &f : NULL);
+	server_synced(sv);
 }
 
 void pg_own_error(struct pg_server *p, struct rd body)

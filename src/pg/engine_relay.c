@@ -178,11 +178,14 @@ static bool on_parameter(struct pg_server *p, const struct pg_msg *m, struct str
 	struct server *sv = &p->sv;
 	struct session *s = sv->session;
 	struct rd body = m->body;
+	const struct istr *encoding = varset_find(sv->vars, "client_encoding");
 
 	if (!pg_server_note_parameter(p, body))
 		return false;
 	if (to) {
 		stream_put_span(to, at, n);
+		if (varset_find(sv->vars, "client_encoding") != encoding)
+			pg_track_encoding(pg_client_of(s), p);
 		if (s->vars != sv->vars) {
 			varset_put(s->vars);
 			s->vars = varset_ref(sv->vars);
@@ -251,6 +254,20 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 	if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
 		return pg_server_drain_on(sv);
 	return true;
+}
+
+/* One that is too long to be understood. */
+static bool on_long_error(struct pg_server *p)
+{
+	struct server *sv = &p->sv;
+	if (p->own)
+		pg_own_error(p, rd_of("", 0));
+	else if (sv->session)
+		sv->session->pool->stats.v[STAT_error_count]++;
+	pg_heal_heard(&p->heal);
+	expect_error(&p->expect);
+	p->failed = true;
+	return sv->state != SERVER_DRAIN || p->own || pg_server_drain_on(sv);
 }
 
 /* A message of the types that are looked at, whole. to: where it is passed on, or NULL; at, n: its bytes. False: stop
@@ -473,13 +490,11 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		pg_server_broken(sv, "message that is too long for its kind");
 		return false;
 	}
-	if (type == PG_ERROR) { /* too long to be understood, but no less an error */
-		expect_error(&p->expect);
-		if (p->own)
-			pg_own_error(p, rd_of("", 0));
-	}
+	if (type == PG_ERROR && !on_long_error(p))
+		return false;
 	if (type == PG_COMMAND_COMPLETE && !look_at_tag(p, in, total, &to))
 		return false;
+	p->synced += type == PG_COMMAND_COMPLETE && p->own == OWN_SYNC;
 	if (is_reply(type)) {
 		const struct expect_entry *x = expect_next(&p->expect);
 		if (x && x->flags & EXPECT_OWN)

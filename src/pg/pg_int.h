@@ -6,6 +6,7 @@
 #include "pg/heal.h"
 #include "pg/listen.h"
 #include "pg/prepared.h"
+#include "pg/replay.h"
 #include "pg/track.h"
 #include "pg/wire.h"
 #include "session/session.h"
@@ -73,6 +74,7 @@ struct pg_server {
 	struct pg_engine_state *login;    /* owned; while it logs in */
 	const struct varset *said_before; /* counted: sv.said before the transaction that changed it; NULL mostly */
 	const struct varset *syncing;     /* counted: what is being set, of that which is not reported */
+	uint32_t synced;                  /* statements of that which are complete */
 	struct pg_heal heal;
 	struct pg_script *script; /* owned: of the Query under way; NULL mostly */
 	uint32_t done;            /* statements of the Query under way that are complete */
@@ -111,15 +113,6 @@ extern const struct engine_ops pg_engine;
 struct scram_binding;
 const struct scram_binding *pg_binding(const struct stream *st, struct scram_binding *out);
 
-/* Does this setting say who one is? RESET ALL leaves those alone. */
-bool pg_is_identity(const char *name);
-/* engine_own.c: "SELECT set_config(...);", which takes a value as it is kept. */
-struct sb;
-void pg_add_set_config(struct sb *b, const char *name, const char *value);
-/* The call alone; value: NULL for the default; is_local: up to the transaction's end. */
-void pg_add_set_config_call(struct sb *b, const char *name, const char *value, bool is_local);
-/* A value that means the same whatever client_encoding it is read in. */
-bool pg_is_plain(const char *s);
 /* text.c: does a text mean something else when this setting is another? */
 bool pg_gives_meaning(const char *name);
 /* Is this parameter followed for each client, and set again on the servers it is linked to? */

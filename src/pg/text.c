@@ -138,7 +138,7 @@ static bool add_settings(struct sb *sql, const struct varset *from, const struct
 		const struct var *v = &to->at[i];
 		if (varset_find(from, v->name->s) == v->value)
 			continue;
-		if (pg_is_identity(v->name->s) || !pg_is_plain(v->value->s))
+		if (pg_is_identity(v->name->s) || !pg_is_ascii(v->value->s))
 			return false;
 		add_setting(sql, v->name, v->value);
 	}

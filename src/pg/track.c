@@ -191,6 +191,32 @@ void pg_track_piece(struct pg_client *c, const void *piece, size_t n, bool done)
 	}
 }
 
+/* Only by what cannot fail: who it was when it came may be more than who it is. */
+void pg_track_way_out(struct pg_client *c, const char *text, size_t len)
+{
+	char name[NAME_MAX_BYTES], value[SQL_IDENT_MAX + 1];
+	unsigned mode = pg_sql_mode(c);
+	struct sql_reader r;
+	struct sql_stmt st;
+
+	sql_read_init(&r, text, len, mode, NULL, 0);
+	if (!sql_read(&r, &st))
+		return;
+	bool all = st.kind == SQL_DISCARD && st.flags & SQL_ALL;
+	if (!all) {
+		bool is_default = pg_track_resets(&st) && !(st.flags & SQL_ALL);
+		bool is_none = st.kind == SQL_SET && sql_setting_value(text, mode, &st, value, sizeof value) >= 0 &&
+			       strcmp(value, "none") == 0;
+		if ((!is_default && !is_none) || sql_setting_name(text, mode, &st, name, sizeof name) < 0)
+			return;
+		all = is_default && strcmp(name, "session_authorization") == 0;
+	}
+	if (all)
+		session_forget_setting(&c->s, "session_authorization");
+	if (all || strcmp(name, "role") == 0)
+		session_forget_setting(&c->s, "role");
+}
+
 /* --- Transactions */
 
 static void state_put(struct state *s)
@@ -410,11 +436,43 @@ static bool no_more_local(struct pg_client *c, const char *name)
 	return !c->track->local || varset_unset(&c->track->local, name);
 }
 
+static void pin(struct pg_client *c, uint32_t pins)
+{
+	uint32_t added = pins & ~c->s.pins;
+	if (added && !session_ignores_pins(&c->s))
+		session_pin(&c->s, added);
+}
+
+static const char *encoding_of(const struct varset *v, const char *which)
+{
+	const struct istr *e = v ? varset_find(v, which) : NULL;
+	return e ? e->s : NULL;
+}
+
+/* A value, as it is kept: see replay.h. written: where its client has said it. False: what it is, is not known. */
+static bool keep_value(const struct pg_client *c, const char *text, struct sql_span written, char *value, size_t cap)
+{
+	return pg_value_keep(value, cap, text + written.at, written.len, pg_sql_mode(c) & SQL_ASCII_TRAILS,
+			     encoding_of(c->s.vars, "client_encoding"),
+			     encoding_of(c->s.pool->welcome, "server_encoding"));
+}
+
+static bool keep_name(const struct pg_client *c, const char *text, struct sql_span written, char *name, size_t cap)
+{
+	return pg_is_ascii(name) || (keep_value(c, text, written, name, cap) && *name != PG_VALUE_RECODED);
+}
+
 static bool set(struct pg_client *c, struct pg_server *p, const char *name, const char *value)
 {
-	if (is_reported(c, name))
-		return true; /* the server says so itself */
-	return no_more_local(c, name) && varset_set(&p->sv.said, name, value, strlen(value)) &&
+	if (is_reported(c, name) || pg_is_of_transaction(name))
+		return true; /* the server says so itself; or it is over before anybody else comes */
+	if (!no_more_local(c, name))
+		return false;
+	if (pg_has_no_reset(name) || varset_is_full(p->sv.said, name) || varset_is_full(c->s.said, name)) {
+		pin(c, PIN_SETTING);
+		return true;
+	}
+	return varset_set(&p->sv.said, name, value, strlen(value)) &&
 	       varset_set(&c->s.said, name, value, strlen(value));
 }
 
@@ -422,6 +480,8 @@ static bool set(struct pg_client *c, struct pg_server *p, const char *name, cons
 static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 {
 	const struct istr *asked = varset_find(c->s.asked, name);
+	if (pg_is_of_transaction(name))
+		return true;
 	if (is_reported(c, name)) {
 		if (!asked || pg_script_has_reset(p)) /* then the server says so itself */
 			return true;
@@ -454,11 +514,11 @@ static bool reset_all(struct pg_client *c, struct pg_server *p, bool identity)
 	return ok;
 }
 
-static void pin(struct pg_client *c, uint32_t pins)
+void pg_track_encoding(struct pg_client *c, const struct pg_server *p)
 {
-	uint32_t added = pins & ~c->s.pins;
-	if (added && !session_ignores_pins(&c->s))
-		session_pin(&c->s, added);
+	for (uint32_t i = 0; c->s.mode != POOL_SESSION && i < p->sv.vars->count; i++)
+		if (!pg_is_ascii(p->sv.vars->at[i].value->s))
+			pin(c, PIN_SETTING);
 }
 
 static bool set_modes(struct pg_client *c, struct pg_server *p, const struct sql_modes *m)
@@ -514,15 +574,18 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
 	bool ok = value != NULL;
 	if (ok && st->flags & SQL_CONFIG) {
-		if (!read_config(c, text, st, name, value))
+		if (!read_config(c, text, st, name, value) || !keep_name(c, text, st->name, name, sizeof name) ||
+		    !keep_value(c, text, st->value, value, VALUE_MAX))
 			pin(c, PIN_SETTING);
 		else
 			ok = set(c, p, name, value);
-	} else if (ok && sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0) {
+	} else if (ok && (sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0 ||
+			  !keep_name(c, text, st->name, name, sizeof name))) {
 		pin(c, PIN_SETTING);
 	} else if (ok && (st->kind == SQL_RESET || st->flags & SQL_DEFAULT)) {
 		ok = another_user(c, p, name) && reset(c, p, name);
-	} else if (ok && sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) < 0) {
+	} else if (ok && (sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) < 0 ||
+			  !keep_value(c, text, st->value, value, VALUE_MAX))) {
 		if (!is_reported(c, name))
 			pin(c, PIN_SETTING);
 	} else if (ok) {

@@ -38,6 +38,9 @@ bool pg_track_resets(const struct sql_stmt *st);
 const struct varset *pg_track_said(struct pg_client *c);
 /* Is it not known for sure what its settings will be, or which tables it sees, when what it says next is parsed? */
 bool pg_track_is_unclear(const struct pg_client *c);
+/* A client whose settings were refused says this: when it goes back to who it was when it came, that is not asked for
+ * once more. */
+void pg_track_way_out(struct pg_client *c, const char *text, size_t len);
 /* How this client's texts are read: sql/lexer.h. */
 unsigned pg_sql_mode(const struct pg_client *c);
 /* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. False: the session is
@@ -45,6 +48,8 @@ unsigned pg_sql_mode(const struct pg_client *c);
  */
 bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
 		   const char *tag);
+/* The client_encoding is another one now: values that were reported in the one before stand for something else. */
+void pg_track_encoding(struct pg_client *c, const struct pg_server *p);
 /* Another statement is complete while c->track is there: COMMIT or ROLLBACK end what was said. */
 void pg_track_tag(struct pg_client *c, struct pg_server *p, const char *tag);
 /* ReadyForQuery is about to be passed on. failed: an error was answered since the one before. */

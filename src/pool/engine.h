@@ -47,7 +47,8 @@ struct engine_ops {
 	 * it, on a fresh connection. */
 	bool (*start_otherwise)(struct server *sv, const struct fault *f);
 	void (*on_bytes)(struct server *sv, struct rd *in);
-	/* Brings the server's settings to these, those that it reports and the others; then server_synced(). */
+	/* Brings the server's settings to these, those that it reports and the others; then server_synced() or
+	 * server_sync_refused(). */
 	void (*sync)(struct server *sv, const struct varset *want, const struct varset *said);
 	/* Runs a statement of the house's own (reset, check, connect query); then server_done_own(). Answers are
 	 * swallowed. "": whatever shows that it lives. */

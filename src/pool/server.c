@@ -801,10 +801,16 @@ void server_sync(struct server *sv, const struct varset *want, const struct vars
 	sv->ops->sync(sv, want, said);
 }
 
-void server_synced(struct server *sv, const struct fault *f)
+void server_synced(struct server *sv)
 {
 	if (sv->session)
-		borrower->synced(sv->session, f);
+		borrower->synced(sv->session, NULL, NULL);
+}
+
+void server_sync_refused(struct server *sv, const struct fault *f, const char *name)
+{
+	if (sv->session)
+		borrower->synced(sv->session, f, name);
 }
 
 /* --- Cancel requests */

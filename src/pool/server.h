@@ -86,6 +86,7 @@ struct server {
 	bool is_doubtful; /* a cancel request for it may still be about, or what it was told was odd: closed as it comes
 			     free */
 	bool is_apart;    /* never lent: opened by pool_open_apart(), or for an errand */
+	bool is_spoilt;   /* what a session has set on it cannot be taken back: closed for that */
 	struct cancel *errand; /* what it was opened for: a cancel request that is a statement; NULL mostly */
 	uint64_t kind;         /* its engine's own: what was agreed on with it, and cannot be changed any more */
 	uint32_t drained;      /* DRAIN: bytes that were swallowed */
@@ -124,8 +125,9 @@ struct borrower_ops {
 	void (*opened)(struct session *s, const struct varset *reported);
 	/* The server takes no more bytes for now (true), or does again. */
 	void (*stalled)(struct session *s, bool stalled);
-	/* What sync asked for is done; f: it failed, and the server is still linked. */
-	void (*synced)(struct session *s, const struct fault *f);
+	/* What sync asked for is done; f: it failed, and the server is still linked and as it was. name: of the setting
+	 * that cannot be set, and is to be forgotten; NULL: none is. */
+	void (*synced)(struct session *s, const struct fault *f, const char *name);
 	/* A cancel request that `who` waited for has reached the server, or cannot. */
 	void (*cancelled)(struct list *who);
 };
@@ -136,8 +138,10 @@ void server_sync(struct server *sv, const struct varset *want, const struct vars
 /* --- For engines */
 /* Login is through; vars (a reference, taken over) are its tracked settings, welcome (likewise) all it reported. */
 void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome);
-/* What sync() asked for has been answered; f: with an error. sv->vars is up to date either way. */
-void server_synced(struct server *sv, const struct fault *f);
+/* What sync() asked for has been done; sv->vars is up to date. */
+void server_synced(struct server *sv);
+/* It cannot be done, for a reason that is the session's; name: as in borrower_ops. */
+void server_sync_refused(struct server *sv, const struct fault *f, const char *name);
 /* What run() asked for has been answered; f: it failed. */
 void server_done_own(struct server *sv, const struct fault *f);
 /* All that abandon() waited for has been answered. */

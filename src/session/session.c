@@ -305,6 +305,13 @@ static uint64_t due_active(const struct session *s)
 	return after(idle_since_us(s), l->idle);
 }
 
+/* Of bringing its settings to a server: that is a part of its statement. */
+static uint64_t due_sync(const struct session *s)
+{
+	uint64_t most = s->pool->lim.connect_ms;
+	return first_of(after(s->request_us, s->limits.query), most ? s->request_us / 1000 + most : NEVER);
+}
+
 static uint64_t due_at(const struct session *s)
 {
 	switch ((enum session_state)s->state) {
@@ -320,6 +327,7 @@ static uint64_t due_at(const struct session *s)
 	case SESSION_ACTIVE:
 		return due_active(s);
 	case SESSION_SYNC:
+		return due_sync(s);
 	case SESSION_DEAD:
 		return NEVER;
 	case SESSION_NSTATES:
@@ -442,6 +450,22 @@ static void unpin(struct session *s)
 	(void)session_boundary(s, false);
 }
 
+/* The server does not take its settings. */
+static void sync_too_long(struct session *s, uint64_t now)
+{
+	struct fault f;
+	if (now >= after(s->request_us, s->limits.query)) {
+		s->pool->stats.v[STAT_query_timeout_count]++;
+		set_fault(&f, "57014", "query timeout", "query_timeout");
+	} else {
+		fault_set(&f, compat_disconnect ? FAULT_PROTO : FAULT_IO,
+			  "the server did not take this client's settings in time");
+		fault_hint(&f, "The limit is the setting server_connect_timeout.");
+	}
+	s->has_retried = true;
+	server_close(s->server, "it did not take a client's settings in time", &f);
+}
+
 static void too_late(struct session *s, uint64_t now)
 {
 	struct fault f;
@@ -474,6 +498,8 @@ static void too_late(struct session *s, uint64_t now)
 			active_too_long(s, now);
 		break;
 	case SESSION_SYNC:
+		sync_too_long(s, now);
+		break;
 	case SESSION_DEAD:
 		break;
 	case SESSION_NSTATES:
@@ -758,6 +784,8 @@ static void link_to(struct session *s, struct server *sv)
 		return;
 	}
 	session_move(s, SESSION_SYNC);
+	s->request_us = loop_now_us();
+	(void)arm(s);
 	server_sync(sv, s->vars, s->said);
 }
 
@@ -998,7 +1026,8 @@ static void server_lost(struct session *s, struct server *sv, const struct fault
 	s->late = LATE_NOT;
 	if (s->state == SESSION_DEAD)
 		return;
-	if (!session_is_kept(s) || s->db->dropped) {
+	/* Before its statement was there it has nothing on the server. */
+	if ((was_sync ? compat_disconnect : !session_is_kept(s)) || s->db->dropped) {
 		if (sv->told)
 			session_close(s, f->text);
 		else
@@ -1012,8 +1041,8 @@ static void server_lost(struct session *s, struct server *sv, const struct fault
 	if (s->limits.idle)
 		(void)arm(s);
 	if (was_sync) { /* its statement is here yet: it tries another server, once */
-		bool again = !s->has_retried;
-		s->has_retried = true;
+		bool again = !s->has_retried || sv->is_spoilt; /* of those there are no more than servers */
+		s->has_retried |= !sv->is_spoilt;
 		if (is_cancelled)
 			refuse_cancelled(s);
 		else if (again)
@@ -1061,13 +1090,28 @@ static void learn_asked(struct session *s, const struct varset *was)
 	varset_put(asked);
 }
 
-static void synced(struct session *s, const struct fault *f)
+void session_forget_setting(struct session *s, const char *name)
+{
+	const struct istr *otherwise = varset_find(s->pool->vars, name);
+	const struct varset *was = varset_ref(s->vars);
+	/* Out of memory it stays what it is, and is refused once more. */
+	(void)varset_unset(&s->asked, name);
+	(void)varset_unset(&s->said, name);
+	if (otherwise && varset_set(&s->vars, name, otherwise->s, otherwise->len))
+		s->door->on_vars(s, was);
+	varset_put(was);
+}
+
+static void synced(struct session *s, const struct fault *f, const char *name)
 {
 	bool is_cancelled = s->is_cancelled;
 	s->is_cancelled = false;
+	s->is_refused = f != NULL;
 	if (f) {
 		session_move(s, SESSION_IDLE);
 		let_go(s);
+		if (name && !compat_disconnect)
+			session_forget_setting(s, name);
 		turn_away(s, f);
 		return;
 	}

@@ -96,6 +96,7 @@ struct session {
 	bool has_limits;     /* of query, transaction or idling: the only ones that each statement has to look at */
 	bool was_noticed;    /* told that it waits for a server */
 	bool has_retried;    /* lost a server before its statement had reached it */
+	bool is_refused;     /* its settings could not be brought to the last server that it was lent */
 	uint8_t late;        /* enum session_late */
 };
 
@@ -173,6 +174,8 @@ void session_kill_query(struct session *s);
 struct engine_ops;
 bool session_forward_cancel(struct session *who, uint32_t peer, const struct engine_ops *ops, const uint8_t *bytes,
 			    size_t n);
+/* It does not have this setting, which cannot be set any more, nor goes back to it: the default holds. */
+void session_forget_setting(struct session *s, const char *name);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);
 

@@ -29,6 +29,11 @@ void varset_put(const struct varset *v); /* NULL is fine */
 const struct varset *varset_with(const struct varset *base, const char *name, const char *value, size_t value_len);
 /* The value, or NULL. */
 const struct istr *varset_find(const struct varset *v, const char *name);
+/* Has it no room for this one? */
+static inline bool varset_is_full(const struct varset *v, const char *name)
+{
+	return v->count >= VARSET_MAX && !varset_find(v, name);
+}
 /* As varset_with(), in place: *v is replaced. False, and *v as it was, when out of memory. */
 bool varset_set(const struct varset **v, const char *name, const char *value, size_t value_len);
 /* The same without this one. */

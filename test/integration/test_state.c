@@ -45,6 +45,11 @@ static const struct row rows[] = {
 	  "4MB" },
 	{ "failed", { "begin", "set work_mem = '5MB'", "!select 1/0", "commit" }, "show work_mem", "4MB", "4MB" },
 	{ "failed at once", { "!set work_mem = '5MB'; select 1/0" }, "show work_mem", "4MB", "4MB" },
+	{ "failed at once, at length",
+	  { "!set work_mem = '5MB'; select repeat('x', 40000)::int" },
+	  "show work_mem",
+	  "4MB",
+	  "4MB" },
 	{ "committed in one", { "!begin; set work_mem = '5MB'; commit; select 1/0" }, "show work_mem", "5MB", "4MB" },
 	{ "half and half",
 	  { "!set work_mem = '5MB'; commit; set work_mem = '6MB'; select 1/0" },
@@ -91,6 +96,22 @@ static const struct row rows[] = {
 	  "show transaction_isolation",
 	  "read committed",
 	  "read committed" },
+	{ "a transaction's own, as a setting",
+	  { "set transaction_isolation = 'serializable'" },
+	  "show transaction_isolation",
+	  "read committed",
+	  "read committed" },
+	{ "another, in a transaction",
+	  { "begin; set transaction_read_only to on", "commit" },
+	  "show transaction_read_only",
+	  "off",
+	  "off" },
+	{ "another, by a function",
+	  { "select set_config('transaction_read_only', 'on', false)" },
+	  "show transaction_read_only",
+	  "off",
+	  "off" },
+	{ "a third", { "set session transaction_deferrable = on" }, "show transaction_deferrable", "off", "off" },
 	{ "one that is reported", { "set timezone = 'Asia/Tokyo'" }, "show timezone", "Asia/Tokyo", "UTC" },
 	{ "one that is reported, rolled back",
 	  { "begin; set timezone = 'Asia/Tokyo'", "rollback" },
@@ -186,6 +207,7 @@ static const struct {
 	{ "prepared", "prepare p as select 1", "deallocate all", true },
 	{ "do", "do $$ begin perform 1; end $$", "discard all", false },
 	{ "load", "load 'plpgsql'", "discard all", false },
+	{ "setting", "set seed = 0.5", "reset all", false },
 	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all", false },
 	{ "function", "select public.sets_something()", "discard all", false },
 	{ "advisory_lock,temporary", NULL, NULL, false },
@@ -262,12 +284,12 @@ static void test_reset_to_what_was_asked(void)
 	} vars[] = {
 		{ "work_mem", "7MB", "'1MB'" },
 		{ "datestyle", "German, DMY", "'Postgres, MDY'" },
-		{ "search_path", "pg_catalog,\"x y\"", "nowhere" },
+		{ "search_path", "pg_catalog, \"x y\"", "nowhere" },
 	};
 	for (size_t m = 0; m < COUNT(modes); m++) {
 		sluice_with(text("default_pool_size = 1\npool_mode = %s", modes[m]));
 		PGconn *c = client(
-			"options='-c work_mem=7MB -c datestyle=German,DMY -c search_path=pg_catalog,\\\"x\\\\\\ y\\\"'");
+			"options='-c work_mem=7MB -c datestyle=German,DMY -c search_path=pg_catalog,\\\\\\ \\\"x\\\\\\ y\\\"'");
 		for (size_t v = 0; v < COUNT(vars); v++)
 			for (size_t w = 0; w < COUNT(ways); w++) {
 				const char *show = text("show %s", vars[v].name), *reset = text(ways[w], vars[v].name);

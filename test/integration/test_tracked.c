@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A start-up packet of alice's with one more parameter, whose value may be any bytes. */
@@ -78,10 +79,161 @@ static void test_values_that_are_not_ascii(void)
 		start_with(fd, "TimeZone", values[i]);
 		check("in", raw_expect(fd, 'Z', body, sizeof body, &len));
 		check_scalar(before, "show client_encoding", "SJIS");
-		check_str("refused", raw_scalar(fd, "select 1"), peer_version() ? "08P01" : "0A000");
+		check_str("refused", raw_scalar(fd, "select 1"), i == 0 ? "22021" : "22023");
 		check_scalar(before, "select count(*) from precious", "0");
+		check_str("once", raw_scalar(fd, "show timezone"), "UTC");
 	}
 	sql(before, "drop table precious");
+}
+
+static const char *hex_of(PGconn *c, const char *name)
+{
+	return scalar(c, "select encode(convert_to(current_setting('%s'), 'UTF8'), 'hex')", name);
+}
+
+/* They go to other servers as they are, whatever encoding either client has. */
+static void test_values_travel(void)
+{
+	static const struct {
+		const char *encoding, *said, *is;
+	} cases[] = {
+		{ "UTF8", "J\xc3\xbcrgen", "4ac3bc7267656e" }, { "LATIN1", "J\xfcrgen", "4ac3bc7267656e" },
+		{ "LATIN1", "\xc3\xbc", "c383c2bc" },          { "SJIS", "\x83\x5c", "e382bd" },
+		{ "UTF8", "\1UTF8\1x", "01555446380178" },     { "UTF8", "\1\xc3\xbc", "01c3bc" },
+	};
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *others[3] = { client("client_encoding=UTF8"), client("client_encoding=SJIS"),
+			      client("client_encoding=LATIN1") };
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (int config = 0; config < 2; config++) {
+			PGconn *c = client("client_encoding=%s", cases[i].encoding);
+			sql(c, config ? "select set_config('app.u', '%s', false)" : "set app.u = '%s'", cases[i].said);
+			for (size_t k = 0; k < COUNT(others); k++) {
+				/* The same bytes, and something else. */
+				sql(others[k], "set app.u = '\xc3\xbc'");
+				check_str(cases[i].said, hex_of(c, "app.u"), cases[i].is);
+				check_str("other", hex_of(others[k], "app.u"),
+					  k == 0   ? "c3bc"
+					  : k == 1 ? "efbe83efbdbc"
+						   : "c383c2bc");
+			}
+			sql(c, "reset app.u");
+			check_scalar(c, "select current_setting('app.u', true)", "");
+			client_close(c);
+		}
+	/* What only the server could read keeps it. */
+	PGconn *c = client("client_encoding=LATIN1"), *boss = console();
+	sql(c, "set app.u = E'\xfc\\x41'");
+	check_eq("pinned", show_int(boss, "pools", "database", "test", "sv_active"), 1);
+	sql(c, "reset all");
+	check_eq("not any more", show_int(boss, "pools", "database", "test", "sv_active"), 0);
+	/* search_path is reported by 18. */
+	sql(others[0], "create schema \"sch\xc3\xa9ma\"; create table \"sch\xc3\xa9ma\".here (n int)");
+	sql(c, "set search_path to \"sch\xe9ma\"");
+	for (int i = 0; i < 2; i++) {
+		sql(others[i], "set search_path to public");
+		check_scalar(c, "select count(*) from here", "0");
+		check_sql_fails(others[i], "select * from here", "42P01", "does not exist");
+	}
+	sql(c, "set client_encoding = UTF8"); /* 18 has told it in the other one */
+	check_scalar(c, "select count(*) from here", "0");
+	sql(c, "discard all");
+	check_sql_fails(c, "select * from here", "42P01", "does not exist");
+	client_close(c);
+	sql(others[0], "drop schema \"sch\xc3\xa9ma\" cascade");
+}
+
+/* Where it cannot be taken back its server is closed, whatever the reason; its client hears once that it is gone. */
+static void test_no_way_back(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *a = client(NULL), *b = client(NULL);
+	sql(a, "set log_statement = 'ddl'; set work_mem = '5MB'");
+	char *was = scalar(a, "select pg_backend_pid()");
+	pg_sql("alter role alice nosuperuser");
+	check("on another server", strcmp(scalar(b, "select pg_backend_pid()"), was) != 0);
+	check_scalar(b, "show log_statement", "none");
+	check_sql_fails(a, "select 1", "42501",
+			"parameter \"log_statement\" cannot be set on another server connection");
+	check_scalar(a, "show log_statement", "none");
+	check_scalar(a, "show work_mem", "5MB");
+	check_scalar(b, "show work_mem", "4MB");
+	pg_sql("alter role alice superuser");
+}
+
+static PGresult *extended(PGconn *c, const char *query)
+{
+	return PQexecParams(c, query, 0, NULL, NULL, NULL, NULL, 0);
+}
+
+/* Who one is, is not forgotten: what would be run then would be another's. */
+static void test_a_role_that_is_gone(void)
+{
+	static const char *const ways_out[] = { "reset role", "set role none", "discard all",
+						"reset session authorization" };
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
+	PGconn *b = client(NULL);
+	for (size_t i = 0; i < COUNT(ways_out); i++)
+		for (int how = 0; how < 2; how++) {
+			PGconn *a = client(NULL);
+			pg_sql("create role gone");
+			sql(a, "set role gone");
+			check_scalar(a, "select current_user", "gone");
+			check_scalar(b, "select current_user", "alice");
+			pg_sql("drop role gone");
+			for (int k = 0; k < 2; k++) {
+				check_sql_fails(a, "select 1", "22023", "\"role\"");
+				check_result_fails(a, extended(a, "select 1"), "22023", "\"role\"");
+			}
+			check_sql_fails(a, "set role alice", "22023", "\"role\"");
+			check_sql_fails(a, "reset all", "22023", "\"role\"");
+			if (how)
+				PQclear(extended(a, ways_out[i]));
+			else
+				sql(a, "%s", ways_out[i]);
+			check_scalar(a, "select current_user", "alice");
+			client_close(a);
+		}
+}
+
+static void test_too_many(void)
+{
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 2");
+	PGconn *a = client(NULL), *boss = console();
+	for (int i = 0; i < 70; i++)
+		sql(a, "set app.v%d = '%d'", i, i);
+	check_str("pinned", show(boss, "clients", "database", "test", "pins"), "setting");
+	for (int i = 0; i < 70; i += 23)
+		check_str("is", scalar(a, "show app.v%d", i), text("%d", i));
+	sql(a, "reset all");
+	check_eq("not any more", show_int(boss, "pools", "database", "test", "sv_active"), 0);
+	check_scalar(a, "select current_setting('app.v69', true)", "");
+}
+
+/* A server that does not take them. */
+static void test_no_answer(void)
+{
+	static const struct {
+		const char *mode, *limit, *sqlstate, *part;
+	} cases[] = {
+		{ "transaction", "query_timeout = 1", "57014", "query timeout" },
+		{ "transaction", "server_connect_timeout = 1", "08006", "settings in time" },
+		{ "transaction", "server_connect_timeout = 1\nquery_timeout = 900", "08006", "settings in time" },
+		{ "session", "query_timeout = 1", "57014", "query timeout" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		sluice_with(text("pool_mode = %s\ndefault_pool_size = 1\n%s", cases[i].mode, cases[i].limit));
+		PGconn *b = client(NULL);
+		pid_t pid = (pid_t)strtol(scalar(b, "select pg_backend_pid()"), NULL, 10);
+		client_close(b);
+		PGconn *a = client("options='-c work_mem=5MB'"), *boss = console();
+		wait_until("it is free", show_int(boss, "pools", "database", "test", "sv_idle") == 1);
+		require("stopped", kill(pid, SIGSTOP) == 0);
+		check_sql_fails(a, "select 1", cases[i].sqlstate, cases[i].part);
+		check_scalar(a, "show work_mem", "5MB");
+		kill(pid, SIGCONT);
+		sluice_stop();
+	}
 }
 
 /* A parameter that the server does not report: nobody would know what it is after a SET, so it does not go from client
@@ -102,6 +254,11 @@ int main(int argc, char **argv)
 	static const struct unit_test tests[] = {
 		{ "application_names", test_application_names },
 		{ "values_that_are_not_ascii", test_values_that_are_not_ascii },
+		{ "values_travel", test_values_travel },
+		{ "no_way_back", test_no_way_back },
+		{ "a_role_that_is_gone", test_a_role_that_is_gone },
+		{ "too_many", test_too_many },
+		{ "no_answer", test_no_answer },
 		{ "parameters_that_are_not_reported", test_parameters_that_are_not_reported },
 		{ NULL, NULL },
 	};
