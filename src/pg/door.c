@@ -234,6 +234,8 @@ static enum pg_pass look_for_reset(struct session *s, const struct rd *in, uint3
 	if (pg_frame(&at, total, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
 	size_t len = strnlen((const char *)m.body.p, rd_left(&m.body));
+	if (len + 1 == rd_left(&m.body) && pg_reset_discards(c, (const char *)m.body.p, len))
+		return pg_reset_query(c, (const char *)m.body.p, len);
 	if (len + 1 != rd_left(&m.body) || !pg_track_look(c, (const char *)m.body.p, len).resets)
 		return PG_PASS_AS_IT_IS;
 	return pg_script_query(c, (const char *)m.body.p, len, false, false);
@@ -303,6 +305,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	struct pg_client *c = pg_client_of(s);
 	struct pg_server *p = pg_server_of(s->server);
 	struct expect_entry x = { 0 }, behind = { 0 };
+	const struct istr *resets = NULL;
 	enum pg_pass how = PG_PASS_AS_IT_IS;
 
 	switch (type) {
@@ -312,6 +315,8 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	case PG_CLOSE:
 		if (shares)
 			return pass_statement(s, in, type, total);
+		if (s->mode == POOL_SESSION && s->asked->count && !pg_reset_note(c, in, type, total))
+			return false;
 		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
@@ -342,6 +347,15 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			istr_put(x.text);
 			return false;
 		}
+		if (x.text && pg_track_goes_back(c, x.text->s, strnlen(x.text->s, x.text->len))) {
+			resets = istr_ref(x.text);
+			x.flags |= EXPECT_AGAIN;
+		}
+		if (s->mode == POOL_SESSION) { /* what it does is not followed */
+			istr_put(x.text);
+			x = (struct expect_entry){ 0 };
+		}
+		p->discards |= x.flags & EXPECT_CLEARS && resets;
 		break;
 	case PG_FUNCTION_CALL:
 		if (s->mode != POOL_SESSION && total >= PG_HEADER + 4 && !look_at_call(s, in))
@@ -359,8 +373,17 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	default:
 		break;
 	}
-	if (!send_as_it_is(s, type, &x) || (behind.kind && !expect_it(s, PG_CLOSE, &behind)))
+	if (!send_as_it_is(s, type, &x) || (behind.kind && !expect_it(s, PG_CLOSE, &behind))) {
+		istr_put(resets);
 		return false;
+	}
+	if (resets) {
+		bool ok = pg_reset_behind(c, in, total, resets);
+		istr_put(resets);
+		if (!ok)
+			no_memory(s);
+		return ok;
+	}
 	c->in_left = total;
 	c->in_skip = false;
 	return true;
@@ -369,7 +392,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 /* A DISCARD ALL is under way: what the client asked for when it came is set again before it says more. */
 static bool discards(const struct pg_client *c, const struct pg_server *p)
 {
-	return pg_script_discards(p) || (c->clears_due && c->clears_batch != p->cache.batch);
+	return pg_script_discards(p) || ((c->clears_due || p->discards) && c->clears_batch != p->cache.batch);
 }
 
 /* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */
@@ -405,7 +428,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	if (expect_is_empty(&p->expect)) {
 		session_request_begins(s);
 		if (c->portals && p->txn == 'I')
-			pg_portals_free(c);
+			pg_portals_free(&c->portals);
 	}
 	bool is_statement = type == PG_PARSE || type == PG_BIND || type == PG_DESCRIBE || type == PG_CLOSE;
 	bool shares = is_statement && shares_statements(s);

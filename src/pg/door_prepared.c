@@ -84,24 +84,24 @@ static bool make_room(struct said *m)
 	return true;
 }
 
-/* Has the server run a statement within the batch. s: what it makes there, or NULL. */
-static bool run_own(struct said *m, const struct sb *sql, struct pg_prepared *s)
+bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_entry *execute)
 {
 	static const char own[] = PG_SERVER_NAME "OWN";
 	static const uint8_t kinds[] = { EXPECT_PARSE, EXPECT_BIND, EXPECT_EXECUTE, EXPECT_CLOSE, EXPECT_CLOSE };
-	size_t n = 5 * PG_HEADER + 6 * sizeof own + sql->len + 1 + 2 + 6 + 4 + 2;
-	for (size_t i = 0; i < sizeof kinds; i++)
-		if (!expect_one(m, &(struct expect_entry){ .kind = kinds[i],
-							   .flags = EXPECT_OWN,
-							   .prepared = kinds[i] == EXPECT_EXECUTE ? s : NULL }))
+	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
+	size_t len = strlen(sql) + 1, n = 5 * PG_HEADER + 6 * sizeof own + len + 14;
+	for (size_t i = 0; i < sizeof kinds; i++) {
+		const struct expect_entry x = { .kind = kinds[i], .flags = EXPECT_OWN };
+		if (!expect_one(&m, kinds[i] == EXPECT_EXECUTE ? execute : &x))
 			return false;
-	uint8_t *room = stream_put_room(&m->p->sv.stream, n);
+	}
+	uint8_t *room = stream_put_room(&m.p->sv.stream, n);
 	if (!room)
 		return true; /* the stream tells of it */
 	struct pg_out o = pg_out(room, n);
 	pg_begin(&o, PG_PARSE);
 	pg_put(&o, own, sizeof own);
-	pg_put(&o, sb_str(sql), sql->len + 1);
+	pg_put(&o, sql, len);
 	pg_put_u16(&o, 0);
 	pg_end(&o);
 	pg_begin(&o, PG_BIND);
@@ -125,6 +125,13 @@ static bool run_own(struct said *m, const struct sb *sql, struct pg_prepared *s)
 	pg_end(&o);
 	ASSERT(!o.bad && o.len == n);
 	return true;
+}
+
+/* The same, of a statement of the house's. s: what it makes there, or NULL. */
+static bool run_own(struct said *m, const struct sb *sql, struct pg_prepared *s)
+{
+	return pg_run_within(m->c, sb_str(sql),
+			     &(struct expect_entry){ .kind = EXPECT_EXECUTE, .flags = EXPECT_OWN, .prepared = s });
 }
 
 /* SQL's PREPARE, of a text as door_script.c remembers it. */
@@ -597,8 +604,16 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	enum pg_pass how = len ? provide(m, name, len, &meant) : provide_unnamed(m);
 	if (how != PG_PASS_AS_IT_IS)
 		return how;
-	if ((m->c->portals || m->changes) && !pg_portal_note(m->c, portal, portal_len, m->changes ? m->about : NULL))
-		return no_memory(m);
+	if (m->c->portals || m->changes)
+		switch (pg_portals_note(&m->c->portals, portal, portal_len, m->changes ? m->about : NULL)) {
+		case PG_PORTAL_NOTED:
+			break;
+		case PG_PORTAL_IS_ONE_TOO_MANY: /* what it runs will not be known */
+			session_pin(&m->c->s, PIN_SETTING & ~m->c->s.pins);
+			break;
+		case PG_PORTAL_NO_MEMORY:
+			return no_memory(m);
+		}
 	if (!sent_about(m, EXPECT_BIND, &meant))
 		return no_memory(m);
 	if (!meant.there)

@@ -490,18 +490,12 @@ static void ask_again(struct builder *b, const struct var *v)
 	step(b, &(struct step){ .what = STEP_OWN });
 }
 
-/* All but who it is: SET ROLE and SET SESSION AUTHORIZATION have defaults of their own. */
 static void reset(struct builder *b, const struct sql_stmt *st)
 {
 	const struct varset *asked = b->c->s.asked;
-	char name[2 * SQL_IDENT_MAX + 2];
 	as_it_is(b, st, STEP_RESET);
-	bool all = st->kind == SQL_RESET && st->flags & SQL_ALL;
-	if (!all && sql_setting_name(b->text, pg_sql_mode(b->c), st, name, sizeof name) < 0)
-		return;
 	for (uint32_t i = 0; i < asked->count; i++)
-		if (!pg_is_of_transaction(asked->at[i].name->s) &&
-		    (all ? !pg_is_identity(asked->at[i].name->s) : str_eq_nocase(asked->at[i].name->s, name)))
+		if (pg_track_takes_back(b->c, b->text, st, asked->at[i].name->s))
 			ask_again(b, &asked->at[i]);
 }
 

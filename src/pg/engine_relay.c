@@ -166,6 +166,7 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		stream_put_span(to, at, n);
 	}
 	p->failed = false;
+	p->discards = p->discards && p->expect.ends > 1;
 	p->done = 0;
 	const struct expect_entry *ends = expect_next(&p->expect);
 	if (p->script && ends && ends->flags & EXPECT_SCRIPT)
@@ -297,7 +298,9 @@ static bool note_change(struct pg_server *p, const struct expect_entry *x, const
 	const struct istr *text = istr_ref(x->text);
 	size_t len = x->kind == EXPECT_QUERY ? text->len : strnlen(text->s, text->len);
 	unsigned nth = x->kind == EXPECT_QUERY ? p->done : 0;
+	p->sets_again = x->flags & EXPECT_AGAIN;
 	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, len, nth, tag);
+	p->sets_again = false;
 	istr_put(text);
 	return ok;
 }

@@ -38,7 +38,9 @@ enum {
 	EXPECT_SETS = 128,   /* what it parses changes the session when it is executed */
 	EXPECT_SCRIPT = 256, /* a Query that was sent changed: door_script.c; text: as the client said it */
 	EXPECT_CLEARS = 512, /* an Execute that forgets all prepared statements */
-	EXPECT_AHEAD = 1024  /* a Parse of the house's, ahead of a Query: when it fails, a Sync has to follow */
+	EXPECT_AHEAD = 1024, /* a Parse of the house's, ahead of a Query: when it fails, a Sync has to follow */
+	EXPECT_AGAIN =
+		2048 /* an Execute that goes back to defaults: what its client asked for is set again behind it */
 };
 
 enum expect_end { EXPECT_ANSWERED, EXPECT_FAILED, EXPECT_SKIPPED };

@@ -12,6 +12,7 @@
  *   ask.c         clients of an engine on the exchange    engine_own.c     what the house asks of them
  *   sink.c        and the exchange's answers to them      engine_relay.c   what they answer to clients
  *   track.c       what statements do to their session     replay.c         settings said again, pure
+ *                                                         door_reset.c     RESET and DISCARD ALL
  */
 #ifndef SLUICE_PG_PG_H
 #define SLUICE_PG_PG_H

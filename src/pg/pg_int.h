@@ -58,6 +58,7 @@ struct pg_client {
 	struct pg_track *track;     /* owned; NULL mostly */
 	struct pg_listens *listens; /* owned; NULL mostly */
 	struct pg_portals *portals; /* owned: those that change the session when they run; NULL mostly */
+	struct pg_portals *resets; /* owned: in session pooling, its statements that go back to defaults; NULL mostly */
 };
 
 #define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */
@@ -77,6 +78,8 @@ struct pg_server {
 	uint32_t synced;                  /* statements of that which are complete */
 	struct pg_heal heal;
 	struct pg_script *script; /* owned: of the Query under way; NULL mostly */
+	bool discards;            /* an Execute of DISCARD ALL was sent since it owed no ReadyForQuery */
+	bool sets_again;          /* behind what is complete, the client's defaults are set again */
 	uint32_t done;            /* statements of the Query under way that are complete */
 	bool failed;              /* an error was answered since the last ReadyForQuery */
 	bool moves;               /* the session may be changed by what is not answered up to its ReadyForQuery */
@@ -161,6 +164,20 @@ void pg_too_many_names(struct fault *f);
 
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
+/* Has the server run a statement of the house's own, within the batch. execute: what is expected of that. False: out of
+ * memory. */
+bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_entry *execute);
+
+/* door_reset.c. In session pooling, of a client that asked for settings: notes what a Parse or a Bind says. False: more
+ * of it has to come. */
+bool pg_reset_note(struct pg_client *c, const struct rd *in, uint8_t type, uint32_t total);
+/* Sends the Execute at the cursor, of this text, and what sets the client's defaults again behind it. False: out of
+ * memory. */
+bool pg_reset_behind(struct pg_client *c, struct rd *in, uint32_t total, const struct istr *text);
+/* Is it DISCARD ALL, alone? Then this sends it, with the same behind it. */
+bool pg_reset_discards(struct pg_client *c, const char *text, size_t len);
+enum pg_pass pg_reset_query(struct pg_client *c, const char *text, size_t len);
+
 /* It is about to execute x->text, which may forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x, and then
  * *behind if its kind is set; or PG_PASS_WAIT, PG_PASS_FAILED. */
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
@@ -176,13 +193,15 @@ bool pg_parse_without_server(struct pg_client *c, struct rd in);
 void pg_statement_query(struct pg_client *c, struct expect_entry *x);
 /* statement.c: this will change the client's unnamed statement, and that of its server. */
 void pg_unnamed_will_be(struct pg_client *c, struct pg_server *p, struct expect_entry *x);
-/* A portal is bound to this text, which changes the session when it runs; NULL: to one that does not. False: out of
- * memory. */
-bool pg_portal_note(struct pg_client *c, const char *name, size_t len, const struct istr *text);
+/* A portal is bound to this text, which changes the session when it runs; NULL: to one that does not. */
+enum pg_portal_noted { PG_PORTAL_NOTED, PG_PORTAL_IS_ONE_TOO_MANY, PG_PORTAL_NO_MEMORY };
+enum pg_portal_noted pg_portals_note(struct pg_portals **portals, const char *name, size_t len,
+				     const struct istr *text);
+const struct istr *pg_portals_find(const struct pg_portals *portals, const char *name, size_t len); /* borrowed */
 /* What the portal at the cursor, in an Execute, runs: false when more of the message has to come. *text: NULL when that
  * does not change the session, or else a reference. */
 bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text);
-void pg_portals_free(struct pg_client *c); /* they have ended, with their transaction */
+void pg_portals_free(struct pg_portals **portals); /* they have ended, with their transaction */
 void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expect_end how);
 void pg_statements_forget(struct pg_client *c); /* it leaves */
 /* Without a server: its unnamed statement is this text; NULL: none. */

@@ -1,6 +1,8 @@
 /* replay.c - settings said again. PostgreSQL docs: SET, RESET, set_config(); Lexical Structure: String Constants. */
 #include "pg/replay.h"
 
+#include "sql/lexer.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -196,26 +198,34 @@ static bool take_name(const char **s, struct sb *b)
 	return false;
 }
 
-/* A list of names as SET takes one. False: it is none. */
+/* A list of names as SET takes one. False: it is none, or SET would write it in another way. */
 static bool add_list(struct sb *b, const char *value)
 {
+	struct sb again = { .max = b->max };
 	size_t was = b->len;
-	for (const char *s = skip_blanks(value);; s = skip_blanks(s + 1)) {
+	bool ok = true;
+	for (const char *s = skip_blanks(value); ok; s = skip_blanks(s + 1)) {
+		char quoted[SQL_IDENT_QUOTED];
 		struct sb name = { .max = b->max };
-		bool ok = take_name(&s, &name);
-		if (ok)
+		ok = take_name(&s, &name) && sql_quote_ident(sb_str(&name), name.len, quoted, sizeof quoted) >= 0;
+		if (ok) {
 			add_literal(b, sb_str(&name));
+			sb_add(&again, quoted);
+		}
 		b->bad |= name.bad;
 		sb_free(&name);
 		s = skip_blanks(s);
-		if (ok && *s == '\0')
-			return true;
-		if (!ok || *s != ',') {
-			b->len = was;
-			return false;
-		}
+		if (!ok || *s != ',')
+			break;
 		sb_add(b, ",");
+		sb_add(&again, ", ");
 	}
+	ok = ok && strcmp(sb_str(&again), value) == 0;
+	b->bad |= again.bad;
+	sb_free(&again);
+	if (!ok)
+		b->len = was;
+	return ok;
 }
 
 static void add_set_config(struct sb *b, const char *name)
@@ -241,9 +251,11 @@ void pg_add_set(struct sb *b, const char *name, const char *value)
 		}
 		b->len = was;
 	}
-	add_set_config(b, name);
+	sb_add(b, "SELECT FROM pg_catalog.set_config(");
+	add_literal(b, name);
+	sb_add(b, ",");
 	add_literal(b, value);
-	sb_add(b, ",false);");
+	sb_add(b, ",false) v WHERE v IS NULL;");
 }
 
 /* --- From one client to the next. set_config() takes what SET does not: a list of names as it is kept, a name of

@@ -25,7 +25,8 @@ bool pg_is_ascii(const char *s);
  * it does not fit. */
 bool pg_value_keep(char *value, size_t cap, const char *written, size_t len, bool has_trails, const char *client,
 		   const char *database);
-/* "SET name TO value;", which takes no snapshot. Of a list of names the value is written anew. */
+/* "SET name TO value;", which takes no snapshot. A list of names that SET would write in another way is set by a
+ * SELECT, of which no row comes. */
 void pg_add_set(struct sb *b, const char *name, const char *value);
 
 /* The call of set_config() alone, of a value as it is kept; NULL: for the default. is_local: up to the transaction's

@@ -136,17 +136,17 @@ static void portal_drop(struct pg_portals *k, uint32_t i)
 	k->at[i] = k->at[--k->n];
 }
 
-void pg_portals_free(struct pg_client *c)
+void pg_portals_free(struct pg_portals **portals)
 {
-	while (c->portals && c->portals->n)
-		portal_drop(c->portals, 0);
-	free(c->portals);
-	c->portals = NULL;
+	while (*portals && (*portals)->n)
+		portal_drop(*portals, 0);
+	free(*portals);
+	*portals = NULL;
 }
 
-bool pg_portal_note(struct pg_client *c, const char *name, size_t len, const struct istr *text)
+enum pg_portal_noted pg_portals_note(struct pg_portals **portals, const char *name, size_t len, const struct istr *text)
 {
-	struct pg_portals *k = c->portals;
+	struct pg_portals *k = *portals;
 
 	for (uint32_t i = 0; k && i < k->n; i++)
 		if (k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0) {
@@ -154,26 +154,31 @@ bool pg_portal_note(struct pg_client *c, const char *name, size_t len, const str
 			break;
 		}
 	if (!text)
-		return true;
+		return PG_PORTAL_NOTED;
 	if (!k)
-		k = c->portals = calloc(1, sizeof *k);
+		k = *portals = calloc(1, sizeof *k);
 	if (!k)
-		return false;
-	if (k->n == PORTALS_MAX) { /* what it runs will not be known */
-		session_pin(&c->s, PIN_SETTING & ~c->s.pins);
-		return true;
-	}
+		return PG_PORTAL_NO_MEMORY;
+	if (k->n == PORTALS_MAX)
+		return PG_PORTAL_IS_ONE_TOO_MANY;
 	const struct istr *named = istr_get(name, len);
 	if (!named)
-		return false;
+		return PG_PORTAL_NO_MEMORY;
 	k->at[k->n].name = named;
 	k->at[k->n++].text = istr_ref(text);
-	return true;
+	return PG_PORTAL_NOTED;
+}
+
+const struct istr *pg_portals_find(const struct pg_portals *k, const char *name, size_t len)
+{
+	for (uint32_t i = 0; k && i < k->n; i++)
+		if (k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0)
+			return k->at[i].text;
+	return NULL;
 }
 
 bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t total, const struct istr **text)
 {
-	const struct pg_portals *k = c->portals;
 	struct rd at = *in;
 	struct pg_msg m;
 	size_t len;
@@ -183,9 +188,8 @@ bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t tot
 	if (pg_frame(&at, PG_PREPARED_NAMES_MAX, &m) != FRAME_OK)
 		return false;
 	const char *name = rd_cstr(&m.body, &len);
-	for (uint32_t i = 0; i < k->n; i++)
-		if (!m.body.bad && k->at[i].name->len == len && memcmp(k->at[i].name->s, name, len) == 0)
-			*text = istr_ref(k->at[i].text);
+	const struct istr *found = m.body.bad ? NULL : pg_portals_find(c->portals, name, len);
+	*text = found ? istr_ref(found) : NULL;
 	return true;
 }
 
@@ -300,7 +304,8 @@ void pg_statements_forget(struct pg_client *c)
 	pg_names_free(c->names);
 	pg_unnamed_is(c, NULL);
 	free(c->gather);
-	pg_portals_free(c);
+	pg_portals_free(&c->portals);
+	pg_portals_free(&c->resets);
 	c->names = NULL;
 	c->gather = NULL;
 }

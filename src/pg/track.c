@@ -147,6 +147,32 @@ bool pg_track_resets(const struct sql_stmt *st)
 	return st->kind == SQL_RESET || (st->kind == SQL_SET && (st->flags & (SQL_DEFAULT | SQL_LOCAL)) == SQL_DEFAULT);
 }
 
+bool pg_track_takes_back(const struct pg_client *c, const char *text, const struct sql_stmt *st, const char *name)
+{
+	char said[NAME_MAX_BYTES];
+	if (pg_is_of_transaction(name))
+		return false;
+	if (st->flags & SQL_ALL)
+		return st->kind == SQL_DISCARD || (st->kind == SQL_RESET && !pg_is_identity(name));
+	return pg_track_resets(st) && sql_setting_name(text, pg_sql_mode(c), st, said, sizeof said) >= 0 &&
+	       strcasecmp(said, name) == 0;
+}
+
+bool pg_track_goes_back(const struct pg_client *c, const char *text, size_t len)
+{
+	struct sql_reader r;
+	struct sql_stmt st;
+	if (!c->s.asked->count)
+		return false;
+	sql_read_init(&r, text, len, pg_sql_mode(c), NULL, 0);
+	if (!sql_read(&r, &st) || (!pg_track_resets(&st) && st.kind != SQL_DISCARD))
+		return false;
+	for (uint32_t i = 0; i < c->s.asked->count; i++)
+		if (pg_track_takes_back(c, text, &st, c->s.asked->at[i].name->s))
+			return true;
+	return false;
+}
+
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len)
 {
 	struct sql_reader r;
@@ -476,6 +502,11 @@ static bool set(struct pg_client *c, struct pg_server *p, const char *name, cons
 	       varset_set(&c->s.said, name, value, strlen(value));
 }
 
+static bool is_set_again(const struct pg_server *p)
+{
+	return p->sets_again || pg_script_has_reset(p);
+}
+
 /* On the server it has its default now; the client means what it asked for when it came. */
 static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 {
@@ -483,7 +514,7 @@ static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 	if (pg_is_of_transaction(name))
 		return true;
 	if (is_reported(c, name)) {
-		if (!asked || pg_script_has_reset(p)) /* then the server says so itself */
+		if (!asked || is_set_again(p)) /* then the server says so itself */
 			return true;
 		if (!c->track->back && !(c->track->back = varset_empty()))
 			return false;
@@ -491,7 +522,7 @@ static bool reset(struct pg_client *c, struct pg_server *p, const char *name)
 	}
 	if (!no_more_local(c, name))
 		return false;
-	if (asked && pg_script_has_reset(p))
+	if (asked && is_set_again(p))
 		return varset_set(&p->sv.said, name, asked->s, asked->len) &&
 		       varset_set(&c->s.said, name, asked->s, asked->len);
 	if (!varset_unset(&p->sv.said, name))
@@ -626,8 +657,19 @@ static bool discard(struct pg_client *c, struct pg_server *p, uint32_t flags)
 		c->s.pins &= ~(uint32_t)PIN_TEMP;
 	if (!(flags & SQL_ALL))
 		return true;
+	bool again = p->sets_again;
+	p->sets_again = false;
 	c->s.pins = 0;
-	return reset_all(c, p, true) && pg_listen_unsaid(c, NULL);
+	if (!reset_all(c, p, true) || !pg_listen_unsaid(c, NULL))
+		return false;
+	end_xact(c, p, false); /* it is committed at once; what sets again is not */
+	const struct varset *asked = c->s.asked;
+	bool ok = !again || begin_xact(c, p);
+	for (uint32_t i = 0; again && ok && i < asked->count; i++)
+		if (!is_reported(c, asked->at[i].name->s) && !pg_is_of_transaction(asked->at[i].name->s))
+			ok = varset_set(&p->sv.said, asked->at[i].name->s, asked->at[i].value->s,
+					asked->at[i].value->len);
+	return ok;
 }
 
 /* Under the client's own name, not as door_script.c says it. */

@@ -31,6 +31,10 @@ struct pg_look {
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
 /* Is it one statement, that forgets all prepared ones? */
 bool pg_track_clears(struct pg_client *c, const char *text, size_t len);
+/* Does this statement of the text take this setting back to the default, as the client understands it? */
+bool pg_track_takes_back(const struct pg_client *c, const char *text, const struct sql_stmt *st, const char *name);
+/* Does the text, one statement, take any back that the client asked for when it came? */
+bool pg_track_goes_back(const struct pg_client *c, const char *text, size_t len);
 /* Does it go back to the default of the session? */
 bool pg_track_resets(const struct sql_stmt *st);
 /* The settings that servers do not report, as they are now: s->said, and what SET LOCAL has set over it. Borrowed until

@@ -390,11 +390,14 @@ static void settings(struct mind *m)
 	const char *fmt = often(m, 60) ? other[pick(m, COUNT(other))] : sets[pick(m, COUNT(sets))];
 	if (often(m, 15))
 		fmt = TWINS_SETTINGS;
-	say(m, " Q \"");
+	bool extended = !strchr(fmt, ';') && often(m, 40);
+	say(m, extended ? " P - \"" : " Q \"");
 	say(m, fmt, m->number); /* NOLINT */
-	say(m, "\"");
+	say(m, extended ? "\" B - - () E - 0" : "\"");
 	if (often(m, 20))
-		say(m, " Q \"" TWINS_SETTINGS "\"");
+		say(m, extended ? " P - \"%s\" B - - () E - 0" : " Q \"%s\"", TWINS_SETTINGS);
+	if (extended)
+		say(m, strstr(fmt, "discard all") ? " S CS - S" : " S"); /* see deallocate() */
 	m->text_of[0] = -1;
 	if (strstr(fmt, "discard all"))
 		for (unsigned i = 0; i <= NAMES; i++)
@@ -823,6 +826,48 @@ static const struct {
 	  "0 B - s1 () E - 0 S\n"
 	  "1 Q \"show work_mem\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "what goes back goes back to what was asked for",
+	  "# 3 clients, 1 servers, max_prepared_statements = 3, startup settings\n"
+	  "1 Q \"set work_mem = '9MB'\" P - \"reset work_mem\" B - - () E - 0 P - \"show work_mem\" B - - () E - 0 S\n"
+	  "2 Q \"set statement_timeout = 0\" P s1 \"set statement_timeout to default\" P s2 \"show statement_timeout\" "
+	  "B - s1 () B p s2 () E - 0 E p 0 S B - s2 () E - 0 S CS s1 CS s2 S\n"
+	  "1 Q \"begin\" Q \"set search_path = nowhere\" P - \"reset all\" B p - () DP p E p 1 S Q \"show search_path\" "
+	  "Q \"rollback\" Q \"show search_path\"\n"
+	  "2 P - \"set application_name = 'x'\" B - - () E - 0 S P - \"set application_name to default\" B - - () E - 0 "
+	  "P - \"show application_name\" B - - () E - 0 S\n"
+	  "1 Q \"begin\" Q \"reset work_mem\" Q \"set transaction isolation level serializable\" Q \"commit\"\n"
+	  "2 Q \"begin\" P - \"reset timezone\" B - - () E - 0 S Q \"set transaction isolation level serializable\" "
+	  "Q \"commit\"\n"
+	  "1 Q \"set work_mem = '9MB'\" Q \"discard all\" Q \"show work_mem\" B - - () S\n"
+	  "2 Q \"set timezone = 'UTC'\" P - \"discard all\" B - - () E - 0 P - \"show timezone\" B - - () E - 0 S "
+	  "Q \"show statement_timeout\" Q \"set session authorization bob\" P - \"reset all\" B - - () E - 0 S\n"
+	  "1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"
+	  "1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S "
+	  "Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n" },
+	{ "DISCARD ALL in a batch that fails",
+	  "# 3 clients, 1 servers, max_prepared_statements = 3, startup settings\n"
+	  "1 Q \"set work_mem = '9MB'; set lock_timeout = 7\" P - \"discard all\" B - - () E - 0 Q \"select 1/0\" S\n"
+	  "1 Q \"" TWINS_SETTINGS "\"\n"
+	  "0 Q \"" TWINS_SETTINGS "\"\n"
+	  "2 P - \"discard all\" B - - () E - 0 B - s9 () S Q \"" TWINS_SETTINGS "\"\n" },
+	{ "in session pooling, too",
+	  "# 3 clients, 3 servers, max_prepared_statements = 3, startup settings, session pooling\n"
+	  "1 Q \"set work_mem = '9MB'\" P - \"reset work_mem\" B - - () E - 0 P - \"show work_mem\" B - - () E - 0 S\n"
+	  "2 Q \"set statement_timeout = 0\" P s1 \"set statement_timeout to default\" P s2 \"show statement_timeout\" "
+	  "B - s1 () B p s2 () E - 0 E p 0 S B - s2 () E - 0 S CS s1 CS s2 S\n"
+	  "1 Q \"begin\" Q \"set search_path = nowhere\" P - \"reset all\" B p - () DP p E p 1 S Q \"show search_path\" "
+	  "Q \"rollback\" Q \"show search_path\"\n"
+	  "2 P - \"set application_name = 'x'\" B - - () E - 0 S P - \"set application_name to default\" B - - () E - 0 "
+	  "P - \"show application_name\" B - - () E - 0 S\n"
+	  "1 Q \"begin\" Q \"reset work_mem\" Q \"set transaction isolation level serializable\" Q \"commit\"\n"
+	  "2 Q \"begin\" P - \"reset timezone\" B - - () E - 0 S Q \"set transaction isolation level serializable\" "
+	  "Q \"commit\"\n"
+	  "1 Q \"set work_mem = '9MB'\" Q \"discard all\" Q \"show work_mem\" B - - () S\n"
+	  "2 Q \"set timezone = 'UTC'\" P - \"discard all\" B - - () E - 0 P - \"show timezone\" B - - () E - 0 S "
+	  "Q \"show statement_timeout\" Q \"set session authorization bob\" P - \"reset all\" B - - () E - 0 S\n"
+	  "1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"
+	  "1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S "
+	  "Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n" },
 	{ "a portal's name that is longer than any other", "# 1 clients, 1 servers, max_prepared_statements = 3\n"
 							   "0 P s1 \"select 1\" B @5000 s1 () E @5000 0 S\n" },
 	{ "a text that begins as what a PREPARE made",
@@ -916,7 +961,7 @@ static bool one_seed(uint64_t seed, unsigned steps)
 				      .pool = 1 + (unsigned)(chance(&luck) % 3),
 				      .kept = kept[chance(&luck) % COUNT(kept)],
 				      .session = kind == 0,
-				      .ask = kind >= 5 } };
+				      .ask = kind >= 5 || (kind == 0 && chance(&luck) % 2) } };
 	bool pins = kind < 3;
 	if (pins) /* each may come to keep one; they change nevertheless */
 		s.conf.pool = CLIENTS + 1;

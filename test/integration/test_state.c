@@ -279,6 +279,7 @@ static void test_reset_to_what_was_asked(void)
 	static const char *const modes[] = { "transaction", "session" };
 	static const char *const ways[] = { "reset %s", "set %s to default", "set %s = default", "reset all",
 					    "RESET /* not -- */ all" };
+	static const char *const tags[] = { "RESET", "SET", "SET", "RESET", "RESET" };
 	static const struct {
 		const char *name, *asked, *other;
 	} vars[] = {
@@ -304,9 +305,48 @@ static void test_reset_to_what_was_asked(void)
 					  vars[v].asked);
 				PGresult *r = PQexec(c, reset);
 				check_eq("rows", PQntuples(r), 0);
-				check("its tag", strcmp(PQcmdStatus(r), w == 1 || w == 2 ? "SET" : "RESET") == 0);
+				check_str("its tag", PQcmdStatus(r), tags[w]);
 				PQclear(r);
+				/* By the extended protocol, in a transaction and alone, named and not. */
+				for (int named = 0; named < 2; named++) {
+					sql(c, "set %s = %s", vars[v].name, vars[v].other);
+					sql(c, "begin");
+					if (named)
+						PQclear(PQprepare(c, "r", reset, 0, NULL));
+					r = named ? PQexecPrepared(c, "r", 0, NULL, NULL, NULL, 0)
+						  : PQexecParams(c, reset, 0, NULL, NULL, NULL, NULL, 0);
+					check_str("its tag", PQcmdStatus(r), tags[w]);
+					PQclear(r);
+					check_str(text("extended, %s, %s", modes[m], reset), scalar(c, "%s", show),
+						  vars[v].asked);
+					sql(c, "rollback");
+					check("rolled back", strcmp(scalar(c, "%s", show), vars[v].asked) != 0);
+					r = PQexecParams(c, reset, 0, NULL, NULL, NULL, NULL, 0);
+					PQclear(r);
+					check_scalar(c, show, vars[v].asked);
+					if (named)
+						sql(c, "deallocate r");
+				}
+				/* It takes no snapshot. */
+				for (int extended = 0; extended < 2; extended++) {
+					sql(c, "begin");
+					(extended ? run_one_extended : run_one)(c, reset);
+					sql(c, "set transaction isolation level serializable");
+					sql(c, "commit");
+				}
 			}
+		for (int extended = 0; extended < 2; extended++) {
+			sql(c, "set work_mem = '1MB'; set datestyle = 'SQL'; set search_path = nowhere");
+			(extended ? run_one_extended : run_one)(c, "discard all");
+			for (size_t v = 0; v < COUNT(vars); v++)
+				check_scalar(c, text("show %s", vars[v].name), vars[v].asked);
+			sql(c, "begin");
+			check_sql_fails(c, "discard all", "25001", "cannot run inside a transaction block");
+			sql(c, "rollback");
+			check_scalar(c, "show work_mem", "7MB");
+			check_sql_fails(c, "discard all; select 1", "25001", "cannot run inside a transaction block");
+			check_scalar(c, "show work_mem", "7MB");
+		}
 		check_sql_fails(c, "reset nothing", "42704", "unrecognized configuration parameter \"nothing\"");
 		client_close(c);
 		c = client(NULL);
