@@ -28,6 +28,8 @@ static void free_client(struct session *s)
 	mysql_login_free(c);
 	mysql_sink_free(c->sink);
 	mysql_track_free(&c->track);
+	mysql_statements_free(&c->statements);
+	free(c->due_fault);
 	free(c->why);
 	slab_put(&slab, c);
 }
@@ -85,7 +87,7 @@ static void no_memory(struct session *s)
 /* --- Commands that are answered here, or not at all */
 
 /* Begins to drop the packet at the cursor. */
-static void skip(struct mysql_client *c, uint32_t len)
+void mysql_skip(struct mysql_client *c, uint32_t len)
 {
 	c->in_left = MYSQL_HEADER + len;
 	c->in_more = len == MYSQL_PAYLOAD_MAX;
@@ -126,7 +128,7 @@ static void refuse(struct session *s, const struct fault *f)
 static void answer_refused(struct mysql_client *c, uint32_t len, uint8_t seq, uint8_t com)
 {
 	uint32_t total = MYSQL_HEADER + len;
-	skip(c, len);
+	mysql_skip(c, len);
 	c->seq = (uint8_t)(seq + 1);
 	if (mysql_expect_of(com) != MYSQL_EXPECT_NOTHING)
 		mysql_tell(&c->s, c->why, false);
@@ -143,6 +145,7 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 	unsigned owed = 0;
 
 	c->full = c->waits = false;
+	mysql_statement_given_up(c);
 	stream_unhold(&s->stream, HOLD_OWNER);
 	if (s->pins || p->status & MYSQL_STATUS_IN_TRANS) /* what it had there is gone, and it would not know */
 		return false;
@@ -163,6 +166,7 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 static bool fail_transaction(struct session *s, const struct fault *f)
 {
 	struct mysql_client *c = mysql_client_of(s);
+	mysql_statement_given_up(c);
 	if (s->pins || !keep_why(c, f))
 		return false;
 	c->has_failed = true;
@@ -171,9 +175,28 @@ static bool fail_transaction(struct session *s, const struct fault *f)
 
 /* --- The relay */
 
+bool mysql_link(struct session *s, const struct rd *in, uint32_t total)
+{
+	struct mysql_client *c = mysql_client_of(s);
+	/* Half a command takes no server: who sends slowly waits by itself. */
+	if (!s->server && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+		return false;
+	if (!s->server)
+		mysql_client_fresh(c);
+	if (!session_want_server(s))
+		return false;
+	const struct mysql_server *p = mysql_server_of(s->server);
+	if (mysql_expect_is_full(&p->expect)) {
+		c->full = true;
+		stream_hold(&s->stream, HOLD_OWNER);
+		return false;
+	}
+	return true;
+}
+
 static void refuse_command(struct mysql_client *c, uint32_t len, const struct fault *f)
 {
-	skip(c, len);
+	mysql_skip(c, len);
 	mysql_tell(&c->s, f, false);
 }
 
@@ -219,7 +242,7 @@ static bool send_rewritten(struct mysql_client *c, const struct rd *in, uint32_t
 		mysql_end(&o);
 	}
 	free(text);
-	skip(c, len);
+	mysql_skip(c, len);
 	return true;
 }
 
@@ -243,14 +266,9 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		session_fail(s, &f);
 		return false;
 	}
-	if (!session_want_server(s))
+	if (!mysql_link(s, in, total))
 		return false;
 	struct mysql_server *p = mysql_server_of(s->server);
-	if (mysql_expect_is_full(&p->expect)) {
-		c->full = true;
-		stream_hold(&s->stream, HOLD_OWNER);
-		return false;
-	}
 	enum mysql_expect_kind kind = mysql_expect_of(com);
 	if (kind != MYSQL_EXPECT_NOTHING) {
 		if (mysql_expect_is_empty(&p->expect))
@@ -330,6 +348,8 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 	case MYSQL_COMMAND_PASS:
 		break;
 	}
+	if (mysql_statement_is(c, com))
+		return mysql_statement_command(c, in, len, seq, com);
 	return begin_pass(s, in, len, com);
 }
 
@@ -402,7 +422,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* What nothing answers was all that it said, or its end was sent late: nothing will come that would end the
 	 * link. */
-	if (s->state == SESSION_ACTIVE && s->server && !c->in_left && !c->in_more && !c->waits &&
+	if (s->state == SESSION_ACTIVE && s->server && !c->in_left && !c->in_more && !c->waits && !c->is_due &&
 	    mysql_engine.at_rest(s->server))
 		session_boundary(s, false);
 }
@@ -430,13 +450,12 @@ void mysql_client_unfull(struct mysql_client *c)
 
 static uint32_t prepared(const struct session *s)
 {
-	(void)s;
-	return 0;
+	return (uint32_t)mysql_client_of((struct session *)(uintptr_t)s)->statements.map.count;
 }
 
 static void leaves(struct session *s)
 {
-	(void)s;
+	mysql_statements_leave(mysql_client_of(s));
 }
 
 static void on_drained(struct session *s)

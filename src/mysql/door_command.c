@@ -34,6 +34,7 @@ void mysql_forget_state(struct mysql_client *c)
 	c->track = (struct mysql_track){ .nheld = 0 };
 	c->has_statements = c->is_partway = false;
 	mysql_client_fresh(c);
+	mysql_statements_forget(c);
 }
 
 static enum mysql_command reset(struct mysql_client *c)
@@ -41,6 +42,7 @@ static enum mysql_command reset(struct mysql_client *c)
 	struct session *s = &c->s;
 	const struct istr *was = varset_find(s->vars, MYSQL_SCHEMA), *schema = was ? istr_ref(was) : NULL;
 	struct fault f;
+	mysql_statements_leave(c);
 	bool ok = session_reset(s) && (!schema || varset_set(&s->vars, MYSQL_SCHEMA, schema->s, schema->len));
 	istr_put(schema);
 	if (!ok) {
@@ -190,6 +192,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
 		(void)drop(c, len, MYSQL_COMMAND_DONE);
+		mysql_statements_leave(c);
 		mysql_change_user(s, body);
 		return MYSQL_COMMAND_DONE;
 	case MYSQL_COM_PROCESS_KILL:

@@ -42,6 +42,7 @@ static struct server *make(void)
 		return NULL;
 	mysql_expect_init(&p->expect);
 	p->expect.gone = gone;
+	mysql_cache_init(&p->cache);
 	return &p->sv;
 }
 
@@ -50,6 +51,7 @@ static void free_server(struct server *sv)
 	struct mysql_server *p = mysql_server_of(sv);
 	mysql_engine_login_free(p);
 	mysql_expect_free(&p->expect);
+	mysql_cache_free(&p->cache);
 	varset_put(p->syncing);
 	varset_put(p->syncing_said);
 	free(p->own_fault);
@@ -208,8 +210,8 @@ static void boundary(struct mysql_server *p)
 {
 	struct session *s = p->sv.session;
 	/* What was sent late may still be on its way: the door looks again when it has left. */
-	if (mysql_expect_is_empty(&p->expect) && mysql_client_of(s)->in_left == 0 && !mysql_client_of(s)->in_more &&
-	    !stream_is_stalled(&p->sv.stream))
+	if (mysql_expect_is_empty(&p->expect) && !mysql_client_of(s)->is_due && mysql_client_of(s)->in_left == 0 &&
+	    !mysql_client_of(s)->in_more && !stream_is_stalled(&p->sv.stream))
 		session_boundary(s, p->status & MYSQL_STATUS_IN_TRANS);
 }
 
@@ -343,6 +345,18 @@ static void tell_less(struct mysql_client *c, uint8_t seq, uint8_t first, const 
 	mysql_put_ok(&o, seq, first, &less);
 }
 
+/* The front of a COM_STMT_PREPARE_OK, with the number that the client is to know the statement by. */
+static void pass_named(struct mysql_server *p, struct rd *in, struct stream *to, uint32_t id)
+{
+	uint8_t bytes[MYSQL_HEADER + 5];
+	struct mysql_out o = mysql_out(bytes, sizeof bytes);
+	const uint8_t *at = rd_take(in, sizeof bytes);
+	mysql_put(&o, at, MYSQL_HEADER + 1);
+	mysql_put_u32(&o, id);
+	stream_put_copy(to, o.p, o.len);
+	p->left -= (uint32_t)o.len;
+}
+
 /* A packet that is there as far as is needed. False: stop here. */
 static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t seq, struct rd body)
 {
@@ -350,6 +364,7 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	struct session *s = sv->session;
 	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
 	struct mysql_seen seen;
+	uint32_t known_as = 0;
 
 	if (!mysql_expect_packet(&p->expect, len, body, &seen)) {
 		mysql_broken(sv, "a packet that answers nothing");
@@ -365,6 +380,8 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	switch (seen.said) {
 	case MYSQL_SAID_OK:
 		p->status = seen.ok.status;
+		if (x->flags & MYSQL_EXPECT_MAPS && seen.is_end)
+			mysql_statement_ran(p, x, seen.ok.status, *body.p != MYSQL_OK);
 		if (rd_left(&seen.ok.state) || seen.is_cut) {
 			if (!mysql_take_state(p, &seen))
 				return false;
@@ -380,6 +397,11 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 		}
 		break;
 	case MYSQL_SAID_ERR:
+		if (x->flags & MYSQL_EXPECT_MAPS) {
+			mysql_statement_failed(p, x, &seen.err);
+			if (!stream_is_open(&sv->stream))
+				return false;
+		}
 		if (is_own) {
 			mysql_own_error(p, &seen.err);
 			break;
@@ -409,14 +431,21 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 			mysql_expect_file_sent(&p->expect);
 		}
 		break;
-	case MYSQL_SAID_NOTHING:
 	case MYSQL_SAID_PREPARED:
+		if (x->flags & MYSQL_EXPECT_MAPS && !mysql_statement_prepared(p, x, &seen, &known_as)) {
+			mysql_no_memory(sv);
+			return false;
+		}
+		break;
+	case MYSQL_SAID_NOTHING:
 		break;
 	}
 	p->skip = to == NULL;
 	p->continues = len == MYSQL_PAYLOAD_MAX;
 	p->left = MYSQL_HEADER + len;
 	p->ends = !seen.is_end ? ENDS_NOTHING : seen.said == MYSQL_SAID_ERR ? ENDS_BADLY : ENDS_WELL;
+	if (known_as && to)
+		pass_named(p, in, to, known_as);
 	return pass_rest(p, in);
 }
 
@@ -543,8 +572,7 @@ static enum engine_left abandon(struct server *sv)
 
 static uint32_t prepared(const struct server *sv)
 {
-	(void)sv;
-	return 0;
+	return mysql_cache_count(&mysql_server_of((struct server *)(uintptr_t)sv)->cache);
 }
 
 static size_t goodbye(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])

@@ -3,6 +3,7 @@
 #define SLUICE_MYSQL_MYSQL_INT_H
 
 #include "mysql/expect.h"
+#include "mysql/prepared.h"
 #include "mysql/track.h"
 #include "mysql/wire.h"
 #include "session/session.h"
@@ -35,6 +36,11 @@ struct mysql_client {
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
 	bool has_statements;           /* prepared by COM_STMT_PREPARE */
 	struct mysql_track track;
+	struct mysql_statements statements;
+	uint32_t last_prepared;  /* which of them; 0: that failed, or there is none */
+	bool is_raw;             /* its statements have the numbers of the server that it keeps */
+	bool is_due;             /* a statement is prepared for the command at the cursor: the server stays */
+	struct fault *due_fault; /* owned; what that failed with */
 };
 
 /* A server that speaks MySQL. */
@@ -52,6 +58,7 @@ struct mysql_server {
 	uint8_t seq;     /* of the next packet of whoever's turn it is, within an answer */
 	uint8_t own;     /* enum mysql_own: what the house itself asked of it */
 	uint16_t status; /* that it told last */
+	struct mysql_cache cache;
 	bool told_settings, told_changed, told_xact, had_rows; /* by the answer that is coming: mysql/track.h */
 	uint32_t results, odd_pins;                            /* likewise; without its last result */
 	uint64_t rows;                                         /* of the last result */
@@ -95,6 +102,8 @@ extern struct mysql_known mysql_known; /* engine_login.c */
 
 /* --- state.c: clients in transaction pooling. */
 
+/* Is it about what its session has on the server, so that it is to be prepared, and run, there alone? */
+bool mysql_statement_stays(const struct mysql_client *c, struct rd text);
 /* A COM_QUERY, before it is passed on. */
 struct mysql_query {
 	struct rd text;
@@ -135,6 +144,28 @@ void mysql_forget_state(struct mysql_client *c);
 
 /* COM_CHANGE_USER, without its first byte: the session logs in again. */
 void mysql_change_user(struct session *s, struct rd body);
+/* Begins to drop the command at the cursor. */
+void mysql_skip(struct mysql_client *c, uint32_t len);
+/* The command at the cursor, header included total bytes, is to be passed on. False: it has to wait. */
+bool mysql_link(struct session *s, const struct rd *in, uint32_t total);
+
+/* --- door_prepared.c: prepared statements where servers are shared. */
+bool mysql_statement_is(struct mysql_client *c, uint8_t com); /* is the command one of theirs? */
+/* The command at the cursor: false: leave it there. */
+bool mysql_statement_command(struct mysql_client *c, struct rd *in, uint32_t len, uint8_t seq, uint8_t com);
+/* The session begins anew. */
+void mysql_statements_forget(struct mysql_client *c);
+/* The client goes. */
+void mysql_statements_leave(struct mysql_client *c);
+/* What was being prepared for it is not waited for any more. */
+void mysql_statement_given_up(struct mysql_client *c);
+/* Answers to entries with MYSQL_EXPECT_MAPS: a statement is prepared, which the client knows by *id (0: it is
+ * nobody's). False: out of memory. */
+bool mysql_statement_prepared(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_seen *seen,
+			      uint32_t *id);
+void mysql_statement_failed(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_err *e);
+/* It has been executed, or fetched from, with this status. */
+void mysql_statement_ran(struct mysql_server *p, const struct mysql_expect_entry *x, uint16_t status, bool has_rows);
 
 /* --- door_login.c: from the greeting until it is in. */
 void mysql_greet(struct session *s);
@@ -178,6 +209,9 @@ void mysql_own_set_up(struct mysql_server *p);
 /* An answer to one of them: an error; the last of all. */
 void mysql_own_error(struct mysql_server *p, const struct mysql_err *e);
 void mysql_own_done(struct mysql_server *p);
+/* Prepares a text under settings that may not be those of now, which are restored. False: out of memory. */
+bool mysql_own_prepare(struct mysql_server *p, const struct istr *text, struct rd sql,
+		       const char *const now[MYSQL_MEANINGS], const char *const then[MYSQL_MEANINGS]);
 /* Asks for the status, which no error tells. False: out of memory. */
 bool mysql_own_ping(struct mysql_server *p);
 

@@ -106,6 +106,7 @@ void mysql_own_reset(struct server *sv)
 		mysql_no_memory(sv);
 		return;
 	}
+	mysql_cache_clear(&p->cache);
 	varset_put(sv->vars);
 	varset_put(sv->said);
 	sv->vars = none;
@@ -126,27 +127,27 @@ static bool is_number(const char *s)
 
 /* In whatever character set the server reads it, and whatever sql_mode says of backslashes: a text that might be
  * misread is written in hex. */
-static void add_value(struct sb *b, const struct istr *value)
+static void add_value(struct sb *b, const char *s)
 {
-	const char *s = value->s;
+	size_t len = strlen(s);
 	if (is_number(s)) {
 		sb_add(b, s);
 		return;
 	}
-	for (size_t i = 0; i < value->len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (s[i] == '\'' || s[i] == '\\' || s[i] < 0x20 || s[i] > 0x7e) {
 			sb_add(b, "0x");
-			for (size_t k = 0; k < value->len; k++)
+			for (size_t k = 0; k < len; k++)
 				sb_addf(b, "%02x", (unsigned)(uint8_t)s[k]);
 			return;
 		}
 	sb_addf(b, "'%s'", s);
 }
 
-static void begin_set(struct sb *b, const struct istr *name)
+static void begin_set(struct sb *b, const char *name)
 {
 	sb_add(b, b->len ? "," : "SET ");
-	sb_addf(b, "`%s`=", name->s);
+	sb_addf(b, "`%s`=", name);
 }
 
 static bool is_schema(const struct var *v)
@@ -182,7 +183,7 @@ static void add_sets(struct sb *b, const struct varset *has, const struct varset
 			continue;
 		if (charset && strcmp(v->name->s, COLLATION_OF) == 0)
 			continue;
-		begin_set(b, v->name);
+		begin_set(b, v->name->s);
 		sb_add(b, "DEFAULT");
 	}
 	for (uint32_t i = 0; i < want->count; i++) {
@@ -190,11 +191,11 @@ static void add_sets(struct sb *b, const struct varset *has, const struct varset
 		bool both = charset && (strcmp(v->name->s, SET_OF) == 0 || strcmp(v->name->s, COLLATION_OF) == 0);
 		if (is_schema(v) || (varset_find(has, v->name->s) == v->value && !both) || !is_name(v->name->s))
 			continue;
-		begin_set(b, v->name);
+		begin_set(b, v->name->s);
 		if (v->value->len == 0 && strcmp(v->name->s, "character_set_results") == 0)
 			sb_add(b, "NULL");
 		else
-			add_value(b, v->value);
+			add_value(b, v->value->s);
 	}
 }
 
@@ -221,6 +222,48 @@ void mysql_own_sync(struct server *sv, const struct varset *want, const struct v
 	p->syncing = varset_ref(want);
 	p->syncing_said = varset_ref(said);
 	begin(p, MYSQL_OWN_SYNC, ok);
+}
+
+/* --- Statements of clients, prepared on one more server */
+
+static bool as_statement(struct mysql_server *p, bool ok, const struct istr *text)
+{
+	if (ok && p->expect.count) { /* none when the stream has failed */
+		struct mysql_expect_entry *x = mysql_expect_at(&p->expect, p->expect.count - 1u);
+		x->flags |= MYSQL_EXPECT_MAPS;
+		x->text = text ? istr_ref(text) : NULL;
+	}
+	return ok;
+}
+
+/* To other settings, as far as they differ. */
+static bool put_settings(struct mysql_server *p, const char *const from[MYSQL_MEANINGS],
+			 const char *const to[MYSQL_MEANINGS])
+{
+	struct sb sql = { .max = 1u << 16 };
+	const char *schema = to[MYSQL_MEANING_SCHEMA];
+	bool ok = true;
+	if (*schema && strcmp(from[MYSQL_MEANING_SCHEMA], schema) != 0)
+		ok = as_statement(p, send_command(p, MYSQL_COM_INIT_DB, schema, strlen(schema)), NULL);
+	for (int i = MYSQL_MEANING_SCHEMA + 1; i < MYSQL_MEANINGS; i++) {
+		if (strcmp(from[i], to[i]) == 0)
+			continue;
+		begin_set(&sql, mysql_meaning_names[i]);
+		add_value(&sql, to[i]);
+	}
+	if (ok && sql.len)
+		ok = as_statement(p, send_query(p, sb_str(&sql)), NULL);
+	ok = ok && !sql.bad;
+	sb_free(&sql);
+	return ok;
+}
+
+bool mysql_own_prepare(struct mysql_server *p, const struct istr *text, struct rd sql,
+		       const char *const now[MYSQL_MEANINGS], const char *const then[MYSQL_MEANINGS])
+{
+	return put_settings(p, now, then) &&
+	       as_statement(p, send_command(p, MYSQL_COM_STMT_PREPARE, sql.p, rd_left(&sql)), text) &&
+	       put_settings(p, then, now);
 }
 
 /* --- Questions */

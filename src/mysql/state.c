@@ -94,6 +94,13 @@ bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, str
 	return true;
 }
 
+bool mysql_statement_stays(const struct mysql_client *c, struct rd text)
+{
+	struct mysql_look look = mysql_track_look((const char *)text.p, rd_left(&text), mode_of(&c->s));
+	return look.changes || look.asks || look.asks_any || look.diagnostics || look.wants_id || look.kills ||
+	       look.pins;
+}
+
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len)
 {
 	size_t n = rd_left(&q->text), cap = n + MY_CALLS_MAX * (2 * MY_IDENT_MAX + 40u) + sizeof EMPTY_WARNINGS;
@@ -161,8 +168,8 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		.rows = p->rows,
 		.before = s->vars,
 	};
-	if (!mysql_track_done(&c->track, &p->sv.vars, x->text ? x->text->s : NULL, x->text ? x->text->len : 0,
-			      mode_of(s), &told) ||
+	const struct istr *text = x->flags & MYSQL_EXPECT_CHANGES ? x->text : NULL;
+	if (!mysql_track_done(&c->track, &p->sv.vars, text ? text->s : NULL, text ? text->len : 0, mode_of(s), &told) ||
 	    !drop_last(s))
 		return false;
 	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
