@@ -533,6 +533,8 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	n->edition = edition;
 	n->is_told |= m->type == PG_DESCRIBE;
 	n->is_bound |= m->type == PG_BIND;
+	if (!s && m->p->expect.ends > 0 && !pg_text_is_meant(m->c, n->text)) /* can settings be changed then? */
+		return wait_for_sync(m);
 	if (s)
 		pg_prepared_touch(&m->p->cache, s);
 	else if (!(s = prepare_as_meant(m, n)))

@@ -868,6 +868,13 @@ static const struct {
 	  "1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"
 	  "1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S "
 	  "Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n" },
+	{ "what ends a transaction that has failed meanwhile, prepared under other settings",
+	  "# 1 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 P s4 \"rollback\" S\n"
+	  "0 P s1 \"select 1\" S\n"
+	  "0 P - \"set search_path = s5, public\" B - - () E - 0 S\n"
+	  "0 Q \"begin\"\n"
+	  "0 P s3 \"select 2\" P s2 \"select 3\" E p1 0 S B p2 s4 () S\n" },
 	{ "a portal's name that is longer than any other", "# 1 clients, 1 servers, max_prepared_statements = 3\n"
 							   "0 P s1 \"select 1\" B @5000 s1 () E @5000 0 S\n" },
 	{ "a text that begins as what a PREPARE made",
