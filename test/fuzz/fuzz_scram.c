@@ -145,8 +145,10 @@ static void serve(char who, const uint8_t *p, size_t left)
 	if (who == 'v') /* which the harness knows, and the server does not */
 		fuzz_check("not known", !secret.door.has_client_key);
 	if (who == 'm') { /* even one who knew the keys that stand in for nobody's */
-		memcpy(s.mock.stored_key, verifier_keys.stored_key, SCRAM_KEY_LEN);
-		memcpy(s.mock.server_key, verifier_keys.server_key, SCRAM_KEY_LEN);
+		for (size_t i = 0; i < sizeof s.keys / sizeof *s.keys; i++) {
+			memcpy(s.keys[i].stored_key, verifier_keys.stored_key, SCRAM_KEY_LEN);
+			memcpy(s.keys[i].server_key, verifier_keys.server_key, SCRAM_KEY_LEN);
+		}
 	}
 	struct scram_keys keys = who == 's' ? secret.door : verifier_keys;
 	bool is_good = is_plain(p, left, "n,,n=,r=", 200, "");
