@@ -199,7 +199,7 @@ static void test_line(void)
 	char body[64];
 	stub_open();
 	sluice_start(&(struct conf){ .settings = "peer_id = 3\ncancel_wait_timeout = 0.5\nserver_tls_sslmode = disable",
-				     .users = "[peers]\n5 = host=localhost port=@STUBPORT@ pool_size=1" });
+				     .users = "[peers]\n5 = host=127.0.0.1 port=@STUBPORT@ pool_size=1" });
 	PGconn *con = console();
 	check_eq("no more hops", raw_read_all(ask_again_for(9, 0), body, sizeof body), 0);
 	check("told in the log", sluice_logged("went from peer to peer too often"));
