@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define PACKET_MAX      32768u /* of a login: who one is, and connection attributes */
 #define RESPONSE_MAX    512u   /* of an answer to the greeting: a proof, or a password */
@@ -253,15 +252,6 @@ static void vouched(struct entry *e)
 	entry_let_in(e);
 }
 
-static bool is_own_user(const struct session *s, const char *user)
-{
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	return s->addr.family == ADDR_UNIX && (strcmp(user, "pgbouncer") == 0 || strcmp(user, "sluice") == 0) &&
-	       peer_identity(s->stream.io.fd, &uid, &gid, &pid) && uid == geteuid();
-}
-
 /* Who names no database has no default schema, and is served by the first that speaks his protocol. */
 static struct database *find_db(struct entry *e, struct fault *f)
 {
@@ -318,7 +308,7 @@ static void response(struct session *s, const struct mysql_response *r)
 	l->auth.has_password = l->response_len > 0;
 	struct database *db = find_db(e, &f);
 	if (db && db->exchange)
-		s->is_own_user = is_own_user(s, e->user);
+		s->is_own_user = entry_is_own_user(s, e->user);
 	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;
 	session_identify(s, db, user_find(e->user, any || s->is_own_user));
 	if (!session_may_enter(s, &f)) {

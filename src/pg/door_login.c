@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 #define PASSWORD_MAX  8192u /* body of a PasswordMessage or SASL response */
 #define TLS_HANDSHAKE 0x16  /* the first byte of a TLS record that has a ClientHello; of no start-up packet */
@@ -384,16 +383,6 @@ static void negotiate(struct session *s, uint32_t version, struct rd body, uint3
 	free(p);
 }
 
-/* On the console's unix socket the kernel vouches for whoever runs as the user that Sluice runs as. */
-static bool is_own_user(const struct session *s, const char *user)
-{
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	return s->addr.family == ADDR_UNIX && (strcmp(user, "pgbouncer") == 0 || strcmp(user, "sluice") == 0) &&
-	       peer_identity(s->stream.io.fd, &uid, &gid, &pid) && uid == geteuid();
-}
-
 static void startup(struct session *s, uint32_t version, struct rd body)
 {
 	struct pg_client *c = pg_client_of(s);
@@ -434,7 +423,7 @@ static void startup(struct session *s, uint32_t version, struct rd body)
 		db = config_find_db(config_now(), e->database) ? database_find(e->database, &f) : NULL;
 	e->no_such_db = !db && !database_is_known(e->database);
 	if (db && db->exchange) {
-		s->is_own_user = is_own_user(s, e->user);
+		s->is_own_user = entry_is_own_user(s, e->user);
 		s->replication = REPLICATION_NONE; /* the console has no changes to tell */
 	}
 	bool any = config_num(config_now(), SET_auth_type, NULL, NULL) == AUTH_TYPE_ANY;

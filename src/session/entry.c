@@ -8,6 +8,8 @@
 
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define TOLD_WEIGHT_MAX 1000u
 
@@ -484,4 +486,13 @@ void entry_begin(struct entry *e)
 		entry_refuse_for(e, &f, "");
 	else
 		begin(e);
+}
+
+bool entry_is_own_user(const struct session *s, const char *user)
+{
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	return s->addr.family == ADDR_UNIX && (strcmp(user, "pgbouncer") == 0 || strcmp(user, "sluice") == 0) &&
+	       peer_identity(s->stream.io.fd, &uid, &gid, &pid) && uid == geteuid();
 }

@@ -94,4 +94,7 @@ const char *entry_why(struct entry *e);
 /* All of it goes, wiped. Fine at any time. */
 void entry_end(struct entry *e);
 
+/* Is it somebody on the console's unix socket for whom the kernel vouches: who runs as the user that Sluice runs as? */
+bool entry_is_own_user(const struct session *s, const char *user);
+
 #endif

@@ -1,27 +1,10 @@
 /* hints.c - a glance at a text: whether bytes occur in it that would mean that it has to be read word by word. */
 #include "sql/classify_int.h"
+#include "sql/glance.h"
 
 #include <string.h>
 
-#define STEP  16
 #define AHEAD 3 /* bytes that are looked at behind a step's own */
-
-/* As gcc and clang know it: sixteen bytes at once, on machines that can. */
-typedef uint8_t bytes __attribute__((vector_size(STEP)));
-
-static inline bytes load(const uint8_t *s)
-{
-	bytes b;
-	memcpy(&b, s, sizeof b);
-	return b;
-}
-
-static inline bool any(bytes b)
-{
-	uint64_t half[2];
-	memcpy(half, &b, sizeof half);
-	return (half[0] | half[1]) != 0;
-}
 
 struct seen {
 	bytes semi, paren, temp, into, lock, uname;

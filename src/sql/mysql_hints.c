@@ -1,26 +1,9 @@
 /* mysql_hints.c - a glance at a text of MySQL's: whether bytes occur in it that would mean that it has to be read word
  * by word. */
+#include "sql/glance.h"
 #include "sql/mysql_int.h"
 
 #include <string.h>
-
-#define STEP 16
-
-typedef uint8_t bytes __attribute__((vector_size(STEP)));
-
-static inline bytes load(const uint8_t *s)
-{
-	bytes b;
-	memcpy(&b, s, sizeof b);
-	return b;
-}
-
-static inline bool any(bytes b)
-{
-	uint64_t half[2];
-	memcpy(half, &b, sizeof half);
-	return (half[0] | half[1]) != 0;
-}
 
 struct seen {
 	bytes semi, paren, at, comment;
@@ -33,12 +16,6 @@ static inline void look(struct seen *seen, const uint8_t *s)
 	seen->paren |= (bytes)(a == '(');
 	seen->at |= (bytes)(a == '@');
 	seen->comment |= (bytes)(a == '/') & (bytes)(load(s + 1) == '*');
-}
-
-static bool is_word(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-	       c >= 128;
 }
 
 /* May what stands before the parenthesis at i be the name of one of the functions? */

@@ -1,6 +1,7 @@
 /* tail.c - a text too long to be read at once, in pieces as they pass: may there be anything in it that changes its
  * session? Whoever is in doubt says yes. PostgreSQL docs, SQL Syntax: Lexical Structure; SQL Commands. */
 #include "sql/classify_int.h"
+#include "sql/glance.h"
 
 #include <string.h>
 #include <strings.h>
@@ -13,12 +14,6 @@ static const char *const harmless[] = {
 	"merge",  "move",   "notify",  "refresh", "reindex",  "release", "revoke",  "rollback", "savepoint",
 	"select", "show",   "start",   "table",   "truncate", "update",  "vacuum",  "values",   "with",
 };
-
-static bool is_word(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-	       c >= 128;
-}
 
 static bool is_blank(uint8_t c)
 {
