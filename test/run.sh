@@ -131,7 +131,7 @@ if wants newer; then
 			one "18/$name" env TEST_PG_BINDIR="$there" "$newer/$name"
 		done
 		if [ $# = 0 ]; then
-			one "18/drivers" env TEST_PG_BINDIR="$there" "$top/test/drivers/run.sh"
+			one "18/drivers" env TEST_PG_BINDIR="$there" "$top/test/drivers/run.sh" postgresql
 			one "test_load, programs of 18" env TEST_PG_BINDIR="$here" TEST_CLIENT_BINDIR="$there" "$asan/test/integration/test_load"
 			one "18/test_load, programs of here" env TEST_PG_BINDIR="$there" TEST_CLIENT_BINDIR="$here" "$asan/test/integration/test_load"
 		fi

@@ -2,7 +2,7 @@
 import sys
 
 CONSOLE, SESSION, TRANSACTION = "console", "session", "transaction"
-POOLED = (SESSION, TRANSACTION)
+POOLED = (SESSION, TRANSACTION, "straight")  # straight: at the server, to know that the case is right
 cases = []
 
 

@@ -42,6 +42,9 @@ void require_at(const char *file, int line, const char *what, bool ok);
 uint64_t now_ms(void);
 void poll_pause(void); /* a few milliseconds between two looks */
 
+/* The next number of a row that is always the same for the same seed. */
+uint64_t chance(uint64_t *state);
+
 /* A text that lives until the test is over. */
 char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -691,26 +691,33 @@ bool myraw_greet(struct myraw *r, int port)
 	return true;
 }
 
-bool myraw_login(struct myraw *r, const char *user, const char *password, const char *database, uint32_t caps)
+void myraw_add_login(struct myraw *r, struct pgraw_bytes *b, const char *user, const char *password,
+		     const char *database, uint32_t caps)
 {
-	struct pgraw_bytes b = { 0 };
-	uint8_t proof[32], zero[23] = { 0 }, buf[4096];
-	size_t len;
+	uint8_t proof[32], zero[23] = { 0 };
 	r->caps = ((caps ? caps : MY_USUAL) & r->server_caps) | (database ? MY_CONNECT_WITH_DB : 0);
 	snprintf(r->user, sizeof r->user, "%s", user);
 	snprintf(r->password, sizeof r->password, "%s", password);
-	myraw_add_u32(&b, r->caps);
-	myraw_add_u32(&b, 64 << 20);
-	pgraw_add(&b, "\x2d", 1); /* utf8mb4_general_ci */
-	pgraw_add(&b, zero, sizeof zero);
-	pgraw_add_cstr(&b, user);
+	myraw_add_u32(b, r->caps);
+	myraw_add_u32(b, 64 << 20);
+	pgraw_add(b, "\x2d", 1); /* utf8mb4_general_ci */
+	pgraw_add(b, zero, sizeof zero);
+	pgraw_add_cstr(b, user);
 	uint8_t n = (uint8_t)prove(r, proof);
-	pgraw_add(&b, &n, 1);
-	pgraw_add(&b, proof, n);
+	pgraw_add(b, &n, 1);
+	pgraw_add(b, proof, n);
 	if (database)
-		pgraw_add_cstr(&b, database);
+		pgraw_add_cstr(b, database);
 	if (r->caps & MY_PLUGIN_AUTH)
-		pgraw_add_cstr(&b, r->plugin);
+		pgraw_add_cstr(b, r->plugin);
+}
+
+bool myraw_login(struct myraw *r, const char *user, const char *password, const char *database, uint32_t caps)
+{
+	struct pgraw_bytes b = { 0 };
+	uint8_t buf[4096];
+	size_t len;
+	myraw_add_login(r, &b, user, password, database, caps);
 	bool ok = send_packet(r, b.p, b.n);
 	free(b.p);
 	while (ok && (ok = next_packet(r, buf, sizeof buf, &len) && len > 0)) {

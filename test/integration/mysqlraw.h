@@ -83,6 +83,9 @@ struct myraw {
 bool myraw_open(struct myraw *r, int port, const char *user, const char *password, const char *database, uint32_t caps);
 /* The same in steps: up to the greeting; the answer to it. */
 bool myraw_greet(struct myraw *r, int port);
+/* What the answer is; seq is the packet's number. */
+void myraw_add_login(struct myraw *r, struct pgraw_bytes *b, const char *user, const char *password,
+		     const char *database, uint32_t caps);
 bool myraw_login(struct myraw *r, const char *user, const char *password, const char *database, uint32_t caps);
 
 /* A command: what is added between these two is what follows its byte. More than 16 MB is cut as it has to be. */

@@ -38,6 +38,15 @@ void poll_pause(void)
 	poll(NULL, 0, 5);
 }
 
+/* splitmix64 */
+uint64_t chance(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
 void require_at(const char *file, int line, const char *what, bool ok)
 {
 	if (!ok)

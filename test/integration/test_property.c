@@ -21,17 +21,6 @@
 
 enum { SEEDS = 8, STEPS = 800, SHRINK_MS = 90000, CLIENTS = 6, NAMES = 4, LINE_BYTES = 4096 };
 
-/* ------------------------------------------------------------------------------------------------ chance */
-
-/* splitmix64: of the same seed always the same. */
-static uint64_t chance(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 /* ------------------------------------------------------------------------------------------------ a client's mind */
 
 /* Texts that are parsed; %u is the client's number. Some are all clients', some each one's own. */

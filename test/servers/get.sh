@@ -23,8 +23,8 @@ no() {
 }
 
 # what: its name; packages; bin: the folder of its programs; trees: what is taken from the sid folder; programs: what is
-# put in bin besides.
-programs=()
+# put in bin besides; private: a folder of libraries that are nobody else's.
+programs=() private=
 case ${1:-} in
 lend)
 	exec patchelf --set-interpreter "$2/lib/loader" --force-rpath --set-rpath "$2/lib" "$3"
@@ -34,8 +34,8 @@ postgresql)
 	trees=(usr/lib/postgresql/18 usr/share/postgresql/18)
 	;;
 mysql)
-	what="MySQL 9" packages=(mysql-server-core mysql-client-core mysql-client mysql-router) bin=usr/bin server=mysqld
-	trees=(usr/lib/mysql usr/lib/mysqlrouter usr/lib/mysql-router usr/share/mysql)
+	what="MySQL 9" packages=(mysql-server-core mysql-client-core mysql-client mysql-router) bin=usr/bin server=mysqld private=usr/lib/mysql-router
+	trees=(usr/lib/mysql usr/lib/mysqlrouter usr/share/mysql)
 	programs=(usr/sbin/mysqld usr/bin/mysql usr/bin/mysqladmin usr/bin/mysqlbinlog usr/bin/mysqldump usr/bin/mysqlslap usr/bin/mysqlrouter)
 	;;
 *)
@@ -102,10 +102,14 @@ loader=$(find "$sid/usr/lib" "$sid/usr/lib64" -maxdepth 2 -name 'ld-linux*.so.*'
 [ -n "$libc" ] && [ -n "$loader" ] || no "$sid has no C library."
 cp -L "$loader" "$to/lib/loader" || exit 2
 find "${trees[@]/#/$sid/}" "${programs[@]/#/$sid/}" -type f \( -perm -100 -o -name '*.so*' \) -exec \
-	"$loader" --library-path "${libc%/*}" --list {} \; 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" && !seen[$1]++ { print $3 }' |
+	"$loader" --library-path "${libc%/*}:$sid/$private" --list {} \; 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" && !seen[$1]++ { print $3 }' |
 	xargs -d '\n' cp -L -t "$to/lib" || no "the libraries of $what could not be copied."
 for program in "$to/$bin"/*; do
 	patchelf --set-interpreter "$to/lib/loader" --force-rpath --set-rpath "$to/lib" "$program" 2>/dev/null # scripts have none
+done
+# A library that has a path of its own looks nowhere else.
+find "$to/lib" "${trees[@]/#/$to/}" -name '*.so*' -type f | while read -r library; do
+	[ -z "$(patchelf --print-rpath "$library" 2>/dev/null)" ] || patchelf --force-rpath --set-rpath "$to/lib" "$library"
 done
 chmod -R a+rX "$to"
 "$to/$bin/$server" --version >/dev/null || no "$what does not run here."
