@@ -77,55 +77,16 @@ write_scripts() {
 	echo "SELECT repeat('x', 1048576);" >"$TMP/bigval.sql"
 }
 
-declare -A PORT_OF PID_OF
-# Starts what the scenario needs; it stays up for all rounds, as instances that are not used cost nothing.
-started() { # TARGET
-	local k=$1-$AUTH
-	# For the relay the server asks for the password, whatever the auth_file would have had.
-	[ "$1" != relay ] || k=relay
-	if [ -z "${PORT_OF[$k]:-}" ]; then
-		start_target "$1" "$AUTH"
-		PORT_OF[$k]=$PORT PID_OF[$k]=$PID
-	fi
-	PORT=${PORT_OF[$k]} PID=${PID_OF[$k]}
-	if [ "$AUTH" = tls ]; then PGSSLMODE=require; else PGSSLMODE=disable; fi
+fits() { # TARGET: the relay does not encrypt
+	[ "$1" != relay ] || [ "$AUTH" != tls ]
 }
-
-measure() { # SCENARIO TARGET ROUND
-	local before after n
-	before=$(tool cpu "$PID") || die "$2 died"
-	load "$PORT" "$CLIENTS" "$SECS" "$BASE" "${ARGS[@]}" || die "$1 over $2: the load failed"
-	after=$(tool cpu "$PID") || die "$2 died"
-	n=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$TMP/pgbench.out")
-	[ "${n:-0}" -gt 0 ] || die "$1 over $2: no transaction got through"
-	echo "$1 $2 $3 $((${after% *} - ${before% *})) $((${after#* } - ${before#* })) $((n * EACH)) $SECS" >>"$RESULTS"
-}
+counted() { sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$TMP/pgbench.out"; }
 
 raise_files 0 >/dev/null
 bench_begin
 write_scripts
 start_postgres
 RESULTS=$TMP/results
-for s in "${SCENARIOS[@]}"; do
-	scenario "$s"
-	FOR=()
-	for t in "${TARGETS[@]}"; do
-		if [ "$t" != relay ] || [ "$AUTH" != tls ]; then FOR+=("$t"); fi
-	done
-	n=${#FOR[@]}
-	for t in "${FOR[@]}"; do
-		started "$t"
-		load "$PORT" "$CLIENTS" 1 "$BASE" "${ARGS[@]}" || die "$s over $t: the warm-up failed"
-	done
-	for ((r = 0; r < ROUNDS; r++)); do
-		# Each round begins with another one, so that no target always follows the same other.
-		for ((i = 0; i < n; i++)); do
-			t=${FOR[(i + r) % n]}
-			started "$t"
-			measure "$s" "$t" "$r"
-		done
-	done
-	[ ! -t 2 ] || say "$s done"
-done
+interleave
 [ -z "$OUT" ] || cat "$RESULTS" >>"$OUT"
 tool report "$RESULTS"

@@ -86,12 +86,12 @@ bench_end() {
 }
 
 # Makes TMP, and sees to its end.
-bench_begin() {
+bench_begin() { # [FUNCTION that finds the server]
 	# A resolved name: a version manager's wrapper would be in the way of signals and of timing.
 	PYTHON=$(python3 -c 'import sys; print(sys.executable)') || die "python3 is needed"
 	local p
 	for p in setpriv setsid; do command -v $p >/dev/null || die "$p (util-linux) is needed"; done
-	find_postgres
+	"${1:-find_postgres}"
 	[ -x "$SLUICE" ] || die "no daemon at $SLUICE: build it, or set SLUICE"
 	PIDS=()
 	TMP=$(mktemp -d "${TMPDIR:-/tmp}/sluice-bench.XXXXXX") || die "no temporary directory"
@@ -125,6 +125,11 @@ find_postgres() {
 	done
 }
 
+# Does what is on PORT answer? What it said is in $TMP/up.out. my_lib.sh has another one.
+is_up() { # DATABASE
+	PGPASSWORD=$PASSWORD "$PGBIN/psql" -XAtq -h "$HOST" -p "$PORT" -U "$ROLE" -d "$1" -c 'select 1' >"$TMP/up.out" 2>&1
+}
+
 # Starts a server with START PORT, which spawns it; again on another port when somebody was faster. Sets PORT and PID.
 start_on_port() { # NAME DATABASE START ARGS...
 	local name=$1 db=$2 start=$3
@@ -134,14 +139,14 @@ start_on_port() { # NAME DATABASE START ARGS...
 		"$start" "$@"
 		for _ in {1..200}; do
 			kill -0 "$PID" 2>/dev/null || continue 2
-			if PGPASSWORD=$PASSWORD "$PGBIN/psql" -XAtq -h "$HOST" -p "$PORT" -U "$ROLE" -d "$db" -c 'select 1' >"$TMP/psql.out" 2>&1; then
+			if is_up "$db"; then
 				return 0
 			fi
-			grep -q "Connection refused\|starting up" "$TMP/psql.out" || break
+			grep -q "Connection refused\|starting up\|Can't connect" "$TMP/up.out" || break
 			sleep 0.05
 		done
 	done
-	cat "$TMP/psql.out" >&2
+	cat "$TMP/up.out" >&2
 	tail -5 "$TMP/$name.log" >&2
 	die "$name did not start"
 }
@@ -250,6 +255,10 @@ make_certificate() {
 		-subj /CN="$HOST" -keyout tls.key -out tls.crt) >"$TMP/openssl.log" 2>&1 || die "openssl made no certificate"
 }
 
+make_relay() {
+	[ -x "$TMP/relay" ] || "${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -o "$TMP/relay" "$BENCH/relay.c" || die "cannot compile relay.c"
+}
+
 target_on_port() { # NAME AUTH
 	case $1 in
 	relay) spawn "$1" "$TMP/relay" "$PORT" "$PG_PORT" ;;
@@ -275,9 +284,7 @@ start_target() { # NAME AUTH
 	else
 		export PGSSLMODE=disable
 	fi
-	if [ "$1" = relay ] && [ ! -x "$TMP/relay" ]; then
-		"${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -o "$TMP/relay" "$BENCH/relay.c" || die "cannot compile relay.c"
-	fi
+	[ "$1" != relay ] || make_relay
 	start_on_port "$1" "$db" target_on_port "$1" "$2"
 }
 
@@ -289,4 +296,57 @@ load() { # PORT CLIENTS SECS DB ARGS...
 		"$db" >"$TMP/pgbench.out" 2>&1 && return 0
 	grep -m3 -iE 'error|fatal|aborted' "$TMP/pgbench.out" >&2
 	return 1
+}
+
+# --- Measurements in turn, round after round. Who calls has TARGETS, SCENARIOS, ROUNDS, SECS and RESULTS, a file, and the
+# functions scenario NAME (sets CLIENTS, EACH, AUTH, BASE and ARGS of load), fits TARGET, start_target, load, and counted,
+# which says how many transactions there were.
+
+declare -A PORT_OF PID_OF
+# Starts what the scenario needs; it stays up for all rounds, as instances that are not used cost nothing.
+started() { # TARGET
+	local k=$1-$AUTH
+	# For the relay the server asks for the password, whatever the auth_file would have had.
+	[ "$1" != relay ] || k=relay
+	if [ -z "${PORT_OF[$k]:-}" ]; then
+		start_target "$1" "$AUTH"
+		PORT_OF[$k]=$PORT PID_OF[$k]=$PID
+	fi
+	PORT=${PORT_OF[$k]} PID=${PID_OF[$k]}
+	if [ "$AUTH" = tls ]; then PGSSLMODE=require; else PGSSLMODE=disable; fi
+}
+
+measure() { # SCENARIO TARGET ROUND
+	local before after n
+	before=$(tool cpu "$PID") || die "$2 died"
+	load "$PORT" "$CLIENTS" "$SECS" "$BASE" "${ARGS[@]}" || die "$1 over $2: the load failed"
+	after=$(tool cpu "$PID") || die "$2 died"
+	n=$(counted)
+	[ "${n:-0}" -gt 0 ] || die "$1 over $2: no transaction got through"
+	echo "$1 $2 $3 $((${after% *} - ${before% *})) $((${after#* } - ${before#* })) $((n * EACH)) $SECS" >>"$RESULTS"
+}
+
+interleave() {
+	local s t r i n for_it
+	for s in "${SCENARIOS[@]}"; do
+		scenario "$s"
+		for_it=()
+		for t in "${TARGETS[@]}"; do
+			! fits "$t" || for_it+=("$t")
+		done
+		n=${#for_it[@]}
+		for t in "${for_it[@]}"; do
+			started "$t"
+			load "$PORT" "$CLIENTS" 1 "$BASE" "${ARGS[@]}" || die "$s over $t: the warm-up failed"
+		done
+		for ((r = 0; r < ROUNDS; r++)); do
+			# Each round begins with another one, so that no target always follows the same other.
+			for ((i = 0; i < n; i++)); do
+				t=${for_it[(i + r) % n]}
+				started "$t"
+				measure "$s" "$t" "$r"
+			done
+		done
+		[ ! -t 2 ] || say "$s done"
+	done
 }

@@ -8,6 +8,8 @@
                                N clients log in, run one query each, leave: PSS of PID at each step
   calls perf|strace FILE N     the calls counted in FILE for each of N queries
   report FILE                  the table of cpu.sh
+  limits FILE TARGET BASE SCENARIO=LIMIT...
+                               fails when TARGET costs more than so many times what BASE does
 """
 import base64
 import hashlib
@@ -242,7 +244,7 @@ def calls(kind, path, n):
 
 # -- The table of cpu.sh: lines of scenario, target, round, CPU ns, of it in the kernel, queries, seconds
 
-def report(path):
+def measurements(path):
     runs, scenarios, targets = {}, [], []
     with open(path) as f:
         for line in f:
@@ -253,6 +255,29 @@ def report(path):
                 scenarios.append(scenario)
             if target not in targets:
                 targets.append(target)
+    return runs, scenarios, targets
+
+
+def ratios_to(runs, scenario, target, base):
+    """Of the same round only: what the machine did meanwhile befell both."""
+    mine, other = runs.get((scenario, target), {}), runs.get((scenario, base), {})
+    return sorted(mine[i][0] / other[i][0] for i in mine if i in other)
+
+
+def limits(path, target, base, *wanted):
+    runs, above = measurements(path)[0], False
+    for want in wanted:
+        scenario, limit = want.split("=")
+        ratios = ratios_to(runs, scenario, target, base)
+        if ratios and statistics.median(ratios) > float(limit):
+            above = True
+            print("%s: %s is at %.2f of %s, above %s" % (scenario, target, statistics.median(ratios), base, limit))
+    if above:
+        sys.exit(1)
+
+
+def report(path):
+    runs, scenarios, targets = measurements(path)
     bases = [t for t in ("relay", "pgbouncer", "sluice-old") if t in targets]
     print("%-12s %-11s %9s %6s %8s" % ("scenario", "target", "us/query", "kernel", "query/s"), end="")
     print("".join("   %-20s" % ("/ " + b) for b in bases).rstrip())
@@ -265,8 +290,7 @@ def report(path):
             us, kernel, rate = (statistics.median(r[i] for r in mine.values()) for i in range(3))
             line = "%-12s %-11s %9.2f %5.0f%% %8.0f" % (scenario, target, us, kernel * 100, rate)
             for base in bases:
-                # Of the same round only: what the machine did meanwhile befell both.
-                ratios = sorted(mine[i][0] / other[0] for i, other in runs.get((scenario, base), {}).items() if i in mine)
+                ratios = ratios_to(runs, scenario, target, base)
                 if target == base or not ratios:
                     line += "   %-20s" % "-"
                 elif len(ratios) < 4:
@@ -278,7 +302,7 @@ def report(path):
 
 
 def main():
-    commands = {f.__name__: f for f in (port, janitor, cpu, idle, calls, report)}
+    commands = {f.__name__: f for f in (port, janitor, cpu, idle, calls, report, limits)}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     try:
