@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds Sluice, starts a private PostgreSQL and Sluice in front of it, and shows that it works.
+# Builds Sluice, starts a private PostgreSQL, a private MariaDB and Sluice in front of both, and shows that it works.
 #
 #   ./contrib/quickstart.sh          stays until Ctrl-C, for you to connect
 #   ./contrib/quickstart.sh --once   ends after the demonstration; exit status 0 only if it worked
@@ -26,17 +26,18 @@ build_sluice "$top" "$top/build"
 echo "built: build/src/sluice ($("$top/build/src/sluice" --version))"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-quickstart.XXXXXX")
-sluice_pid='' pg_pid=''
+sluice_pid='' pg_pid='' my_pid=''
 cleanup() {
 	trap - EXIT INT TERM
 	if [ -n "$sluice_pid" ]; then kill -QUIT "$sluice_pid" 2>/dev/null && wait "$sluice_pid" 2>/dev/null || true; fi
+	if [ -n "$my_pid" ]; then kill -KILL "$my_pid" 2>/dev/null && wait "$my_pid" 2>/dev/null || true; fi
 	if [ -n "$pg_pid" ]; then kill -INT "$pg_pid" 2>/dev/null && wait "$pg_pid" 2>/dev/null || true; fi
 	rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'echo; exit 0' INT TERM
 
-# Neither PostgreSQL nor Sluice runs as root.
+# None of the three runs as root.
 user=$(id -un)
 [ "$(id -u)" != 0 ] || user=postgres
 as_user() {
@@ -47,10 +48,10 @@ as_user() {
 }
 chmod 755 "$work"
 cp "$top/build/src/sluice" "$work/sluice"
-mkdir "$work/data" "$work/run"
-[ "$(id -u)" != 0 ] || chown "$user" "$work/data" "$work/run"
+mkdir "$work/data" "$work/mydata" "$work/run"
+[ "$(id -u)" != 0 ] || chown "$user" "$work/data" "$work/mydata" "$work/run"
 
-# Two free ports, by asking which are taken.
+# Free ports, by asking which are taken.
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 free_port() {
 	local p
@@ -61,8 +62,12 @@ free_port() {
 }
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] || bin=$(pg_config --bindir 2>/dev/null) || fail "PostgreSQL's server programs were not found"
+export PATH=$PATH:/usr/sbin:/usr/local/sbin
+command -v mariadbd >/dev/null || fail "MariaDB's server was not found"
 pg_port=$(free_port 25432)
+my_server_port=$(free_port 23306)
 port=$(free_port 6432)
+my_port=$(free_port 6033)
 
 say "Starting PostgreSQL on port $pg_port"
 echo quickstart >"$work/password"
@@ -79,34 +84,57 @@ for i in $(seq 1 300); do
 	sleep 0.1
 done
 
+say "Starting MariaDB on port $my_server_port"
+(cd "$work" && as_user mariadb-install-db --no-defaults --datadir="$work/mydata" --auth-root-authentication-method=normal --skip-test-db) \
+	>"$work/install-db.log" 2>&1 || { cat "$work/install-db.log" >&2; fail "mariadb-install-db failed"; }
+cat >"$work/init.sql" <<SQL
+create database shop;
+create user 'shop'@'%' identified by 'quickstart';
+grant all on shop.* to 'shop'@'%';
+SQL
+(as_user mariadbd --no-defaults --datadir="$work/mydata" --port="$my_server_port" --bind-address=127.0.0.1 --skip-name-resolve \
+	--socket="$work/run/mariadb.sock" --pid-file="$work/run/mariadb.pid" --init-file="$work/init.sql" --innodb-flush-method=nosync) \
+	>"$work/mariadb.log" 2>&1 &
+my_pid=$!
+export MYSQL_PWD=quickstart
+for i in $(seq 1 300); do
+	if mariadb --no-defaults -h 127.0.0.1 -P "$my_server_port" -u shop -e 'select 1' shop >/dev/null 2>&1; then break; fi
+	kill -0 "$my_pid" 2>/dev/null || { cat "$work/mariadb.log" >&2; fail "MariaDB did not start"; }
+	[ "$i" -lt 300 ] || fail "MariaDB did not answer"
+	sleep 0.1
+done
+
 cat >"$work/sluice.ini" <<INI
 [databases]
 postgres = host=127.0.0.1 port=$pg_port
+shop = kind=mysql host=127.0.0.1 port=$my_server_port
 
 [sluice]
 listen_addr = 127.0.0.1
 listen_port = $port
 unix_socket_dir = $work/run
+mysql_listen_addr = 127.0.0.1
+mysql_listen_port = $my_port
 auth_type = scram-sha-256
 auth_file = $work/userlist.txt
 admin_users = postgres
 pool_mode = transaction
 default_pool_size = 5
 INI
-echo '"postgres" "quickstart"' >"$work/userlist.txt"
+printf '"%s" "quickstart"\n' postgres shop >"$work/userlist.txt"
 "$work/sluice" --check "$work/sluice.ini" || fail "the configuration is not valid"
 
-say "Starting Sluice on port $port"
+say "Starting Sluice on port $port, and $my_port for MySQL's clients"
 (as_user "$work/sluice" "$work/sluice.ini") >"$work/sluice.log" 2>&1 &
 sluice_pid=$!
 for i in $(seq 1 300); do
-	if taken "$port"; then break; fi
+	if taken "$port" && taken "$my_port"; then break; fi
 	kill -0 "$sluice_pid" 2>/dev/null || { cat "$work/sluice.log" >&2; fail "Sluice did not start"; }
 	[ "$i" -lt 300 ] || fail "Sluice did not answer"
 	sleep 0.1
 done
 
-say "A few queries through it"
+say "A few queries of PostgreSQL through it"
 q() { psql -X -h 127.0.0.1 -p "$port" -U postgres "$@"; }
 q -d postgres <<'SQL' || fail "a query failed"
 \set ON_ERROR_STOP on
@@ -123,14 +151,34 @@ pids=$(for i in 1 2 3 4 5; do q -d postgres -Atc 'select pg_backend_pid()'; done
 echo "Five clients, one after another, were served by $pids server connection(s)."
 [ "$pids" = 1 ] || fail "one server connection was expected to serve them all"
 
-say "SHOW POOLS, from Sluice's console"
+say "A few queries of MariaDB through it"
+m() { mariadb --no-defaults -h 127.0.0.1 -P "$my_port" "$@"; }
+m -u shop -t shop <<'SQL' || fail "a query failed"
+create table greetings (id int primary key, said varchar(40));
+insert into greetings values (1, 'hello'), (2, 'from a pooled connection');
+begin;
+update greetings set said = 'hello again' where id = 1;
+commit;
+select * from greetings order by id;
+SQL
+for i in 1 2 3 4 5; do
+	[ "$(m -u shop -N -B shop -e 'select count(*) from greetings')" = 2 ] || fail "two rows were expected"
+done
+
+say "SHOW POOLS, from Sluice's console, by both clients"
 q -d sluice -c 'SHOW POOLS' || fail "the console did not answer"
+m -u postgres -t sluice -e 'SHOW POOLS' || fail "the console did not answer to MySQL's client"
+servers=$(m -u postgres -N -B sluice -e 'SHOW SERVERS' | grep -c shop)
+echo "Six clients of MariaDB, one after another, were served by $servers server connection(s)."
+[ "$servers" -le 2 ] || fail "fewer server connections were expected"
 
 [ -z "$once" ] || { echo; echo "It works."; exit 0; }
 say "Connect with"
 cat <<TEXT
   PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres postgres    through Sluice
+  MYSQL_PWD=quickstart mariadb -h 127.0.0.1 -P $my_port -u shop shop         through Sluice
   PGPASSWORD=quickstart psql -h 127.0.0.1 -p $port -U postgres sluice      the console: SHOW HELP;
+  MYSQL_PWD=quickstart mariadb -h 127.0.0.1 -P $my_port -u postgres sluice   the console too
   configuration: $work/sluice.ini   log: $work/sluice.log
 TEXT
 echo
