@@ -655,8 +655,10 @@ static void query(struct mind *m, const char *const *from, unsigned n)
 			   (strstr(fmt, "set transaction") && !m->pins); /* it is for the next transaction: that pins */
 	for (size_t i = 0; untold[i]; i++)
 		is_left_out |= strstr(fmt, untold[i]) && !(more & UNTOLD);
+	if (is_left_out)
+		fmt = "select 'left out'";
 	add(m, " Q \"");
-	add(m, is_left_out ? "select 'left out'" : fmt, m->number, m->number); /* NOLINT */
+	add(m, fmt, m->number, m->number); /* NOLINT: the formats are those of think() */
 	add(m, "\"");
 }
 
