@@ -14,7 +14,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 SLUICE_BIN=${SLUICE_BIN:-$top/build-asan/src/sluice}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/regress
 
-# Files whose results differ by their nature, and why.
+# Files whose results differ where a server connection is used again, and why. They are run once more with
+# server_lifetime = 0, so that no connection is, and there they must be the same.
 declare -A differs=(
 	[guc]="a server connection that is used again has plpgsql loaded, which DISCARD ALL does not undo"
 	[stats]="it counts sessions of PostgreSQL, and \\c does not begin one where a server connection is used again"
@@ -73,7 +74,7 @@ pids=()
 end() {
 	for p in "${pids[@]}"; do kill -INT "$p" 2>/dev/null; done
 	wait
-	[ -n "${REGRESS_KEEP:-}" ] && mkdir -p "$REGRESS_KEEP" && cp -r "$work/straight" "$work/through" "$work"/*.log "$REGRESS_KEEP/" 2>/dev/null
+	[ -n "${REGRESS_KEEP:-}" ] && mkdir -p "$REGRESS_KEEP" && cp -r "$work"/*.straight "$work"/*.through "$work"/*.log "$REGRESS_KEEP/" 2>/dev/null
 	rm -rf "$work"
 }
 trap end EXIT
@@ -116,17 +117,14 @@ regress() {
 	grep -E 'tests (passed|failed)' "$work/$name.log" # against what PostgreSQL's authors expect, of any build
 }
 
-echo "== straight"
-server straight
-regress straight "$port" "$@"
-
-echo "== through Sluice"
-server through
-at=$(free_port)
-printf '"postgres" "any"\n' >"$work/userlist.txt"
-cat >"$work/sluice.ini" <<INI
+# sluice PORT LINE...: Sluice before the server at this port, with these lines in its configuration; its port in $at, it in $sluice.
+sluice() {
+	local server=$1
+	shift
+	at=$(free_port)
+	cat >"$work/sluice.ini" <<INI
 [databases]
-* = host=$work port=$port
+* = host=$work port=$server
 [sluice]
 listen_addr = 127.0.0.1
 listen_port = $at
@@ -142,28 +140,64 @@ pool_mode = session
 default_pool_size = 60
 max_client_conn = 200
 INI
-chmod a+r "$work/sluice.ini" "$work/userlist.txt"
-ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "${as[@]}" "$SLUICE_BIN" "$work/sluice.ini" >"$work/sluice.out.log" 2>&1 </dev/null &
-pids+=($!)
-sluice=$!
-for _ in $(seq 100); do "$bin/pg_isready" -q -h 127.0.0.1 -p "$at" && break; sleep 0.1; done
-regress through "$at" "$@"
-kill -0 "$sluice" 2>/dev/null || { echo "Sluice has ended:"; tail -n 20 "$work/sluice.out.log" "$work/sluice.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+	printf '%s\n' "$@" >>"$work/sluice.ini"
+	chmod a+r "$work/sluice.ini" "$work/userlist.txt"
+	ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "${as[@]}" "$SLUICE_BIN" "$work/sluice.ini" >"$work/sluice.out.log" 2>&1 </dev/null &
+	sluice=$!
+	pids+=("$sluice")
+	for _ in $(seq 100); do "$bin/pg_isready" -q -h 127.0.0.1 -p "$at" && break; sleep 0.1; done
+}
 
-echo "== compared"
-passed=0 failed=0 skipped=0
-for a in "$work"/straight/results/*.out; do
-	name=$(basename "$a" .out) b=$work/through/results/${a##*/}
-	if cmp -s "$a" "$b"; then
+# both NAME LINE... -- TEST...: the tests straight, into $work/NAME.straight, and through Sluice, into $work/NAME.through.
+both() {
+	local name=$1 lines=()
+	shift
+	while [ "$1" != -- ]; do lines+=("$1"); shift; done
+	shift
+	echo "== $name: straight"
+	server "$name.straight"
+	regress "$name.straight" "$port" "$@"
+	echo "== $name: through Sluice"
+	server "$name.through"
+	sluice "$port" "${lines[@]}"
+	regress "$name.through" "$at" "$@"
+	kill -0 "$sluice" 2>/dev/null || { echo "Sluice has ended:"; tail -n 20 "$work/sluice.out.log" "$work/sluice.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+}
+
+# same NAME FILE: did both print the same?
+same() { cmp -s "$work/$1.straight/results/$2.out" "$work/$1.through/results/$2.out"; }
+
+# say_how NAME FILE: in what they differ.
+say_how() {
+	echo "$2 differs:"
+	diff -U2 "$work/$1.straight/results/$2.out" "$work/$1.through/results/$2.out" 2>&1 | head -n 60
+}
+
+printf '"postgres" "any"\n' >"$work/userlist.txt"
+passed=0 failed=0 again=()
+both all -- "$@"
+for a in "$work"/all.straight/results/*.out; do
+	name=$(basename "$a" .out)
+	if same all "$name"; then
 		passed=$((passed + 1))
 	elif [ -n "${differs[$name]:-}" ]; then
 		echo "$name differs: ${differs[$name]}"
-		skipped=$((skipped + 1))
+		again+=("$name")
 	else
-		echo "$name differs:"
-		diff -U2 "$a" "$b" 2>&1 | head -n 60
+		say_how all "$name"
 		failed=$((failed + 1))
 	fi
 done
-echo "$passed passed, $failed failed, $skipped skipped"
+if [ ${#again[@]} -gt 0 ]; then
+	both fresh "server_lifetime = 0" -- "${again[@]}"
+	for name in "${again[@]}"; do
+		if same fresh "$name"; then
+			passed=$((passed + 1))
+		else
+			say_how fresh "$name"
+			failed=$((failed + 1))
+		fi
+	done
+fi
+echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
