@@ -158,7 +158,7 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		.has_tracking = p->caps & MYSQL_CAP_SESSION_TRACK,
 		.is_mariadb = p->is_mariadb,
 		.settings = p->told_settings,
-		.changed = p->told_changed,
+		.changed = p->told_changed && x->com != MYSQL_COM_INIT_DB, /* it says itself what it changes */
 		.in_xact = p->status & MYSQL_STATUS_IN_TRANS,
 		.had_xact = p->told_xact,
 		.had_rows = p->had_rows,

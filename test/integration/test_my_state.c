@@ -61,6 +61,23 @@ static void test_ordinary(void)
 	check_my(my_client(NULL), "select 1", "1");
 }
 
+/* So does choosing a schema by the command that drivers use for it, the one that it is in already too. */
+static void test_schemas(void)
+{
+	start(1, "");
+	my_sql("create database if not exists other");
+	MYSQL *a = my_client(NULL), *b = my_client(NULL);
+	for (int i = 0; i < 2; i++) {
+		check("the same", mysql_select_db(a, "test") == 0);
+		check_str("no pins", pins(a), "");
+		check("another one", mysql_select_db(b, "other") == 0);
+		check_str("no pins", pins(b), "");
+		check("none", mysql_select_db(a, "db_nowhere") != 0);
+		check_my(a, "select database()", "test");
+		check_my(b, "select database()", "other");
+	}
+}
+
 static void test_settings(void)
 {
 	start(2, "");
@@ -239,10 +256,9 @@ static void test_policy(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "ordinary", test_ordinary }, { "settings", test_settings },
-	{ "pins", test_pins },         { "routines", test_routines },
-	{ "last", test_last },         { "warnings", test_warnings },
-	{ "policy", test_policy },     { NULL, NULL },
+	{ "ordinary", test_ordinary }, { "schemas", test_schemas },   { "settings", test_settings },
+	{ "pins", test_pins },         { "routines", test_routines }, { "last", test_last },
+	{ "warnings", test_warnings }, { "policy", test_policy },     { NULL, NULL },
 };
 
 int main(int argc, char **argv)
