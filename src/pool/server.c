@@ -1,12 +1,11 @@
-/* server.c - one server connection: opening it, its states, cleaning it, closing it, cancelling what it runs. */
-#include "pool/server.h"
+/* server.c - one server connection: its states, opening it, logging in, closing it. */
+#include "pool/server_int.h"
 
 #include "core/assert.h"
 #include "core/str.h"
 #include "net/dns.h"
 #include "net/tls.h"
 #include "pool/ask.h"
-#include "pool/courier.h"
 #include "session/varset.h"
 
 #include <inttypes.h>
@@ -23,8 +22,8 @@ static const struct {
 #undef X
 
 static uint64_t last_id;
-static const struct borrower_ops *borrower;
-static struct log_seldom starved, lost_cancels;
+const struct borrower_ops *server_borrower;
+static struct log_seldom starved;
 
 static void connect_next(struct server *sv);
 static bool try_other_way(struct server *sv, const struct fault *f);
@@ -37,7 +36,7 @@ const char *server_state_name(const struct server *sv)
 
 void server_set_borrower(const struct borrower_ops *ops)
 {
-	borrower = ops;
+	server_borrower = ops;
 }
 
 void server_move(struct server *sv, enum server_state to)
@@ -81,9 +80,6 @@ static void run_free(struct task *t)
 	sv->ops->free(sv);
 }
 
-static void forget_cancels(struct server *sv);
-static void errand_over(struct server *sv, const struct fault *why);
-
 void server_close(struct server *sv, const char *why, const struct fault *f)
 {
 	struct pool *p = sv->pool;
@@ -110,7 +106,7 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	free(sv->addrs);
 	sv->addrs = NULL;
 	deadline_clear(&sv->deadline);
-	forget_cancels(sv);
+	server_forget_cancels(sv);
 	struct session *s = sv->session;
 	struct ask *a = sv->ask;
 	sv->session = NULL;
@@ -131,11 +127,11 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 		f = &none;
 	}
 	if (s)
-		borrower->lost(s, sv, f);
+		server_borrower->lost(s, sv, f);
 	else if (a)
 		ask_lost(a, f);
 	else if (sv->errand)
-		errand_over(sv, f);
+		server_errand_over(sv, f);
 	else if (sv->is_apart)
 		sv->ops->apart(sv, f);
 }
@@ -168,8 +164,6 @@ void server_fail(struct server *sv, const struct fault *f)
 		pool_server_failed(p, &told);
 }
 
-/* --- Opening */
-
 /* --- Encryption. PostgreSQL's sslmodes: allow tries in plain and then encrypted, prefer the other way round. */
 
 bool server_wants_tls(const struct server *sv, bool *must)
@@ -181,14 +175,12 @@ bool server_wants_tls(const struct server *sv, bool *must)
 	return mode > TLS_PREFER || (mode == TLS_PREFER) != sv->tls_second;
 }
 
-static void begin_again(struct task *t);
-
 static void start_again(struct server *sv)
 {
 	stream_close(&sv->stream, false);
 	server_move(sv, SERVER_CONNECT);
 	sv->tls = SERVER_TLS_NONE;
-	sv->free_task.run = begin_again; /* not from within what the stream has called */
+	sv->free_task.run = server_begin_again; /* not from within what the stream has called */
 	loop_defer(&sv->free_task);
 }
 
@@ -332,7 +324,7 @@ static void on_stream_stall(struct stream *st, bool stalled)
 {
 	struct server *sv = list_owner(st, struct server, stream);
 	if (sv->session)
-		borrower->stalled(sv->session, stalled);
+		server_borrower->stalled(sv->session, stalled);
 }
 
 static const struct stream_ops stream_ops = { on_stream_bytes, on_stream_end, on_stream_connect, on_stream_stall,
@@ -354,7 +346,7 @@ static void connect_to(struct server *sv, const struct addr *a, const char *path
 
 /* The socket file of a host that is a directory, or begins with '@', or is the file itself. False when its name is too
  * long. */
-static bool socket_path(const struct server *sv, char *out, size_t cap)
+bool server_socket_path(const struct server *sv, char *out, size_t cap)
 {
 	char file[64];
 	if (!sv->ops->socket_file)
@@ -368,7 +360,7 @@ static void connect_unix(struct server *sv)
 {
 	char path[256];
 	struct fault f;
-	if (socket_path(sv, path, sizeof path)) {
+	if (server_socket_path(sv, path, sizeof path)) {
 		connect_to(sv, NULL, path);
 		return;
 	}
@@ -376,7 +368,7 @@ static void connect_unix(struct server *sv)
 	server_fail(sv, &f);
 }
 
-static void begin_again(struct task *t)
+void server_begin_again(struct task *t)
 {
 	struct server *sv = list_owner(t, struct server, free_task);
 	const struct addr a = sv->addr;
@@ -447,17 +439,6 @@ static void begin_connect(struct task *t)
 	}
 }
 
-/* How long it may be idle, and live. */
-static void arm_idle(struct server *sv)
-{
-	uint64_t due = sv->expires_ms;
-	if (sv->pool->lim.idle_ms && sv->released_ms + sv->pool->lim.idle_ms < due)
-		due = sv->released_ms + sv->pool->lim.idle_ms;
-	/* A deadline that is armed for earlier looks again when it fires: no work here for each query. */
-	if (due != UINT64_MAX && !(deadline_is_set(&sv->deadline) && sv->deadline.due_ms <= due))
-		(void)deadline_set(&sv->deadline, due);
-}
-
 static void on_deadline(struct deadline *d)
 {
 	struct server *sv = list_owner(d, struct server, deadline);
@@ -492,7 +473,7 @@ static void on_deadline(struct deadline *d)
 		else if (sv->pool->lim.idle_ms && now >= sv->released_ms + sv->pool->lim.idle_ms)
 			(void)deadline_set(&sv->deadline, now + sv->pool->lim.idle_ms);
 		else
-			arm_idle(sv);
+			server_arm_idle(sv);
 		break;
 	case SERVER_ACTIVE: /* looked at when it is released */
 	case SERVER_LISTEN:
@@ -503,7 +484,7 @@ static void on_deadline(struct deadline *d)
 	}
 }
 
-static struct server *open_on(struct pool *p, struct host *h, bool own, uint64_t kind)
+struct server *server_open_on(struct pool *p, struct host *h, bool own, uint64_t kind)
 {
 	struct server *sv = p->db->engine->make();
 	if (!sv)
@@ -542,37 +523,7 @@ static struct server *open_on(struct pool *p, struct host *h, bool own, uint64_t
 
 struct server *server_open(struct pool *p, bool own, uint64_t kind)
 {
-	return open_on(p, pool_next_host(p), own, kind);
-}
-
-static bool is_outdated(const struct server *sv)
-{
-	return sv->close_needed || sv->is_doubtful || sv->generation != sv->pool->db->generation;
-}
-
-static void run_errand(struct server *sv);
-
-static void become_idle(struct server *sv)
-{
-	if (sv->errand) {
-		run_errand(sv);
-		return;
-	}
-	deadline_clear(&sv->deadline);
-	sv->released_ms = loop_now();
-	if (sv->is_apart && is_outdated(sv)) {
-		server_close(sv, "close_needed", NULL);
-		return;
-	}
-	if (sv->is_apart) {
-		server_move(sv, SERVER_LISTEN);
-		pool_server_ready(sv);
-		sv->ops->apart(sv, NULL);
-		return;
-	}
-	server_move(sv, SERVER_IDLE);
-	arm_idle(sv);
-	pool_server_ready(sv);
+	return server_open_on(p, pool_next_host(p), own, kind);
 }
 
 void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome)
@@ -586,13 +537,13 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 		server_move(sv, SERVER_ACTIVE);
 		sv->request_ms = loop_now();
 		p->stats.v[STAT_server_assignment_count]++;
-		borrower->opened(sv->session, welcome);
+		server_borrower->opened(sv->session, welcome);
 		varset_put(welcome);
 		return;
 	}
 	if (sv->errand) { /* it says nothing of others */
 		varset_put(welcome);
-		run_errand(sv);
+		server_run_errand(sv);
 		return;
 	}
 	varset_put(p->welcome);
@@ -611,189 +562,7 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 		sv->ops->run(sv, p->db->conf->connect_query);
 		return;
 	}
-	become_idle(sv);
-}
-
-void server_done_own(struct server *sv, const struct fault *f)
-{
-	if (sv->errand) {
-		if (f)
-			server_fail(sv, f);
-		else
-			errand_over(sv, NULL);
-		return;
-	}
-	if (f) {
-		if (sv->state == SERVER_SETUP) {
-			struct fault told = *f;
-			fault_add(&told, "connect_query");
-			server_fail(sv, &told);
-		} else {
-			log_warn(&sv->log, "the server failed the house's own query: %s", f->text);
-			server_close(sv,
-				     sv->state == SERVER_CHECK      ? "server check failed"
-				     : sv->state == SERVER_ROLLBACK ? "rollback failed"
-								    : "reset query failed",
-				     NULL);
-		}
-		return;
-	}
-	switch ((enum server_state)sv->state) {
-	case SERVER_SETUP:
-	case SERVER_CHECK:
-		become_idle(sv);
-		break;
-	case SERVER_RESET:
-		if (sv->tidy) {
-			sv->tidy = NULL;
-			server_release(sv);
-			break;
-		}
-		sv->used = sv->was_session = false;
-		become_idle(sv);
-		break;
-	case SERVER_ROLLBACK:
-		sv->pool->stats.v[STAT_rollback_count]++;
-		server_release(sv);
-		break;
-	case SERVER_CONNECT:
-	case SERVER_LOGIN:
-	case SERVER_IDLE:
-	case SERVER_ACTIVE:
-	case SERVER_DRAIN:
-	case SERVER_CANCEL:
-	case SERVER_LISTEN:
-	case SERVER_DEAD:
-	case SERVER_NSTATES:
-		ASSERT(false);
-	}
-}
-
-/* --- Between sessions */
-
-bool server_is_used(const struct server *sv, uint64_t check_delay_ms)
-{
-	return loop_now() - sv->released_ms >= check_delay_ms && sv->state == SERVER_IDLE &&
-	       (check_delay_ms > 0 || sv->used);
-}
-
-static void allow(struct server *sv, uint64_t ms)
-{
-	deadline_clear(&sv->deadline); /* an idle one may still be armed */
-	if (ms)
-		(void)deadline_set(&sv->deadline, loop_now() + ms);
-}
-
-/* A statement of the house's own has as long as a connect. */
-static void run_own(struct server *sv, const char *sql)
-{
-	allow(sv, sv->pool->lim.connect_ms);
-	sv->ops->run(sv, sql);
-}
-
-void server_check(struct server *sv)
-{
-	server_move(sv, SERVER_CHECK);
-	sv->used = false;
-	/* The word <empty> stands for an empty query: nothing at all would switch checks off. */
-	run_own(sv, strcmp(sv->pool->lim.check_query, "<empty>") == 0 ? "" : sv->pool->lim.check_query);
-}
-
-/* They have a deadline of their own. */
-static void wait_for_cancels(struct server *sv)
-{
-	deadline_clear(&sv->deadline);
-	server_move(sv, SERVER_CANCEL);
-}
-
-/* Its session left in the middle of something: that is cancelled, and rolled back. */
-static void clean_up(struct server *sv)
-{
-	struct pool *p = sv->pool;
-	enum engine_left left = ENGINE_BROKEN;
-
-	if (sv->state == SERVER_ACTIVE)
-		p->stats.v[STAT_abandoned_count]++;
-	if (!sv->is_cut && p->lim.rollback_ms && !is_outdated(sv))
-		left = sv->ops->abandon(sv);
-	if (sv->state == SERVER_DEAD)
-		return;
-	switch (left) {
-	case ENGINE_REST:
-	case ENGINE_BROKEN:
-		server_close(sv, "client disconnect while server was not ready", NULL);
-		break;
-	case ENGINE_OWES:
-		if (sv->state == SERVER_DRAIN)
-			break;
-		server_move(sv, SERVER_DRAIN);
-		sv->drained = 0;
-		allow(sv, p->lim.rollback_ms);
-		(void)server_cancel(sv, NULL);
-		break;
-	case ENGINE_OPEN:
-		if (sv->cancels) {
-			wait_for_cancels(sv);
-			break;
-		}
-		server_move(sv, SERVER_ROLLBACK);
-		allow(sv, p->lim.rollback_ms);
-		sv->ops->run(sv, "ROLLBACK");
-		break;
-	}
-}
-
-void server_drained(struct server *sv)
-{
-	if (sv->state == SERVER_DRAIN)
-		server_release(sv);
-}
-
-void server_release(struct server *sv)
-{
-	struct pool *p = sv->pool;
-
-	if (sv->is_cut || !sv->ops->at_rest(sv)) {
-		clean_up(sv);
-		return;
-	}
-	if (is_outdated(sv)) {
-		server_close(sv, "close_needed", NULL);
-		return;
-	}
-	if (sv->cancels) {
-		wait_for_cancels(sv);
-		return;
-	}
-	if (loop_now() >= sv->expires_ms) {
-		server_close(sv, "server lifetime over", NULL);
-		return;
-	}
-	if (sv->tidy) {
-		server_move(sv, SERVER_RESET);
-		run_own(sv, sv->tidy);
-		return;
-	}
-	if (p->lim.reset_query[0] && sv->used && (sv->was_session || p->lim.reset_always)) {
-		server_move(sv, SERVER_RESET);
-		if (sv->ops->reset) {
-			allow(sv, p->lim.connect_ms);
-			sv->ops->reset(sv);
-		} else {
-			run_own(sv, p->lim.reset_query);
-		}
-		return;
-	}
-	if (sv->state != SERVER_ACTIVE) {
-		become_idle(sv);
-		return;
-	}
-	/* As become_idle(), but for the deadline, which looks for itself when it fires: this is every transaction's
-	 * end. */
-	sv->released_ms = loop_now();
-	server_move(sv, SERVER_IDLE);
-	arm_idle(sv);
-	pool_server_ready(sv);
+	server_become_idle(sv);
 }
 
 void server_sync(struct server *sv, const struct varset *want, const struct varset *said)
@@ -804,181 +573,11 @@ void server_sync(struct server *sv, const struct varset *want, const struct vars
 void server_synced(struct server *sv)
 {
 	if (sv->session)
-		borrower->synced(sv->session, NULL, NULL);
+		server_borrower->synced(sv->session, NULL, NULL);
 }
 
 void server_sync_refused(struct server *sv, const struct fault *f, const char *name)
 {
 	if (sv->session)
-		borrower->synced(sv->session, f, name);
-}
-
-/* --- Cancel requests */
-
-/* One cancel request on its way. The server it is for is not lent again before it has arrived: it must never hit the
- * next client's statement. */
-struct cancel {
-	struct courier courier;
-	struct server *killer; /* instead of a courier: what brings a statement; NULL: none, or not any more */
-	bool sent;             /* by the killer */
-	char statement[ENGINE_BYTES_MAX];
-	struct list in_all;
-	struct server *server; /* NULL: it has gone meanwhile */
-	struct list waiting;   /* whoever asked */
-	struct task free_task;
-};
-
-static struct list cancels = { &cancels, &cancels };
-
-static void free_cancel(struct task *t)
-{
-	free(list_owner(t, struct cancel, free_task));
-}
-
-/* One that has left, and of which nobody knows whether it arrives, may arrive at any time: the server is nobody's any
- * more then. */
-static void cancel_over(struct cancel *c, enum courier_end how, const struct fault *why)
-{
-	struct server *sv = c->server;
-	if (why && sv)
-		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", why->text);
-	list_del(&c->in_all);
-	c->server = NULL;
-	loop_defer(&c->free_task);
-	while (!list_empty(&c->waiting)) {
-		struct list *who = c->waiting.next;
-		list_del(who);
-		borrower->cancelled(who);
-	}
-	if (!sv)
-		return;
-	sv->is_doubtful |= how == COURIER_UNKNOWN;
-	if (--sv->cancels == 0 && sv->state == SERVER_CANCEL)
-		server_release(sv);
-}
-
-static void cancel_done(struct courier *courier, enum courier_end how, const struct fault *why)
-{
-	cancel_over(list_owner(courier, struct cancel, courier), how, why);
-}
-
-/* What brings the statement is logged in. */
-static void run_errand(struct server *sv)
-{
-	if (sv->state == SERVER_LOGIN)
-		server_move(sv, SERVER_SETUP);
-	sv->errand->sent = true;
-	sv->ops->run(sv, sv->errand->statement);
-}
-
-/* It is done, or (why) cannot be. */
-static void errand_over(struct server *sv, const struct fault *why)
-{
-	struct cancel *c = sv->errand;
-	sv->errand = NULL;
-	c->killer = NULL;
-	if (sv->state != SERVER_DEAD) {
-		sv->is_apart = false;
-		sv->pool->napart--;
-		server_close(sv, NULL, NULL);
-	}
-	cancel_over(c, !c->sent ? COURIER_NOT_SENT : why ? COURIER_UNKNOWN : COURIER_THROUGH, why);
-}
-
-/* Where the server itself is, whatever other hosts its database has. */
-static bool send_killer(struct cancel *c, const struct server *sv, const uint8_t *statement, size_t n, uint64_t wait,
-			struct fault *f)
-{
-	struct server *k = open_on(sv->pool, sv->host, false, sv->kind);
-	if (!k)
-		return fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
-	memcpy(c->statement, statement, n);
-	k->errand = c;
-	c->killer = k;
-	k->is_apart = true;
-	k->pool->napart++;
-	k->addr = sv->addr;
-	k->tls_second = sv->tls_second;
-	k->free_task.run = begin_again;
-	if (wait)
-		(void)deadline_set(&k->deadline, loop_now() + wait);
-	return true;
-}
-
-static void forget_cancels(struct server *sv)
-{
-	if (!sv->cancels)
-		return;
-	LIST_EACH (&cancels, it) {
-		struct cancel *c = list_owner(it, struct cancel, in_all);
-		if (c->server == sv)
-			c->server = NULL;
-	}
-	sv->cancels = 0;
-}
-
-/* The request for this server that is under way. */
-static struct cancel *cancel_of(const struct server *sv)
-{
-	LIST_EACH (&cancels, it)
-		if (list_owner(it, struct cancel, in_all)->server == sv)
-			return list_owner(it, struct cancel, in_all);
-	return NULL;
-}
-
-/* Whoever waits for a request to be through is a connection that is held open: as many as PgBouncer has for a pool. */
-static bool may_wait(const struct pool *p, struct cancel *c)
-{
-	uint32_t most = 2 * (p->lim.size ? p->lim.size : pool_servers(p)), n = 0;
-	LIST_EACH (&c->waiting, it)
-		n++;
-	return n < most;
-}
-
-bool server_cancel(struct server *sv, struct list *who)
-{
-	uint8_t bytes[ENGINE_BYTES_MAX];
-	char path[256];
-	struct fault f;
-	size_t n = sv->ops->cancel(sv, bytes);
-	bool is_unix = sv->addr.family == ADDR_UNIX;
-
-	/* More for the same statement say nothing new: a storm of them costs the server one connection. */
-	struct cancel *c = sv->cancels ? cancel_of(sv) : NULL;
-	if (c) {
-		if (who && !may_wait(sv->pool, c))
-			return false;
-		if (who)
-			list_add(&c->waiting, who);
-		return true;
-	}
-	if (n == 0 || (is_unix && !socket_path(sv, path, sizeof path)))
-		return false;
-	c = calloc(1, sizeof *c);
-	if (!c)
-		return false;
-	c->free_task.run = free_cancel;
-	c->courier.done = cancel_done;
-	const struct courier_to to = {
-		.addr = is_unix ? NULL : &sv->addr,
-		.path = is_unix ? path : NULL,
-		.ops = sv->ops,
-		.ctx = sv->stream.tls ? tls_ctx_of(sv->stream.tls) : NULL,
-		.host = sv->host->name,
-		.must_encrypt = true,
-	};
-	uint64_t wait = (uint64_t)config_num(sv->pool->config, SET_cancel_wait_timeout, NULL, NULL);
-	if (!(sv->ops->cancels_by_statement ? send_killer(c, sv, bytes, n, wait, &f)
-					    : courier_start(&c->courier, &to, bytes, n, wait, &f))) {
-		log_seldom(&lost_cancels, LOG_LV_WARN, &sv->log, "cancel request did not get through: %s", f.text);
-		free(c);
-		return false;
-	}
-	list_init(&c->waiting);
-	if (who)
-		list_add(&c->waiting, who);
-	c->server = sv;
-	sv->cancels++;
-	list_add(&cancels, &c->in_all);
-	return true;
+		server_borrower->synced(sv->session, f, name);
 }
