@@ -8,6 +8,10 @@
 
 #include <stdlib.h>
 
+#define ER_PACKET_TOO_LARGE  1153
+#define ER_QUERY_TIMEOUT     3024 /* MySQL's */
+#define ER_STATEMENT_TIMEOUT 1969 /* MariaDB's, for the same */
+
 #define LOOK_BYTES 8192u /* of a command that is too long to be kept */
 
 static struct slab slab;
@@ -41,10 +45,15 @@ void mysql_tell(struct session *s, const struct fault *f, bool is_fatal)
 	struct mysql_client *c = mysql_client_of(s);
 	uint8_t bytes[MYSQL_ERR_MAX];
 	struct mysql_out o = mysql_out(bytes, sizeof bytes);
+	struct fault told = *f;
 	(void)is_fatal; /* it sees for itself that the connection ends */
 	if (c->out_left)
 		return; /* within a packet: an error would be taken for a part of it */
-	mysql_put_err(&o, c->seq++, f);
+	if (f->mysql_errno == ER_QUERY_TIMEOUT && mysql_known.is_mariadb)
+		fault_mysql(&told, ER_STATEMENT_TIMEOUT, "70100");
+	if (c->is_old)
+		told.mysql_state[0] = '\0';
+	mysql_put_err(&o, c->seq++, &told);
 	if (!o.bad)
 		stream_put_copy(&s->stream, o.p, o.len);
 }
@@ -353,8 +362,17 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 	return begin_pass(s, in, len, com);
 }
 
-/* A packet is at the cursor: what becomes of it. False: leave it there. */
-static bool begin_packet(struct session *s, struct rd *in)
+/* As servers do it: whoever says so much is not asked for the rest. */
+static void too_long(struct session *s)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "Got a packet bigger than 'max_packet_size' bytes");
+	fault_mysql(&f, ER_PACKET_TOO_LARGE, "08S01");
+	session_fail(s, &f);
+}
+
+/* A packet is at the cursor: what becomes of it. max: bytes that a command may have. False: leave it there. */
+static bool begin_packet(struct session *s, struct rd *in, uint32_t max)
 {
 	struct mysql_client *c = mysql_client_of(s);
 	uint32_t len;
@@ -362,6 +380,11 @@ static bool begin_packet(struct session *s, struct rd *in)
 
 	if (!mysql_head(in, &len, &seq))
 		return false;
+	c->in_before = c->in_more && !c->in_file ? c->in_before + MYSQL_PAYLOAD_MAX : 0;
+	if (len > max || c->in_before > max - len) {
+		too_long(s);
+		return false;
+	}
 	if (c->in_more) { /* of the one before */
 		c->in_left = MYSQL_HEADER + len;
 		c->in_more = len == MYSQL_PAYLOAD_MAX;
@@ -405,6 +428,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 	struct mysql_client *c = mysql_client_of(s);
 	const uint8_t *from = in->p;
 	struct pool *pool = s->pool;
+	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
 
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
 		if (c->in_left) {
@@ -412,7 +436,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 		} else if (s->state == SESSION_LOGIN) { /* it wants to be somebody else */
 			mysql_login_bytes(s, in);
 			return;
-		} else if (!begin_packet(s, in)) {
+		} else if (!begin_packet(s, in, max)) {
 			break;
 		}
 	}

@@ -1,11 +1,14 @@
 /* door_command.c - commands that are about the session itself, whatever server it has: COM_RESET_CONNECTION,
- * COM_CHANGE_USER, COM_PROCESS_KILL and KILL, COM_PING without a server, and what shared servers cannot do. MySQL
+ * COM_CHANGE_USER, COM_PROCESS_KILL and KILL, COM_PING without a server, what shared servers cannot do, and what nobody
+ * can. MySQL
  * Source Code Documentation, Client/Server Protocol: Command Phase, Utility Commands; MySQL Reference Manual: KILL. */
 #include "mysql/mysql_int.h"
 
 #include "core/str.h"
 
 #include <strings.h>
+
+#define ER_CONNECTION_KILLED 1927 /* MariaDB's; MySQL's is that of a shutdown */
 
 #define KILL_MAX 128u /* bytes of a KILL; what is longer is none */
 
@@ -75,13 +78,14 @@ static bool kill_thread(struct mysql_client *c, uint64_t id, bool only_query)
 	struct fault f;
 	if (!s)
 		return false;
-	if (s->user != c->s.user) {
+	if (s->user != c->s.user && !c->s.user->is_admin) {
 		fault_set(&f, FAULT_DENIED, "You are not owner of thread %llu", (unsigned long long)id);
 		fault_mysql(&f, 1095, "HY000");
 		mysql_tell(&c->s, &f, false);
 		return true;
 	}
-	log_info(&s->log, "%s by another client of its user", only_query ? "its statement is killed" : "killed");
+	log_info(&s->log, "%s by C-0x%llx (%s)", only_query ? "its statement is killed" : "killed",
+		 (unsigned long long)c->s.id, c->s.user->name->s);
 	fault_set(&f, FAULT_SHUTDOWN, "Query execution was interrupted");
 	fault_mysql(&f, 1317, "70100");
 	if (s == &c->s) { /* what runs here is this KILL */
@@ -91,10 +95,15 @@ static bool kill_thread(struct mysql_client *c, uint64_t id, bool only_query)
 		return true;
 	}
 	mysql_tell_ok(c);
-	if (only_query)
+	if (only_query) {
 		session_kill_query(s);
-	else
-		session_fail(s, &f);
+		return true;
+	}
+	/* What each kind of server says as it ends a connection: a driver throws it away. */
+	fault_set(&f, FAULT_SHUTDOWN, "Connection was killed");
+	if (mysql_known.is_mariadb)
+		fault_mysql(&f, ER_CONNECTION_KILLED, "70100");
+	session_fail(s, &f);
 	return true;
 }
 
@@ -154,19 +163,38 @@ static enum mysql_command drop(struct mysql_client *c, uint32_t len, enum mysql_
 	return how;
 }
 
-static enum mysql_command refuse(struct mysql_client *c, uint32_t len, const char *what)
+static enum mysql_command refuse(struct mysql_client *c, uint32_t len, uint8_t seq, const struct fault *f)
 {
-	struct fault f;
-	fault_set(&f, FAULT_UNSUP, "%s", what);
-	fault_hint(&f, "In session pooling it can be had.");
-	mysql_tell(&c->s, &f, false);
+	if (!is_quiet(c))
+		return MYSQL_COMMAND_WAIT;
+	begin_answer(c, seq);
+	mysql_tell(&c->s, f, false);
 	return drop(c, len, MYSQL_COMMAND_DONE);
+}
+
+/* Servers take it from clients, and its answer is of a shape that is known here. What they say among themselves, or
+ * will say one day, may do anything to a session. */
+static bool is_known(uint8_t com)
+{
+	switch (com) {
+	case MYSQL_COM_SLEEP:
+	case 0x0b: /* COM_CONNECT, and other names in a server's own lists */
+	case 0x0f: /* COM_TIME */
+	case 0x10: /* COM_DELAYED_INSERT */
+	case MYSQL_COM_TABLE_DUMP:
+	case 0x14: /* COM_CONNECT_OUT */
+	case 0x1d: /* COM_DAEMON */
+		return false;
+	default:
+		return com <= MYSQL_COM_RESET_CONNECTION || com == MARIADB_COM_STMT_BULK_EXECUTE;
+	}
 }
 
 enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq)
 {
 	struct session *s = &c->s;
 	struct rd body, text;
+	struct fault f;
 	uint64_t id;
 	bool only_query;
 
@@ -214,15 +242,17 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		return drop(c, len, MYSQL_COMMAND_DONE);
 	case MYSQL_COM_BINLOG_DUMP:
 	case MYSQL_COM_BINLOG_DUMP_GTID:
-	case MYSQL_COM_TABLE_DUMP:
 	case MYSQL_COM_REGISTER_SLAVE:
 		if (s->mode == POOL_SESSION)
 			return MYSQL_COMMAND_PASS;
-		if (!is_quiet(c))
-			return MYSQL_COMMAND_WAIT;
-		begin_answer(c, seq);
-		return refuse(c, len, "a replica needs a server of its own");
+		fault_set(&f, FAULT_UNSUP, "a replica needs a server of its own, and this database's are shared");
+		fault_hint(&f, "It can be had with pool_mode = session, or from the server itself.");
+		return refuse(c, len, seq, &f);
 	default:
-		return MYSQL_COMMAND_PASS;
+		if (is_known(in->p[MYSQL_HEADER]))
+			return MYSQL_COMMAND_PASS;
+		fault_set(&f, FAULT_UNSUP, "Unknown command");
+		fault_mysql(&f, 1047, "08S01");
+		return refuse(c, len, seq, &f);
 	}
 }

@@ -354,6 +354,21 @@ static void start_tls(struct session *s, struct rd *first)
 		(void)no_memory(s);
 }
 
+/* Of before MySQL 4.1.1, or made to be like that: it proves passwords by what anybody can break. */
+static bool is_too_old(struct session *s, const struct mysql_response *r)
+{
+	struct fault f;
+	if (!r->is_old && (r->is_tls_request || r->caps & (MYSQL_CAP_SECURE_CONNECTION | MYSQL_CAP_PLUGIN_AUTH)))
+		return false;
+	mysql_client_of(s)->is_old = r->is_old;
+	fault_set(
+		&f, FAULT_AUTH,
+		"Client does not support authentication protocol requested by server; consider upgrading MySQL client");
+	fault_mysql(&f, 1251, "08004");
+	session_fail(s, &f);
+	return true;
+}
+
 void mysql_login_bytes(struct session *s, struct rd *in)
 {
 	struct mysql_client *c = mysql_client_of(s);
@@ -378,9 +393,11 @@ void mysql_login_bytes(struct session *s, struct rd *in)
 		if (!c->login->has_begun) {
 			struct mysql_response r;
 			if (!mysql_read_response(m.body, &r)) {
-				mysql_protocol_fault(s, "malformed answer to the greeting, or one of before MySQL 4.1");
+				mysql_protocol_fault(s, "malformed answer to the greeting");
 				return;
 			}
+			if (is_too_old(s, &r))
+				return;
 			if (r.is_tls_request) { /* what is behind it is TLS already */
 				start_tls(s, in);
 				return;

@@ -18,6 +18,7 @@ struct mysql_client {
 	struct mysql_sink *sink;       /* owned; the console's clients only */
 	uint64_t caps;                 /* that were agreed on with it */
 	uint32_t in_left;              /* bytes of the packet that is passing from the client */
+	uint32_t in_before;            /* bytes of the packets before it that are of the same command */
 	uint32_t out_left;             /* bytes of the packet that is passing to it */
 	uint8_t seq;                   /* of the next packet to it, if it is ours */
 	uint8_t nonce[MYSQL_SCRAMBLE]; /* of the greeting: who wants to be another user answers it again */
@@ -32,6 +33,7 @@ struct mysql_client {
 	bool has_failed;               /* its transaction is gone: its next command hears why */
 	uint32_t refused_ahead;        /* bytes in its input that are refused, for `why` */
 	struct fault *why;             /* owned; NULL mostly */
+	bool is_old;                   /* of before MySQL 4.1: an error that it understands has no SQLSTATE */
 	bool is_fresh;                 /* its server has run nothing of it since it was linked */
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
 	bool has_statements;           /* prepared by COM_STMT_PREPARE */

@@ -80,12 +80,16 @@ bool mysql_read_greeting(struct rd body, struct mysql_greeting *g)
 	return !body.bad;
 }
 
-#define RESPONSE_HEAD 32u /* up to the user's name */
+#define RESPONSE_HEAD    32u /* up to the user's name */
+#define OLD_RESPONSE_MIN 6u  /* capabilities in two bytes, a length in three, and a user's name */
 
 bool mysql_read_response(struct rd body, struct mysql_response *r)
 {
 	*r = (struct mysql_response){ .user = "", .database = "", .plugin = "" };
 	size_t total = rd_left(&body);
+	r->is_old = total >= OLD_RESPONSE_MIN && !((uint64_t)body.p[1] << 8 & MYSQL_CAP_PROTOCOL_41);
+	if (r->is_old)
+		return true;
 	r->caps = rd_u32le(&body);
 	r->max_packet = rd_u32le(&body);
 	r->collation = rd_u8(&body);
@@ -93,7 +97,7 @@ bool mysql_read_response(struct rd body, struct mysql_response *r)
 	uint64_t more = rd_u32le(&body);
 	if (!(r->caps & MYSQL_CAP_LONG_PASSWORD))
 		r->caps |= more << 32;
-	if (body.bad || !(r->caps & MYSQL_CAP_PROTOCOL_41))
+	if (body.bad)
 		return false;
 	r->is_tls_request = total == RESPONSE_HEAD && r->caps & MYSQL_CAP_SSL;
 	if (r->is_tls_request)
@@ -460,8 +464,10 @@ void mysql_put_err(struct mysql_out *o, uint8_t seq, const struct fault *f)
 	mysql_begin(o, seq);
 	mysql_put_u8(o, MYSQL_ERR);
 	mysql_put_u16(o, f->mysql_errno);
-	mysql_put_u8(o, '#');
-	mysql_put(o, f->mysql_state, 5);
+	if (f->mysql_state[0]) {
+		mysql_put_u8(o, '#');
+		mysql_put(o, f->mysql_state, 5);
+	}
 	mysql_put(o, f->text, strlen(f->text));
 	if (f->hint[0]) {
 		mysql_put(o, " (", 2);

@@ -145,6 +145,7 @@ struct mysql_response {
 	uint32_t max_packet;
 	uint8_t collation;
 	bool is_tls_request; /* nothing follows but TLS */
+	bool is_old;         /* of before version 4.1: nothing else is set */
 	const char *user;
 	struct rd auth;       /* the answer to the scramble */
 	const char *database; /* "" when none is named */
@@ -152,7 +153,7 @@ struct mysql_response {
 	struct rd attrs;      /* connection attributes: mysql_next_attr() */
 	uint8_t zstd_level;
 };
-/* False: malformed, or of before version 4.1. */
+/* False: malformed. */
 bool mysql_read_response(struct rd body, struct mysql_response *r);
 /* COM_CHANGE_USER without its first byte; caps: of the connection. max_packet is not in it. */
 bool mysql_read_change_user(struct rd body, uint64_t caps, struct mysql_response *r);
@@ -233,6 +234,7 @@ void mysql_put_response(struct mysql_out *o, uint8_t seq, const struct mysql_res
 size_t mysql_ok_size(const struct mysql_ok *ok);
 void mysql_put_ok(struct mysql_out *o, uint8_t seq, uint8_t first, const struct mysql_ok *ok);
 void mysql_put_eof(struct mysql_out *o, uint8_t seq, uint16_t status, uint16_t warnings);
+/* Without a SQLSTATE when f has none. */
 void mysql_put_err(struct mysql_out *o, uint8_t seq, const struct fault *f);
 
 #endif

@@ -39,6 +39,7 @@ static void refuse_cancelled(struct session *s)
 {
 	struct fault f;
 	fault_set(&f, FAULT_TIMEOUT, "canceling statement due to user request");
+	fault_mysql(&f, 1317, "70100");
 	s->door->refuse(s, &f);
 }
 

@@ -45,7 +45,7 @@ static void check_greeting(struct rd body)
 static void check_response(struct rd body)
 {
 	struct mysql_response r, again;
-	if (!mysql_read_response(body, &r) || r.is_tls_request)
+	if (!mysql_read_response(body, &r) || r.is_tls_request || r.is_old)
 		return;
 	fuzz_check("its parts are in it", text_is_within(r.user, body) && text_is_within(r.database, body) &&
 						  text_is_within(r.plugin, body) && is_within(r.auth, body) &&

@@ -162,7 +162,8 @@ static void test_response(void)
 	mysql_put_response(&o, 1, &r);
 	check("a wish for TLS",
 	      mysql_read_response(rd_of(bytes + MYSQL_HEADER, o.len - MYSQL_HEADER), &got) && got.is_tls_request);
-	check("of before 4.1", !mysql_read_response(rd_of("\5\0\0\0\0anna\0", 10), &got));
+	check("of before 4.1", mysql_read_response(rd_of("\5\0\0\0\0anna\0", 10), &got) && got.is_old);
+	check("too short for that", !mysql_read_response(rd_of("\5\0\0\0\0", 5), &got));
 }
 
 static void test_ok(void)
