@@ -12,19 +12,14 @@
 
 /* --- Messages that must be understood */
 
-/* A client that is not read from because the server owed it too much is read from again. */
-static void check_full(const struct pg_server *p, struct session *s)
+/* How long a client is not read from: for `full`, until half of what the server owes has come; for `waits`, until
+ * something is decided that it may wait for: a batch or a Query has ended or failed (decided), or all is answered and
+ * the Sync that would end it was not said yet. The door looks itself whether that was enough. */
+static void check_held(const struct pg_server *p, struct session *s, bool decided)
 {
 	struct pg_client *c = pg_client_of(s);
-	if ((c->full && p->expect.count < EXPECT_MAX / 2) || c->waits)
-		pg_client_unfull(c);
-}
-
-/* The same for who has not yet said the Sync that would bring a ReadyForQuery. */
-static void check_answered(const struct pg_server *p, struct session *s)
-{
-	struct pg_client *c = pg_client_of(s);
-	if ((c->full && p->expect.count < EXPECT_MAX / 2) || (c->waits && p->expect.count == 0 && !p->script))
+	if ((c->full && p->expect.count < EXPECT_MAX / 2) ||
+	    (c->waits && (decided || (p->expect.count == 0 && !p->script))))
 		pg_client_unfull(c);
 }
 
@@ -60,7 +55,7 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	}
 	if (ours)
 		session_request_ends(s, txn != 'I');
-	check_full(p, s);
+	check_held(p, s, true);
 	/* What was sent late may still be on its way: the door looks again when it has left. */
 	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream)) {
 		if (txn == 'I' && pg_client_of(s)->listens)
@@ -251,7 +246,7 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 	}
 	p->failed = true;
 	if (to)
-		check_full(p, s);
+		check_held(p, s, true);
 	if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
 		return pg_server_drain_on(sv);
 	return true;
@@ -565,7 +560,7 @@ void pg_server_bytes(struct server *sv, struct rd *in)
 	if (p->expect.invented && p->left == 0 && stream_is_open(&sv->stream))
 		pg_tell_invented(p);
 	if (s && s->server == sv)
-		check_answered(p, s);
+		check_held(p, s, false);
 	if (s)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
 	else if (sv->state == SERVER_DRAIN)
