@@ -298,14 +298,58 @@ static bool look_at_call(struct session *s, const struct rd *in)
 	return true;
 }
 
+/* A Query or a FunctionCall within a batch: PostgreSQL 18 loses its way by what comes behind it ("unexpected state
+ * STARTED"), maybe only for who comes next. */
+static void check_batch(struct pg_server *p)
+{
+	p->sv.is_doubtful |= p->expect.is_open;
+}
+
+/* Passes on the Execute at the cursor, of a portal that changes the session when it runs. text: what it runs, a
+ * reference that is taken over. False: it has to wait, or the session is closed. */
+static bool pass_change(struct session *s, struct rd *in, uint32_t total, const struct istr *text)
+{
+	struct pg_client *c = pg_client_of(s);
+	struct pg_server *p = pg_server_of(s->server);
+	struct expect_entry x = { .flags = EXPECT_CHANGES, .text = text }, behind = { 0 };
+	size_t len = strnlen(text->s, text->len);
+
+	if (pg_listen_ahead(c, text->s, len) == PG_LISTEN_WAIT ||
+	    (shares_statements(s) && pg_statement_executes(c, &x, &behind) != PG_PASS_AS_IT_IS)) {
+		istr_put(text);
+		return false;
+	}
+	bool resets = pg_track_goes_back(c, text->s, len);
+	(void)istr_ref(text);
+	if (s->mode == POOL_SESSION) { /* what it does is not followed */
+		istr_put(x.text);
+		x = (struct expect_entry){ 0 };
+	} else if (resets) {
+		x.flags |= EXPECT_AGAIN;
+		if (x.flags & EXPECT_CLEARS)
+			p->discards = (uint16_t)(p->expect.ends + 1u);
+	}
+	bool ok = expect_it(s, PG_EXECUTE, &x) && (!behind.kind || expect_it(s, PG_CLOSE, &behind));
+	if (ok && resets) {
+		ok = pg_reset_behind(c, in, total, text);
+		if (!ok)
+			no_memory(s);
+	} else if (ok) {
+		c->in_left = total;
+		c->in_skip = false;
+	}
+	istr_put(text);
+	return ok;
+}
+
 /* Passes on the message at the cursor, of a client that is linked. shares: it is one about prepared statements, which
  * are shared. False: it has to wait, or the session is closed. */
 static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_t total, bool shares)
 {
 	struct pg_client *c = pg_client_of(s);
 	struct pg_server *p = pg_server_of(s->server);
-	struct expect_entry x = { 0 }, behind = { 0 };
-	const struct istr *resets = NULL;
+	struct expect_entry x = { 0 };
+	const struct istr *text = NULL;
 	enum pg_pass how = PG_PASS_AS_IT_IS;
 
 	switch (type) {
@@ -321,6 +365,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
 	case PG_QUERY:
+		check_batch(p);
 		if (s->mode != POOL_SESSION)
 			how = look_at_query(s, in, total, &x);
 		else if (s->asked->count)
@@ -335,29 +380,13 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			pg_track_long(c);
 		break;
 	case PG_EXECUTE:
-		if (c->portals && !pg_portal_text(c, in, total, &x.text))
+		if (c->portals && !pg_portal_text(c, in, total, &text))
 			return false;
-		if (x.text && pg_listen_ahead(c, x.text->s, strnlen(x.text->s, x.text->len)) == PG_LISTEN_WAIT) {
-			istr_put(x.text);
-			return false;
-		}
-		x.flags = x.text ? EXPECT_CHANGES : 0;
-		if (x.text && shares_statements(s) &&
-		    (how = pg_statement_executes(c, &x, &behind)) != PG_PASS_AS_IT_IS) {
-			istr_put(x.text);
-			return false;
-		}
-		if (x.text && pg_track_goes_back(c, x.text->s, strnlen(x.text->s, x.text->len))) {
-			resets = istr_ref(x.text);
-			x.flags |= EXPECT_AGAIN;
-		}
-		if (s->mode == POOL_SESSION) { /* what it does is not followed */
-			istr_put(x.text);
-			x = (struct expect_entry){ 0 };
-		}
-		p->discards |= x.flags & EXPECT_CLEARS && resets;
+		if (text)
+			return pass_change(s, in, total, text);
 		break;
 	case PG_FUNCTION_CALL:
+		check_batch(p);
 		if (s->mode != POOL_SESSION && total >= PG_HEADER + 4 && !look_at_call(s, in))
 			return false;
 		break;
@@ -373,26 +402,18 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	default:
 		break;
 	}
-	if (!send_as_it_is(s, type, &x) || (behind.kind && !expect_it(s, PG_CLOSE, &behind))) {
-		istr_put(resets);
+	if (!send_as_it_is(s, type, &x))
 		return false;
-	}
-	if (resets) {
-		bool ok = pg_reset_behind(c, in, total, resets);
-		istr_put(resets);
-		if (!ok)
-			no_memory(s);
-		return ok;
-	}
 	c->in_left = total;
 	c->in_skip = false;
 	return true;
 }
 
-/* A DISCARD ALL is under way: what the client asked for when it came is set again before it says more. */
-static bool discards(const struct pg_client *c, const struct pg_server *p)
+/* A DISCARD ALL is under way, and its batch has ended: what the client asked for when it came is set again before it
+ * says more. */
+static bool discards(const struct pg_server *p)
 {
-	return pg_script_discards(p) || ((c->clears_due || p->discards) && c->clears_batch != p->cache.batch);
+	return p->discards && p->discards <= p->expect.ends;
 }
 
 /* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */
@@ -409,7 +430,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		skip(c, total);
 		return true;
 	}
-	if (p->heal.is_under_way || (s->asked->count && discards(c, p))) {
+	if (p->heal.is_under_way || (discards(p) && s->asked->count)) {
 		(void)pg_wait_for_sync(c);
 		return false;
 	}
@@ -421,10 +442,6 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		pg_ask_for_replies(p);
 		return false;
 	}
-	/* PostgreSQL 18 loses its way by what comes behind it ("unexpected state STARTED"), maybe only for who comes
-	 * next.
-	 */
-	p->sv.is_doubtful |= p->expect.is_open && (type == PG_QUERY || type == PG_FUNCTION_CALL);
 	if (expect_is_empty(&p->expect)) {
 		session_request_begins(s);
 		if (c->portals && p->txn == 'I')

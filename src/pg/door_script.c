@@ -40,7 +40,6 @@ struct step {
 struct pg_script {
 	const struct istr *said; /* counted: the client's text */
 	bool has_names;          /* prepared statements are said with the server's */
-	bool discards;           /* DISCARD ALL */
 	unsigned n, at, cap;
 	struct step *steps; /* owned */
 };
@@ -56,6 +55,7 @@ struct builder {
 	bool has_names; /* prepared statements are the client's own, on whatever server */
 	bool changes;   /* settings may be other ones than now when a statement runs */
 	bool no_memory;
+	bool discards; /* DISCARD ALL is among it */
 };
 
 void pg_script_free(struct pg_server *p)
@@ -506,7 +506,7 @@ static void add_statement(struct builder *b, const struct sql_stmt *st)
 		b->has_names && (st->kind == SQL_PREPARE || st->kind == SQL_DEALLOCATE || st->flags & SQL_EXECUTES);
 	bool clears = (st->kind == SQL_DEALLOCATE || st->kind == SQL_DISCARD) && st->flags & SQL_ALL;
 
-	b->script->discards |= clears && st->kind == SQL_DISCARD;
+	b->discards |= clears && st->kind == SQL_DISCARD;
 	if (pg_track_resets(st))
 		reset(b, st);
 	else if (clears)
@@ -538,8 +538,11 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 	pg_statement_query(b->c, &x);
 	x.text = istr_ref(said);
 	b->p->moves |= changes;
-	if (expect_sent(&b->p->expect, &x))
+	if (expect_sent(&b->p->expect, &x)) {
+		if (b->discards)
+			b->p->discards = b->p->expect.ends;
 		return true;
+	}
 	b->p->expect.gone(&b->p->expect, &x, EXPECT_SKIPPED);
 	return false;
 }
@@ -681,11 +684,6 @@ enum pg_step pg_script_step(struct pg_server *p, unsigned *nth, const struct ist
 bool pg_script_has_names(const struct pg_server *p)
 {
 	return p->script && p->script->has_names;
-}
-
-bool pg_script_discards(const struct pg_server *p)
-{
-	return p->script && p->script->discards;
 }
 
 bool pg_script_has_reset(const struct pg_server *p)

@@ -23,6 +23,14 @@ static void check_held(const struct pg_server *p, struct session *s, bool decide
 		pg_client_unfull(c);
 }
 
+/* ReadyForQuery answers the next end that is expected. False: none is. */
+static bool expect_end(struct pg_server *p)
+{
+	if (p->discards)
+		p->discards = p->expect.ends > 1 ? (uint16_t)(p->discards - 1) : 0;
+	return expect_ready(&p->expect);
+}
+
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
 static bool ready(struct pg_server *p, uint8_t txn)
 {
@@ -34,7 +42,7 @@ static bool ready(struct pg_server *p, uint8_t txn)
 		return false;
 	}
 	p->txn = txn;
-	bool ours = expect_ready(&p->expect);
+	bool ours = expect_end(p);
 	if (p->moves)
 		p->moves = expect_has(&p->expect, EXPECT_CHANGES);
 	if (p->own) {
@@ -144,7 +152,7 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 	}
 	if (p->heal.is_under_way && s) {
 		p->failed = false;
-		(void)expect_ready(&p->expect);
+		(void)expect_end(p);
 		p->moves = false;
 		p->done = 0;
 		p->txn = txn;
@@ -161,7 +169,6 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		stream_put_span(to, at, n);
 	}
 	p->failed = false;
-	p->discards = p->discards && p->expect.ends > 1;
 	p->done = 0;
 	const struct expect_entry *ends = expect_next(&p->expect);
 	if (p->script && ends && ends->flags & EXPECT_SCRIPT)

@@ -78,7 +78,8 @@ struct pg_server {
 	uint32_t synced;                  /* statements of that which are complete */
 	struct pg_heal heal;
 	struct pg_script *script; /* owned: of the Query under way; NULL mostly */
-	bool discards;            /* an Execute of DISCARD ALL was sent since it owed no ReadyForQuery */
+	uint16_t discards;        /* ReadyForQuery that come until the last DISCARD ALL that was sent is over; its own
+				     Sync, which may not be sent yet, has the last one */
 	bool sets_again;          /* behind what is complete, the client's defaults are set again */
 	uint32_t done;            /* statements of the Query under way that are complete */
 	bool failed;              /* an error was answered since the last ReadyForQuery */
@@ -236,8 +237,6 @@ enum pg_step { PG_STEP_TOLD, PG_STEP_OWN, PG_STEP_WRONG, PG_STEP_NO_MEMORY };
 enum pg_step pg_script_step(struct pg_server *p, unsigned *nth, const struct istr **does);
 /* Are its prepared statements said with the server's names? False also when there is none. */
 bool pg_script_has_names(const struct pg_server *p);
-/* Does it say DISCARD ALL? False also when there is none. */
-bool pg_script_discards(const struct pg_server *p);
 /* Is the statement that is complete one of its RESETs, behind which it sets what the client asked for? */
 bool pg_script_has_reset(const struct pg_server *p);
 /* The server's statement that what runs now is about, or 0; *is_first: the client has heard nothing before it. */
