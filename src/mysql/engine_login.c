@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
-#define PACKET_MAX (1u << 30) /* that we take, as servers' own clients say at most */
-#define COLLATION  45u /* utf8mb4_general_ci: every server since 5.5.3 has it; clients' own are set as settings */
+#define PACKET_MAX       (1u << 30) /* that we take, as servers' own clients say at most */
+#define ER_ACCESS_DENIED 1045
+#define ER_NEEDS_TLS     3159
+#define COLLATION        45u /* utf8mb4_general_ci: every server since 5.5.3 has it; clients' own are set as settings */
 
 /* Of what a server offers these are always taken. */
 #define CAPS_WANTED                                                                                                    \
@@ -146,7 +148,8 @@ static bool has_kind(struct server *sv, const struct mysql_greeting *g)
 	return false;
 }
 
-static bool greeted(struct server *sv, struct rd body)
+/* more: bytes that came with it. */
+static bool greeted(struct server *sv, struct rd body, size_t more)
 {
 	struct mysql_server *p = mysql_server_of(sv);
 	struct mysql_engine_state *l = p->login;
@@ -172,6 +175,10 @@ static bool greeted(struct server *sv, struct rd body)
 	if (!(sv->kind & MYSQL_KIND_NO_SCHEMA))
 		p->caps |= MYSQL_CAP_CONNECT_WITH_DB;
 	bool wants = server_wants_tls(sv, &must);
+	if (wants && g.caps & MYSQL_CAP_SSL && more) { /* in plain, from anybody on the way */
+		mysql_broken(sv, "data behind its greeting, before encryption");
+		return false;
+	}
 	if (wants && g.caps & MYSQL_CAP_SSL) {
 		uint8_t bytes[64];
 		struct mysql_out o = mysql_out(bytes, sizeof bytes);
@@ -203,8 +210,13 @@ static void said_no(struct server *sv, struct rd body)
 	}
 	fault_set(&f, FAULT_CONNECT, "%.*s", (int)rd_left(&e.text), (const char *)e.text.p);
 	fault_mysql(&f, e.code, e.state);
-	if (e.code == 1045)
+	if ((e.code == ER_ACCESS_DENIED || e.code == ER_NEEDS_TLS) && sv->tls == SERVER_TLS_NONE && !sv->tls_second &&
+	    tls_mode_now(TLS_SERVERS) == TLS_ALLOW) {
+		sv->greeted = false;
+		fault_sqlstate(&f, "28000"); /* encrypted it may be another matter; most servers do not say why */
+	} else if (e.code == ER_ACCESS_DENIED) {
 		fault_sqlstate(&f, "28P01"); /* a second password may do */
+	}
 	server_fail(sv, &f);
 }
 
@@ -299,7 +311,7 @@ bool mysql_engine_login_packet(struct server *sv, struct rd *in)
 		return false;
 	}
 	if (!l->has_greeted)
-		return greeted(sv, m.body);
+		return greeted(sv, m.body, rd_left(in));
 	sv->greeted = true; /* it has an opinion of who we are */
 	if (l->has_answered)
 		return auth_step(sv, m.body);

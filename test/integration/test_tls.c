@@ -1,5 +1,6 @@
 /* test_tls.c - encryption on both sides: every sslmode, certificates, what is refused, and what a reload changes.
  * Certificates are made at run time; their names say what they are. */
+#include "certs.h"
 #include "harness.h"
 
 #include <arpa/inet.h>
@@ -16,65 +17,14 @@
 
 #define SSL_REQUEST "\0\0\0\10\4\322\26\57"
 
-/* --- Certificates */
-
-static void certify(const char *name, const char *subject, const char *san, const char *ca, int days)
-{
-	char *out;
-	char *ext = san ? text("printf 'subjectAltName=%s' >%s.ext;", san, name) : text("printf '' >%s.ext;", name);
-	int rc = run(&out,
-		     "cd tls && %s"
-		     "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.csr -subj "
-		     "/CN=%s && openssl x509 -req -sha256 -in %s.csr -CA %s.crt -CAkey %s.key -CAcreateserial -days %d "
-		     "-extfile %s.ext -out %s.crt && chmod 600 %s.key",
-		     ext, name, name, subject, name, ca, ca, days, name, name, name);
-	require(out, rc == 0);
-}
-
-static void make_ca(const char *name)
-{
-	char *out;
-	int rc = run(&out,
-		     "mkdir -p tls && cd tls && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-		     "-keyout %s.key -out %s.crt -subj /CN=%s -days 2",
-		     name, name, name);
-	require(out, rc == 0);
-}
-
-static const char *tls(const char *file)
-{
-	return text("%s/tls/%s", dir(), file);
-}
-
-/* Once for the program. */
-static void certificates(void)
-{
-	static bool made;
-	if (made)
-		return;
-	make_ca("ca");
-	make_ca("strange-ca");
-	certify("server", "sluice", "IP:127.0.0.1,DNS:localhost", "ca", 2);
-	certify("other", "other", "IP:127.0.0.1,DNS:localhost", "ca", 2);
-	certify("elsewhere", "elsewhere.example", "DNS:elsewhere.example", "ca", 2);
-	certify("only-cn", "127.0.0.1", NULL, "ca", 2);
-	certify("expired", "sluice", "IP:127.0.0.1", "ca", -1);
-	certify("alice", "alice", NULL, "ca", 2);
-	certify("stranger", "alice", NULL, "strange-ca", 2);
-	/* libpq wants the key to be its user's own. */
-	check("a key of our own", chown(tls("alice.key"), geteuid(), (gid_t)-1) == 0);
-	check("a key of our own", chown(tls("stranger.key"), geteuid(), (gid_t)-1) == 0);
-	made = true;
-}
-
 /* PostgreSQL with this certificate, or without TLS. */
 static void pg_tls(const char *cert, const char *hba)
 {
-	certificates();
+	certs_make();
 	if (cert) {
-		pg_sql("alter system set ssl_cert_file = '%s'", tls(text("%s.crt", cert)));
-		pg_sql("alter system set ssl_key_file = '%s'", tls(text("%s.key", cert)));
-		pg_sql("alter system set ssl_ca_file = '%s'", tls("ca.crt"));
+		pg_sql("alter system set ssl_cert_file = '%s'", certs_file(text("%s.crt", cert)));
+		pg_sql("alter system set ssl_key_file = '%s'", certs_file(text("%s.key", cert)));
+		pg_sql("alter system set ssl_ca_file = '%s'", certs_file("ca.crt"));
 	}
 	pg_sql("alter system set ssl = %s", cert ? "on" : "off");
 	pg_hba(hba ? hba : "host all all 127.0.0.1/32 trust\n");
@@ -92,7 +42,7 @@ static const char ssl_now[] = "select ssl from pg_stat_ssl where pid = pg_backen
 
 static void with_tls(const char *mode, const char *more)
 {
-	certificates();
+	certs_make();
 	sluice_with(text(KEYS_AND_CA "client_tls_sslmode = %s\n%s", mode, more));
 }
 
@@ -126,7 +76,7 @@ static void test_modes(void)
 			with_tls(is_on, "");
 		}
 		char *what = text("%s, client %s", rows[i].ours, rows[i].theirs);
-		PGconn *c = client_try("sslmode=%s sslrootcert=%s", rows[i].theirs, tls("ca.crt"));
+		PGconn *c = client_try("sslmode=%s sslrootcert=%s", rows[i].theirs, certs_file("ca.crt"));
 		check_eq(what, c != NULL, rows[i].gets_in);
 		if (!c)
 			continue;
@@ -159,14 +109,15 @@ static void test_server_name(void)
 		const char *cert;
 		bool fits;
 	} rows[] = { { "server", true }, { "elsewhere", false }, { "only-cn", true } };
-	certificates();
+	certs_make();
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		sluice_with(text("client_tls_sslmode = prefer\nclient_tls_key_file = @DIR@/tls/%s.key\n"
 				 "client_tls_cert_file = @DIR@/tls/%s.crt\n",
 				 rows[i].cert, rows[i].cert));
-		PGconn *c = client_try("sslmode=verify-full sslrootcert=%s", tls("ca.crt"));
+		PGconn *c = client_try("sslmode=verify-full sslrootcert=%s", certs_file("ca.crt"));
 		check_eq(rows[i].cert, c != NULL, rows[i].fits);
-		check(rows[i].cert, client_try("sslmode=verify-full sslrootcert=%s", tls("strange-ca.crt")) == NULL);
+		check(rows[i].cert,
+		      client_try("sslmode=verify-full sslrootcert=%s", certs_file("strange-ca.crt")) == NULL);
 		sluice_stop();
 	}
 }
@@ -177,9 +128,11 @@ static void test_client_certificates(void)
 		with_tls(i ? "verify-full" : "verify-ca", "");
 		check("none", client_try("sslmode=require") == NULL);
 		check("in plain", client_try("sslmode=disable") == NULL);
-		check("of a CA that we do not know", client_try("sslmode=require sslcert=%s sslkey=%s",
-								tls("stranger.crt"), tls("stranger.key")) == NULL);
-		PGconn *c = client("sslmode=require sslcert=%s sslkey=%s", tls("alice.crt"), tls("alice.key"));
+		check("of a CA that we do not know",
+		      client_try("sslmode=require sslcert=%s sslkey=%s", certs_file("stranger.crt"),
+				 certs_file("stranger.key")) == NULL);
+		PGconn *c = client("sslmode=require sslcert=%s sslkey=%s", certs_file("alice.crt"),
+				   certs_file("alice.key"));
 		check_scalar(c, "select 1", "1");
 		check("why", sluice_logged("TLS handshake failed: peer did not return a certificate"));
 		check("why", sluice_logged("TLS handshake failed: the certificate is not accepted: "));
@@ -190,7 +143,8 @@ static void test_client_certificates(void)
 /* auth_type cert, and rules that tell encrypted connections from others. */
 static void test_cert(void)
 {
-	const char *alice = text("sslmode=require sslcert=%s sslkey=%s", tls("alice.crt"), tls("alice.key"));
+	const char *alice =
+		text("sslmode=require sslcert=%s sslkey=%s", certs_file("alice.crt"), certs_file("alice.key"));
 	with_tls("verify-full", "auth_type = cert\n");
 	check_scalar(client("%s", alice), "select current_user", "alice");
 	check("another name", client_try("%s user=bob", alice) == NULL);
@@ -303,31 +257,25 @@ static void test_faults(void)
 		check_sql_fails(admin, "RELOAD", "F0000", here(faults[i].told));
 	}
 	check("a start is refused", run(&out, "./sluice sluice.ini") > 0);
-	check("all is as it was", PQsslInUse(client("sslmode=verify-full sslrootcert=%s", tls("ca.crt"))));
+	check("all is as it was", PQsslInUse(client("sslmode=verify-full sslrootcert=%s", certs_file("ca.crt"))));
 	sluice_configure(&(struct conf){ .settings = "client_tls_protocols = tlsv1.9\n" });
 	check_eq("what is off is not looked at", run(&out, "./sluice --check sluice.ini"), 0);
-}
-
-static void copy_pair(const char *name, const char *to)
-{
-	char *out;
-	require("copied", run(&out, "cd tls && cp %s.key %s.key && cp %s.crt %s.crt", name, to, name, to) == 0);
 }
 
 /* New certificates in the same files: who is in stays in, who comes sees the new one. */
 static void test_reload(void)
 {
-	certificates();
-	copy_pair("elsewhere", "current");
+	certs_make();
+	certs_copy("elsewhere", "current");
 	sluice_with("client_tls_sslmode = require\nclient_tls_key_file = @DIR@/tls/current.key\n"
 		    "client_tls_cert_file = @DIR@/tls/current.crt\n");
-	const char *strict = text("sslmode=verify-full sslrootcert=%s", tls("ca.crt"));
+	const char *strict = text("sslmode=verify-full sslrootcert=%s", certs_file("ca.crt"));
 	PGconn *admin = client("user=admin password=admin-secret dbname=pgbouncer sslmode=require");
 	PGconn *old = client("sslmode=require");
 	sql(old, "begin");
 	sql(old, "create temp table kept (a int)");
 	check("the old one is for another host", client_try("%s", strict) == NULL);
-	copy_pair("server", "current");
+	certs_copy("server", "current");
 	sql(admin, "reload");
 	sql(old, "insert into kept values (7)");
 	check_scalar(old, "select a from kept", "7");
@@ -616,8 +564,8 @@ static void test_certificate_for_servers(void)
 	char *out;
 	pg_tls("server", "hostssl test alice 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 trust\n");
 	require("a key that the server's user may read", run(&out, "cd tls && cat alice.crt") == 0);
-	copy_pair("server", "nobody");
-	certify("us", "alice", NULL, "ca", 2);
+	certs_copy("server", "nobody");
+	certs_certify("us", "alice", NULL, "ca", 2);
 	sluice_with("server_tls_sslmode = require\nserver_tls_key_file = @DIR@/tls/us.key\n"
 		    "server_tls_cert_file = @DIR@/tls/us.crt\n");
 	check_scalar(client(NULL), "select current_user", "alice");
