@@ -4,6 +4,7 @@
 #include "mysql/mysql_int.h"
 
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "mysql/login.h"
 #include "net/listen.h"
 #include "net/tls.h"
@@ -14,9 +15,7 @@
 
 #define PACKET_MAX      32768u /* of a login: who one is, and connection attributes */
 #define RESPONSE_MAX    512u   /* of an answer to the greeting: a proof, or a password */
-#define COLLATION       45u    /* utf8mb4_general_ci */
 #define VERSION_UNKNOWN "8.0.0-sluice"
-#define FIRST_0900      248u /* collations from here to 255 are MySQL 8's alone */
 
 /* What clients are offered whatever their server is: it makes no difference, or is translated. */
 #define CAPS_ALWAYS                                                                                                    \
@@ -94,7 +93,7 @@ void mysql_greet(struct session *s)
 		.version = version(),
 		.thread = (uint32_t)s->id,
 		.caps = l->offered,
-		.collation = COLLATION,
+		.collation = MYSQL_HOUSE_COLLATION,
 		.status = MYSQL_STATUS_AUTOCOMMIT,
 		.plugin = mysql_plugin_name(l->announced),
 	};
@@ -127,17 +126,16 @@ static bool no_memory(struct session *s)
 	return false;
 }
 
-/* Its character set, as if it had said SET NAMES: servers take a collation by its number there. */
+/* Its character set, as if it had said SET NAMES with COLLATE; by its number as long as it is not known what its
+ * servers call it. */
 static bool set_collation(struct session *s, uint8_t id)
 {
-	static const char *const names[] = { "character_set_client", "character_set_connection",
-					     "character_set_results", "collation_connection" };
+	static const char *const names[] = { MYSQL_SET_CLIENT, MYSQL_SET_CONNECTION, MYSQL_SET_RESULTS, MYSQL_COLLATION,
+					     MYSQL_RESULTS };
 	char number[8];
-	if (!id || (mysql_known.is_mariadb && id >= FIRST_0900)) /* a server that does not know it takes its own */
-		id = COLLATION;
 	const struct mysql_collation *known = mysql_collation_find(s->db, id);
 	str_fmt(number, sizeof number, "%u", (unsigned)id);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0] - (known && known->is_own); i++) {
 		const char *value = !known ? number : i < 3 ? known->set : known->name;
 		if (!varset_set(&s->vars, names[i], value, strlen(value)))
 			return false;

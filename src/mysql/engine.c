@@ -4,6 +4,7 @@
 
 #include "core/slab.h"
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "mysql/login.h"
 #include "mysql/mysql.h"
 
@@ -92,8 +93,10 @@ static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data, bool
 			p->odd_pins |= p->own ? 0 : pins;
 			continue;
 		}
-		*has_set |= strcmp(name, "character_set_connection") == 0;
-		*has_collation |= strcmp(name, "collation_connection") == 0;
+		*has_set |= strcmp(name, MYSQL_SET_CONNECTION) == 0;
+		*has_collation |= strcmp(name, MYSQL_COLLATION) == 0;
+		if (strcmp(name, MYSQL_SET_RESULTS) == 0 && !varset_unset(vars, MYSQL_RESULTS))
+			return false;
 		if (!varset_set(vars, name, (const char *)v.p, rd_left(&v)))
 			return false;
 	}
@@ -115,7 +118,7 @@ bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen)
 	}
 	/* A character set has a collation of its own, which is not told. */
 	if (ok && has_set && !has_collation)
-		ok = varset_unset(&p->sv.vars, "collation_connection");
+		ok = varset_unset(&p->sv.vars, MYSQL_COLLATION);
 	if (state.bad) {
 		mysql_broken(&p->sv, "malformed session state");
 		return false;

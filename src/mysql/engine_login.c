@@ -3,6 +3,7 @@
 #include "mysql/mysql_int.h"
 
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "mysql/login.h"
 #include "net/tls.h"
 
@@ -11,7 +12,6 @@
 #define PACKET_MAX       (1u << 30) /* that we take, as servers' own clients say at most */
 #define ER_ACCESS_DENIED 1045
 #define ER_NEEDS_TLS     3159
-#define COLLATION        45u /* utf8mb4_general_ci: every server since 5.5.3 has it; clients' own are set as settings */
 
 /* Of what a server offers these are always taken. */
 #define CAPS_WANTED                                                                                                    \
@@ -115,7 +115,7 @@ static bool send_response(struct server *sv)
 	struct mysql_response r = {
 		.caps = p->caps,
 		.max_packet = PACKET_MAX,
-		.collation = COLLATION,
+		.collation = MYSQL_HOUSE_COLLATION,
 		.user = sv->pool->user->name->s,
 		.auth = rd_of(auth, n),
 		.database = database_remote_name(sv->pool->db),
@@ -186,7 +186,7 @@ static bool greeted(struct server *sv, struct rd body, size_t more)
 		mysql_put_response(&o, l->seq++,
 				   &(struct mysql_response){ .caps = p->caps,
 							     .max_packet = PACKET_MAX,
-							     .collation = COLLATION,
+							     .collation = MYSQL_HOUSE_COLLATION,
 							     .is_tls_request = true });
 		stream_put_copy(&sv->stream, o.p, o.len);
 		(void)server_start_tls(sv); /* start() goes on */

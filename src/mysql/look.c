@@ -3,6 +3,7 @@
 #include "mysql/track_int.h"
 
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "session/session.h"
 
 #include <string.h>
@@ -140,15 +141,21 @@ static bool has_word(const char *list, const char *word)
 unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version)
 {
 	static const char *const trails[] = { "big5", "cp932", "gb18030", "gbk", "sjis" };
-	const struct istr *mode = varset_find(vars, "sql_mode"), *charset = varset_find(vars, "character_set_client");
+	const struct istr *mode = varset_find(vars, "sql_mode"), *charset = varset_find(vars, MYSQL_SET_CLIENT);
+	uint64_t id;
 	unsigned flags = is_mariadb ? MY_MARIADB : 0;
 	if (mode && (has_word(mode->s, "ANSI_QUOTES") || has_word(mode->s, "ANSI")))
 		flags |= MY_ANSI_QUOTES;
 	if (mode && has_word(mode->s, "NO_BACKSLASH_ESCAPES"))
 		flags |= MY_NO_BACKSLASH;
-	for (size_t i = 0; charset && i < sizeof trails / sizeof trails[0]; i++)
-		if (strcasecmp(charset->s, trails[i]) == 0)
+	const char *set = charset ? charset->s : "";
+	if (mysql_collation_is_number(charset, &id) && mysql_collation_name(id))
+		set = mysql_collation_name(id);
+	for (size_t i = 0; i < sizeof trails / sizeof trails[0]; i++) {
+		size_t n = strlen(trails[i]);
+		if (strncasecmp(set, trails[i], n) == 0 && (set[n] == '\0' || set[n] == '_'))
 			flags |= MY_ASCII_TRAILS;
+	}
 	return MY_MODE(flags, version);
 }
 

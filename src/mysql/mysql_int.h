@@ -66,6 +66,8 @@ struct mysql_server {
 	uint64_t rows;                                         /* of the last result */
 	struct fault *own_fault;                               /* owned; what that failed with */
 	const struct varset *syncing, *syncing_said;           /* counted: what is being set */
+	bool sets_up;           /* what is asked ends in the settings with which a server begins */
+	bool has_own_collation; /* it did not have the one that was asked for by its number */
 };
 
 enum mysql_own { MYSQL_OWN_NOTHING, MYSQL_OWN_SETUP, MYSQL_OWN_RUN, MYSQL_OWN_SYNC, MYSQL_OWN_ASK };
@@ -187,6 +189,7 @@ void mysql_engine_set_up(struct mysql_server *p, const struct fault *f);
  * not yet known. */
 struct mysql_collation {
 	uint8_t id;
+	bool is_own; /* the server does not have it, and has this instead */
 	char set[32], name[64];
 };
 const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id);

@@ -5,6 +5,7 @@
 
 #include "core/assert.h"
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "pool/ask.h"
 
 #include <ctype.h>
@@ -13,9 +14,8 @@
 /* A server tells of changes as they come. Those that clients often make are told once at the beginning, so that it is
  * known what to go back to. */
 #define TELL_ALL                                                                                                       \
-	"SET autocommit=@@autocommit, character_set_client=@@character_set_client, "                                   \
-	"character_set_connection=@@character_set_connection, character_set_results=@@character_set_results, "         \
-	"collation_connection=@@collation_connection, sql_mode=@@sql_mode, time_zone=@@time_zone"
+	"SET NAMES '" MYSQL_HOUSE_SET "' COLLATE '" MYSQL_HOUSE_NAME "', " MYSQL_COLLATION "='" MYSQL_HOUSE_NAME       \
+	"', autocommit=@@autocommit, sql_mode=@@sql_mode, time_zone=@@time_zone"
 
 /* --- Sending */
 
@@ -65,6 +65,7 @@ static void begin(struct mysql_server *p, enum mysql_own what, bool ok)
 
 static bool send_set_up(struct mysql_server *p)
 {
+	p->sets_up = true;
 	return send_query(p, mysql_track_setup(p->is_mariadb)) && send_query(p, TELL_ALL);
 }
 
@@ -116,40 +117,6 @@ void mysql_own_reset(struct server *sv)
 
 /* --- Bringing settings to what they should be */
 
-/* A number is no text: there is no setting that takes either. */
-static bool is_number(const char *s)
-{
-	size_t n = strspn(s, "0123456789");
-	if (n && s[n] == '.')
-		n += 1 + strspn(s + n + 1, "0123456789");
-	return n && !s[n];
-}
-
-/* In whatever character set the server reads it, and whatever sql_mode says of backslashes: a text that might be
- * misread is written in hex. */
-static void add_value(struct sb *b, const char *s)
-{
-	size_t len = strlen(s);
-	if (is_number(s)) {
-		sb_add(b, s);
-		return;
-	}
-	for (size_t i = 0; i < len; i++)
-		if (s[i] == '\'' || s[i] == '\\' || s[i] < 0x20 || s[i] > 0x7e) {
-			sb_add(b, "0x");
-			for (size_t k = 0; k < len; k++)
-				sb_addf(b, "%02x", (unsigned)(uint8_t)s[k]);
-			return;
-		}
-	sb_addf(b, "'%s'", s);
-}
-
-static void begin_set(struct sb *b, const char *name)
-{
-	sb_add(b, b->len ? "," : "SET ");
-	sb_addf(b, "`%s`=", name);
-}
-
 static bool is_schema(const struct var *v)
 {
 	return strcmp(v->name->s, MYSQL_SCHEMA) == 0;
@@ -164,39 +131,49 @@ static bool is_name(const char *s)
 	return true;
 }
 
-#define SET_OF       "character_set_connection"
-#define COLLATION_OF "collation_connection"
-
-/* A character set has a collation of its own, and takes away the one that is set: they are set together. */
-static bool sets_charset(const struct varset *has, const struct varset *want)
+/* It is set in another way, or cannot be. */
+static bool is_apart(const struct var *v)
 {
-	const struct istr *set = varset_find(want, SET_OF), *collation = varset_find(want, COLLATION_OF);
-	return set && (varset_find(has, SET_OF) != set || varset_find(has, COLLATION_OF) != collation);
+	return is_schema(v) || mysql_is_charset(v->name->s) || !is_name(v->name->s);
 }
 
 static void add_sets(struct sb *b, const struct varset *has, const struct varset *want)
 {
-	bool charset = sets_charset(has, want);
 	for (uint32_t i = 0; i < has->count; i++) {
 		const struct var *v = &has->at[i];
-		if (is_schema(v) || varset_find(want, v->name->s) || !is_name(v->name->s))
+		if (is_apart(v) || varset_find(want, v->name->s))
 			continue;
-		if (charset && strcmp(v->name->s, COLLATION_OF) == 0)
-			continue;
-		begin_set(b, v->name->s);
+		mysql_put_set(b, v->name->s);
 		sb_add(b, "DEFAULT");
 	}
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		bool both = charset && (strcmp(v->name->s, SET_OF) == 0 || strcmp(v->name->s, COLLATION_OF) == 0);
-		if (is_schema(v) || (varset_find(has, v->name->s) == v->value && !both) || !is_name(v->name->s))
+		if (is_apart(v) || varset_find(has, v->name->s) == v->value)
 			continue;
-		begin_set(b, v->name->s);
-		if (v->value->len == 0 && strcmp(v->name->s, "character_set_results") == 0)
-			sb_add(b, "NULL");
-		else
-			add_value(b, v->value->s);
+		mysql_put_set(b, v->name->s);
+		mysql_put_value(b, v->value->s);
 	}
+}
+
+/* What the server has of its own, and then that of this number, if it has it: what it is called there is told. */
+static bool send_collation(struct mysql_server *p, uint64_t id)
+{
+	char set[32], name[64];
+	struct sb sql = { .max = 1024 };
+	bool is_old = p->number < (p->is_mariadb ? 100600u : 80030u);
+	p->has_own_collation = true;
+	if (!send_query(p,
+			"SET " MYSQL_SET_CLIENT "=DEFAULT," MYSQL_SET_RESULTS "=DEFAULT," MYSQL_COLLATION "=DEFAULT"))
+		return false;
+	if (!mysql_collation_names(id, is_old, set, sizeof set, name, sizeof name))
+		return true;
+	p->has_own_collation = false;
+	sb_addf(&sql, "SET NAMES '%s' COLLATE '%s'," MYSQL_COLLATION "='%s'", set, name, name);
+	bool ok = !sql.bad && send_query(p, sb_str(&sql));
+	sb_free(&sql);
+	if (ok && p->expect.count) /* none when the stream has failed */
+		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_MAY_FAIL;
+	return ok;
 }
 
 void mysql_own_sync(struct server *sv, const struct varset *want, const struct varset *said)
@@ -205,12 +182,18 @@ void mysql_own_sync(struct server *sv, const struct varset *want, const struct v
 	const struct istr *schema = varset_find(want, MYSQL_SCHEMA);
 	struct sb sql = { .max = 1u << 16 };
 	bool ok = true, any = false;
+	uint64_t id;
 
+	if (mysql_collation_is_number(varset_find(want, MYSQL_COLLATION), &id)) {
+		ok = send_collation(p, id);
+		any = true;
+	}
+	mysql_charset_sets(&sql, sv->vars, want);
 	add_sets(&sql, sv->vars, want);
 	if (said != sv->said)
 		add_sets(&sql, sv->said, said);
 	if (schema && schema->len && varset_find(sv->vars, MYSQL_SCHEMA) != schema) {
-		ok = send_command(p, MYSQL_COM_INIT_DB, schema->s, schema->len);
+		ok = ok && send_command(p, MYSQL_COM_INIT_DB, schema->s, schema->len);
 		any = true;
 	}
 	if (sql.len || !any)
@@ -248,8 +231,10 @@ static bool put_settings(struct mysql_server *p, const char *const from[MYSQL_ME
 	for (int i = MYSQL_MEANING_SCHEMA + 1; i < MYSQL_MEANINGS; i++) {
 		if (strcmp(from[i], to[i]) == 0)
 			continue;
-		begin_set(&sql, mysql_meaning_names[i]);
-		add_value(&sql, to[i]);
+		/* None that is known: that of its set. */
+		bool is_own = i == MYSQL_MEANING_COLLATION && !*to[i];
+		mysql_put_set(&sql, is_own ? MYSQL_SET_CONNECTION : mysql_meaning_names[i]);
+		mysql_put_value(&sql, to[is_own ? MYSQL_MEANING_CHARSET : i]);
 	}
 	if (ok && sql.len)
 		ok = as_statement(p, send_query(p, sb_str(&sql)), NULL);
@@ -339,15 +324,12 @@ const struct mysql_collation *mysql_collation_find(const struct database *db, ui
 
 /* One was set by its number, and the server has said what it is called: the next client that says the number has the
  * settings that servers have. */
-static void learn_collation(struct database *db, const struct varset *want, const struct varset *got)
+static void learn_collation(const struct mysql_server *p, uint64_t id)
 {
-	static const char collation[] = "collation_connection", charset[] = "character_set_client";
-	const struct istr *number = varset_find(want, collation), *name = varset_find(got, collation);
-	const struct istr *set = varset_find(got, charset);
-	uint64_t id;
-	if (!number || !name || !set || !str_to_u64(number->s, 255, &id) || is_number(name->s) || is_number(set->s))
-		return;
-	if (mysql_collation_find(db, (uint8_t)id))
+	struct database *db = p->sv.pool->db;
+	const struct istr *name = varset_find(p->sv.vars, MYSQL_COLLATION);
+	const struct istr *set = varset_find(p->sv.vars, MYSQL_SET_CLIENT);
+	if (!name || !set || mysql_collation_find(db, (uint8_t)id))
 		return;
 	struct notes *k = db->notes;
 	if (!k)
@@ -357,6 +339,7 @@ static void learn_collation(struct database *db, const struct varset *want, cons
 	struct mysql_collation *c = &k->at[k->n];
 	if (str_copy(c->set, sizeof c->set, set->s) && str_copy(c->name, sizeof c->name, name->s)) {
 		c->id = (uint8_t)id;
+		c->is_own = p->has_own_collation;
 		k->n++;
 	}
 }
@@ -365,6 +348,10 @@ static void learn_collation(struct database *db, const struct varset *want, cons
 
 void mysql_own_error(struct mysql_server *p, const struct mysql_err *e)
 {
+	if (mysql_expect_first(&p->expect)->flags & MYSQL_EXPECT_MAY_FAIL) {
+		p->has_own_collation = true;
+		return;
+	}
 	if (p->own_fault || !p->own)
 		return;
 	p->own_fault = malloc(sizeof *p->own_fault);
@@ -374,6 +361,22 @@ void mysql_own_error(struct mysql_server *p, const struct mysql_err *e)
 	}
 	fault_set(p->own_fault, FAULT_INTERNAL, "%.*s", (int)rd_left(&e->text), (const char *)e->text.p);
 	fault_mysql(p->own_fault, e->code, e->state);
+}
+
+/* The collation of results, which is never told. */
+static bool settle_results(struct mysql_server *p)
+{
+	const struct varset **vars = &p->sv.vars;
+	const struct istr *want = varset_find(p->syncing, MYSQL_RESULTS);
+	uint64_t id;
+	if (!mysql_collation_is_number(want, &id))
+		return want ? varset_set(vars, MYSQL_RESULTS, want->s, want->len) : varset_unset(vars, MYSQL_RESULTS);
+	if (!(p->caps & MYSQL_CAP_SESSION_TRACK))
+		return varset_set(vars, MYSQL_RESULTS, want->s, want->len);
+	const struct istr *name = varset_find(*vars, MYSQL_COLLATION);
+	learn_collation(p, id);
+	return p->has_own_collation || !name ? varset_unset(vars, MYSQL_RESULTS)
+					     : varset_set(vars, MYSQL_RESULTS, name->s, name->len);
 }
 
 /* What was set and not told of is what it was set to. */
@@ -394,9 +397,16 @@ static bool settle(struct mysql_server *p)
 		else if (!varset_unset(&sv->vars, name))
 			return false;
 	}
-	learn_collation(sv->pool->db, want, sv->vars);
+	if (!settle_results(p))
+		return false;
 	varset_put(sv->said);
 	sv->said = varset_ref(p->syncing_said);
+	/* What it is called here, not by its number. */
+	struct session *s = sv->session;
+	if (s && s->vars != sv->vars) {
+		varset_put(s->vars);
+		s->vars = varset_ref(sv->vars);
+	}
 	return true;
 }
 
@@ -419,8 +429,10 @@ void mysql_own_done(struct mysql_server *p)
 	struct server *sv = &p->sv;
 	struct fault *failed = p->own_fault, f;
 	enum mysql_own what = (enum mysql_own)p->own;
+	bool sets_up = p->sets_up;
 
 	p->own = MYSQL_OWN_NOTHING;
+	p->sets_up = false;
 	p->own_fault = NULL;
 	if (failed) {
 		f = *failed;
@@ -428,6 +440,11 @@ void mysql_own_done(struct mysql_server *p)
 	} else if (p->status & MYSQL_STATUS_IN_TRANS) {
 		failed = &f;
 		fault_set(&f, FAULT_INTERNAL, "the statement left a transaction open");
+	}
+	if (sets_up && !failed &&
+	    !varset_set(&sv->vars, MYSQL_RESULTS, MYSQL_HOUSE_NAME, sizeof MYSQL_HOUSE_NAME - 1)) {
+		mysql_no_memory(sv);
+		return;
 	}
 	if (sv->state == SERVER_DRAIN) {
 		server_drained(sv);

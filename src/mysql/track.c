@@ -3,6 +3,7 @@
 #include "mysql/track_int.h"
 
 #include "core/str.h"
+#include "mysql/charset.h"
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -225,14 +226,17 @@ static void did_names(struct done *d, const struct my_assignment *x, bool told)
 	if (!told && x->form == MY_VALUE_DEFAULT) {
 		d->t->pins |= PIN_SETTING;
 	} else if (!told) {
-		keep(d, "character_set_client", set);
-		keep(d, "character_set_connection", set);
-		keep(d, "character_set_results", set);
+		keep(d, MYSQL_SET_CLIENT, set);
+		keep(d, MYSQL_SET_CONNECTION, set);
+		keep(d, MYSQL_SET_RESULTS, set);
 	}
-	if (*collation)
-		keep(d, "collation_connection", collation);
-	else
-		forget(d, "collation_connection");
+	if (*collation) {
+		keep(d, MYSQL_COLLATION, collation);
+		keep(d, MYSQL_RESULTS, collation);
+	} else {
+		forget(d, MYSQL_COLLATION);
+		forget(d, MYSQL_RESULTS);
+	}
 }
 
 static bool setting_name(const struct done *d, const struct my_assignment *x, char *out, size_t cap)
@@ -288,7 +292,7 @@ static void did_assign(struct done *d, const struct my_assignment *x, bool told)
 	case MY_SCOPE_CHARSET:
 		if (!told)
 			d->t->pins |= PIN_SETTING;
-		forget(d, "collation_connection");
+		forget(d, MYSQL_COLLATION);
 		return;
 	case MY_SCOPE_SESSION:
 		break;
@@ -312,8 +316,10 @@ static void did_assign(struct done *d, const struct my_assignment *x, bool told)
 		forget(d, name);
 		return;
 	}
-	if (strcmp(name, "character_set_connection") == 0)
-		forget(d, "collation_connection");
+	if (strcmp(name, MYSQL_SET_RESULTS) == 0)
+		forget(d, MYSQL_RESULTS);
+	if (strcmp(name, MYSQL_SET_CONNECTION) == 0)
+		forget(d, MYSQL_COLLATION);
 	if (told)
 		return;
 	if (known)

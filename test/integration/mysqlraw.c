@@ -666,7 +666,7 @@ bool myraw_greet(struct myraw *r, int port)
 	uint8_t buf[1024];
 	size_t len;
 	int yes = 1;
-	*r = (struct myraw){ .fd = raw_to(port) };
+	*r = (struct myraw){ .fd = raw_to(port), .collation = 45 };
 	if (r->fd < 0 || setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0 ||
 	    !next_packet(r, buf, sizeof buf, &len) || len == 0)
 		return false;
@@ -700,7 +700,7 @@ void myraw_add_login(struct myraw *r, struct pgraw_bytes *b, const char *user, c
 	snprintf(r->password, sizeof r->password, "%s", password);
 	myraw_add_u32(b, r->caps);
 	myraw_add_u32(b, 64 << 20);
-	pgraw_add(b, "\x2d", 1); /* utf8mb4_general_ci */
+	pgraw_add(b, &r->collation, 1);
 	pgraw_add(b, zero, sizeof zero);
 	pgraw_add_cstr(b, user);
 	uint8_t n = (uint8_t)prove(r, proof);

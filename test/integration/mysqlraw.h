@@ -57,6 +57,7 @@ struct myraw {
 	uint32_t caps, server_caps;   /* asked for by us; offered */
 	uint32_t thread;              /* the number of the connection, of the greeting */
 	char version[80], plugin[64]; /* of the greeting; the method that is used */
+	uint8_t collation;            /* that it says at login; utf8mb4_general_ci, unless changed behind the greeting */
 	unsigned status;              /* flags of the last OK or EOF */
 	uint32_t statement;           /* the number of the last that was prepared */
 	unsigned params, columns;     /* of it */

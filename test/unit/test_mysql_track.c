@@ -36,11 +36,11 @@ static const struct {
 	  "|sql_mode=ANSI,time_zone=SYSTEM" },
 	{ TELLS, "set names utf8mb4 collate utf8mb4_bin", "changed",
 	  "|character_set_client=utf8mb4,character_set_connection=utf8mb4,"
-	  "character_set_results=utf8mb4,collation_connection=utf8mb4_bin,sql_mode=ANSI,time_zone=SYSTEM" },
+	  "character_set_results=utf8mb4,collation of results=utf8mb4_bin,collation_connection=utf8mb4_bin,sql_mode=ANSI,time_zone=SYSTEM" },
 	{ TELLS, "set character_set_connection=latin1", "changed character_set_connection=latin1",
-	  "|character_set_client=utf8mb4,character_set_connection=latin1,character_set_results=utf8mb4,sql_mode=ANSI,time_zone=SYSTEM" },
+	  "|character_set_client=utf8mb4,character_set_connection=latin1,character_set_results=utf8mb4,collation of results=utf8mb4_bin,sql_mode=ANSI,time_zone=SYSTEM" },
 	{ TELLS, "use x", "changed schema=x",
-	  "|character_set_client=utf8mb4,character_set_connection=latin1,character_set_results=utf8mb4,schema=x,sql_mode=ANSI,time_zone=SYSTEM" },
+	  "|character_set_client=utf8mb4,character_set_connection=latin1,character_set_results=utf8mb4,collation of results=utf8mb4_bin,schema=x,sql_mode=ANSI,time_zone=SYSTEM" },
 	/* What is no setting that could be replayed. */
 	{ TELLS, NULL, NULL, NULL },
 	{ TELLS, "set timestamp=5", "changed timestamp=5.000000", "|timestamp=5.000000" },
