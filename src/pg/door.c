@@ -276,23 +276,14 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 	return true;
 }
 
-#define FIRST_OTHER_OID 10000u /* PostgreSQL's own functions are below: their numbers never change */
-
 /* What a FunctionCall may leave behind, as the same function would that SQL calls. False: more of it has to come. */
 static bool look_at_call(struct session *s, const struct rd *in)
 {
 	struct rd at = *in;
-	uint32_t pins = 0;
 	if (rd_left(in) < PG_HEADER + 4)
 		return false;
 	(void)rd_take(&at, PG_HEADER);
-	uint32_t oid = rd_u32be(&at);
-	if ((oid >= 2880 && oid <= 2883) || (oid >= 2886 && oid <= 2889)) /* pg_advisory_lock() and the like */
-		pins = PIN_LOCK;
-	else if (oid == 2078 || oid == 1599) /* set_config(), setseed() */
-		pins = PIN_SETTING;
-	else if (oid >= FIRST_OTHER_OID && *config_text(config_now(), SET_pin_functions, NULL, NULL))
-		pins = PIN_FUNCTION; /* which one is not known */
+	uint32_t pins = pg_track_call(rd_u32be(&at));
 	if (pins & ~s->pins)
 		session_pin(s, pins & ~s->pins);
 	return true;

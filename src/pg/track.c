@@ -106,6 +106,14 @@ static uint32_t pins_of(const struct sql_stmt *st)
 	return pins;
 }
 
+uint32_t pg_track_call(uint32_t oid)
+{
+	uint32_t calls = sql_funcs_by_number(functions(), oid);
+	return (calls & SQL_CALL_LOCK ? PIN_LOCK : 0u) |
+	       (calls & (SQL_CALL_SET_CONFIG | SQL_CALL_SET_CONFIG_SESSION) ? PIN_SETTING : 0u) |
+	       (calls >= SQL_CALL_USER ? PIN_FUNCTION : 0u);
+}
+
 /* SET LOCAL of a setting that texts go by. */
 static bool gives_meaning(const struct pg_client *c, const char *text, const struct sql_stmt *st)
 {

@@ -29,6 +29,8 @@ struct pg_look {
 			  served */
 };
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
+/* The pins that a session would get by a FunctionCall of this number. */
+uint32_t pg_track_call(uint32_t oid);
 /* Is it one statement, that forgets all prepared ones? */
 bool pg_track_clears(struct pg_client *c, const char *text, size_t len);
 /* Does this statement of the text take this setting back to the default, as the client understands it? */

@@ -126,7 +126,7 @@ const char *sql_isolation_name(enum sql_isolation isolation);
 
 enum sql_call {
 	SQL_CALL_SET_CONFIG = 1 << 0,         /* any set_config() */
-	SQL_CALL_SET_CONFIG_SESSION = 1 << 1, /* one whose third argument is not the literal true */
+	SQL_CALL_SET_CONFIG_SESSION = 1 << 1, /* one whose third argument is not the literal true; or setseed() */
 	SQL_CALL_LOCK = 1 << 2,               /* an advisory lock that outlives its transaction is taken, or tried */
 	SQL_CALL_UNLOCK = 1 << 3,             /* one is given back */
 	SQL_CALL_UNLOCK_ALL = 1 << 4,         /* all are */
@@ -153,8 +153,11 @@ struct sql_funcs {
 	struct sql_func func[SQL_FUNCS_MAX];
 };
 
-/* The set of those that PostgreSQL has: set_config() and the advisory locks. */
+/* The set of those that PostgreSQL has: set_config(), setseed() and the advisory locks. */
 void sql_funcs_init(struct sql_funcs *f);
+/* What a FunctionCall of this number may be, or 0. Of one that is not PostgreSQL's own nobody knows the name: it may be
+ * any that was added to the set. */
+uint32_t sql_funcs_by_number(const struct sql_funcs *f, uint32_t oid);
 /* Adds "name" or "schema.name", as it would be written in SQL: folded, unless in quotes. False: it is no such name, or
  * the set is full. */
 bool sql_funcs_add(struct sql_funcs *f, const char *name, uint32_t calls);

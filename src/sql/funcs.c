@@ -61,24 +61,43 @@ bool sql_funcs_next(const char **list, char *name, size_t cap)
 	return len > 0;
 }
 
+/* Those of PostgreSQL, and their numbers in its catalog, pg_proc: one for each list of arguments that it takes. */
+static const struct {
+	const char *name;
+	uint32_t calls;
+	uint16_t numbers[2];
+} known[] = {
+	{ "pg_catalog.set_config", SQL_CALL_SET_CONFIG, { 2078 } },
+	{ "pg_catalog.setseed", SQL_CALL_SET_CONFIG_SESSION, { 1599 } },
+	{ "pg_catalog.pg_advisory_lock", SQL_CALL_LOCK, { 2880, 2886 } },
+	{ "pg_catalog.pg_advisory_lock_shared", SQL_CALL_LOCK, { 2881, 2887 } },
+	{ "pg_catalog.pg_try_advisory_lock", SQL_CALL_LOCK, { 2882, 2888 } },
+	{ "pg_catalog.pg_try_advisory_lock_shared", SQL_CALL_LOCK, { 2883, 2889 } },
+	{ "pg_catalog.pg_advisory_unlock", SQL_CALL_UNLOCK, { 2884, 2890 } },
+	{ "pg_catalog.pg_advisory_unlock_shared", SQL_CALL_UNLOCK, { 2885, 2891 } },
+	{ "pg_catalog.pg_advisory_unlock_all", SQL_CALL_UNLOCK_ALL, { 2892 } },
+};
+
+#define KNOWN           (sizeof known / sizeof known[0])
+#define FIRST_OTHER_OID 10000u /* PostgreSQL's own functions are below: their numbers never change */
+
 void sql_funcs_init(struct sql_funcs *f)
 {
-	static const struct {
-		const char *name;
-		uint32_t calls;
-	} known[] = {
-		{ "pg_catalog.set_config", SQL_CALL_SET_CONFIG },
-		{ "pg_catalog.pg_advisory_lock", SQL_CALL_LOCK },
-		{ "pg_catalog.pg_advisory_lock_shared", SQL_CALL_LOCK },
-		{ "pg_catalog.pg_try_advisory_lock", SQL_CALL_LOCK },
-		{ "pg_catalog.pg_try_advisory_lock_shared", SQL_CALL_LOCK },
-		{ "pg_catalog.pg_advisory_unlock", SQL_CALL_UNLOCK },
-		{ "pg_catalog.pg_advisory_unlock_shared", SQL_CALL_UNLOCK },
-		{ "pg_catalog.pg_advisory_unlock_all", SQL_CALL_UNLOCK_ALL },
-	};
 	memset(f, 0, sizeof *f);
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+	for (size_t i = 0; i < KNOWN; i++)
 		(void)sql_funcs_add(f, known[i].name, known[i].calls);
+}
+
+uint32_t sql_funcs_by_number(const struct sql_funcs *f, uint32_t oid)
+{
+	uint32_t calls = 0;
+	for (size_t i = 0; i < KNOWN; i++)
+		if (oid && (known[i].numbers[0] == oid || known[i].numbers[1] == oid))
+			calls |= known[i].calls;
+	/* Which of the others it is is not known. */
+	for (unsigned i = KNOWN; oid >= FIRST_OTHER_OID && i < f->n; i++)
+		calls |= f->func[i].calls;
+	return calls;
 }
 
 static bool same(const uint8_t *a, const char *b, size_t len, bool fold)

@@ -208,6 +208,7 @@ static const struct {
 	{ "do", "do $$ begin perform 1; end $$", "discard all", false },
 	{ "load", "load 'plpgsql'", "discard all", false },
 	{ "setting", "set seed = 0.5", "reset all", false },
+	{ "setting", "select setseed(0.5)", "discard all", false },
 	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all", false },
 	{ "function", "select public.sets_something()", "discard all", false },
 	{ "advisory_lock,temporary", NULL, NULL, false },
@@ -230,6 +231,13 @@ static void test_pins(void)
 			check_str(pins[i].end, show(boss, "clients", "database", "test", "pins"), "");
 			check_eq(pins[i].end, show_int(boss, "pools", "database", "test", "sv_active"), 0);
 		}
+	/* Called by its number. */
+	int result = 0, length = 0;
+	const PQArgBlock keys[] = { { .isint = 1, .len = 4, .u.integer = 1 }, { .isint = 1, .len = 4, .u.integer = 2 } };
+	int lock = atoi(scalar(a, "select 'pg_advisory_lock(int, int)'::regprocedure::oid"));
+	PQclear(PQfn(a, lock, &result, &length, 0, keys, 2));
+	check_str("by its number", show(boss, "clients", "database", "test", "pins"), "advisory_lock");
+	run_one(a, "select pg_advisory_unlock_all()");
 	/* Rolled back, it has not happened. */
 	sql(a, "begin");
 	sql(a, "create temp table t (i int)");

@@ -455,6 +455,13 @@ static void test_funcs(void)
 	sql_funcs_init(&funcs);
 	for (size_t i = 0; i < COUNT(bad); i++)
 		check(bad[i], !sql_funcs_add(&funcs, bad[i], SQL_CALL_USER));
+	check_eq("a lock", sql_funcs_by_number(&funcs, 2880), SQL_CALL_LOCK);
+	check_eq("of two numbers", sql_funcs_by_number(&funcs, 2889), SQL_CALL_LOCK);
+	check_eq("all unlocked", sql_funcs_by_number(&funcs, 2892), SQL_CALL_UNLOCK_ALL);
+	check_eq("set_config", sql_funcs_by_number(&funcs, 2078), SQL_CALL_SET_CONFIG);
+	check_eq("abs", sql_funcs_by_number(&funcs, 1397), 0);
+	check_eq("none", sql_funcs_by_number(&funcs, 0), 0);
+	check_eq("somebody's, none is looked for", sql_funcs_by_number(&funcs, 16384), 0);
 	unsigned n = 0;
 	for (; n < 1000; n++) {
 		(void)snprintf(name, sizeof name, "f%u", n);
@@ -462,6 +469,8 @@ static void test_funcs(void)
 			break;
 	}
 	check_eq("full", funcs.n, SQL_FUNCS_MAX);
+	check_eq("somebody's", sql_funcs_by_number(&funcs, 16384), (uint32_t)SQL_CALL_USER * 0xff);
+	check_eq("PostgreSQL's all the same", sql_funcs_by_number(&funcs, 1397), 0);
 	for (unsigned i = 0; i <= n; i++) {
 		(void)snprintf(name, sizeof name, "select F%u(1)", i);
 		sql_read_init(&r, name, strlen(name), 0, &funcs, 0);
