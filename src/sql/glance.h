@@ -2,6 +2,8 @@
 #ifndef SLUICE_SQL_GLANCE_H
 #define SLUICE_SQL_GLANCE_H
 
+#include "sql/bytes_int.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,10 +27,16 @@ static inline bool any(bytes b)
 	return (half[0] | half[1]) != 0;
 }
 
-static inline bool is_word(uint8_t c)
+/* Where the word begins that ends before i, blanks of the same line between; *i: where it ends. The same: there is
+ * none. */
+static inline size_t word_before(const uint8_t *s, size_t *i)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-	       c >= 128;
+	while (*i > 0 && (s[*i - 1] == ' ' || s[*i - 1] == '\t'))
+		--*i;
+	size_t from = *i;
+	while (from > 0 && is_of(s[from - 1], C_WORD))
+		from--;
+	return from;
 }
 
 #endif

@@ -23,27 +23,14 @@ static inline void look(struct seen *seen, const uint8_t *s)
 	seen->lock |= (bytes)(small == 'f') & (bytes)(b_small == 'o') & (bytes)(c_small == 'r');
 }
 
-/* 1 letter, digit, _, $ or above ASCII; 2 blank that does not end a line */
-static unsigned class_of(uint8_t c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-	    c >= 128)
-		return 1;
-	return c == ' ' || c == '\t' ? 2 : 0;
-}
-
 /* May what stands before the parenthesis at i be the name of one of the functions? */
 static bool may_call(const uint8_t *s, size_t i, const struct sql_funcs *funcs)
 {
-	while (i > 0 && class_of(s[i - 1]) == 2)
-		i--;
+	size_t from = word_before(s, &i);
 	if (i == 0)
 		return false;
 	uint8_t c = s[i - 1];
-	size_t from = i;
-	if (class_of(c) == 1) {
-		while (from > 0 && class_of(s[from - 1]) == 1)
-			from--;
+	if (from < i) {
 		/* A number, a parameter or $tag$ may end within, and names are cut. */
 		return (s[from] >= '0' && s[from] <= '9') || s[from] == '$' || i - from > SQL_IDENT_MAX ||
 		       sql_funcs_find(funcs, s + from, i - from, true, NULL);

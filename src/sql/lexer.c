@@ -1,22 +1,13 @@
 /* lexer.c - the words of an SQL text. PostgreSQL docs, SQL Syntax, "Lexical Structure". */
 #include "sql/lexer.h"
 
+#include "sql/bytes_int.h"
+
 #include <string.h>
 
 /* More operator characters in a row than any operator has. Which of them are one cannot be told without looking at
  * those behind, so there is an end to it. */
 #define OP_RUN_MAX 128
-
-enum {
-	C_BLANK = 1,
-	C_START = 2, /* a name may begin with it */
-	C_WORD = 4,  /* and go on with it */
-	C_DIGIT = 8,
-	C_OP = 16,   /* of operators */
-	C_SELF = 32, /* stands for itself */
-	C_HEX = 64,
-	C_STRONG = 128, /* an operator that holds it may end in + or - */
-};
 
 #define LETTER (C_START | C_WORD)
 #define HEX    (C_START | C_WORD | C_HEX)
@@ -28,7 +19,7 @@ enum {
 		LETTER, LETTER, LETTER
 
 /* clang-format off */
-static const uint8_t class_of[256] = {
+const uint8_t sql_class_of[256] = {
 	['\t'] = C_BLANK, ['\n'] = C_BLANK, ['\v'] = C_BLANK, ['\f'] = C_BLANK, ['\r'] = C_BLANK, [' '] = C_BLANK,
 	['!'] = STRONG, ['#'] = STRONG, ['$'] = C_WORD, ['%'] = STRONG, ['&'] = STRONG, ['('] = C_SELF, [')'] = C_SELF,
 	['*'] = WEAK, ['+'] = WEAK, [','] = C_SELF, ['-'] = WEAK, ['.'] = C_SELF, ['/'] = WEAK,
@@ -48,11 +39,6 @@ static const uint8_t class_of[256] = {
 	[128] = LETTERS_16, LETTERS_16, LETTERS_16, LETTERS_16, LETTERS_16, LETTERS_16, LETTERS_16, LETTERS_16,
 };
 /* clang-format on */
-
-static bool is_of(uint8_t c, unsigned classes)
-{
-	return (class_of[c] & classes) != 0;
-}
 
 /* The byte at i, or 0 behind the end, which is of no class. */
 static uint8_t byte_at(const struct sql_lexer *l, uint32_t i)
@@ -260,7 +246,7 @@ static enum sql_tok lex_op(struct sql_lexer *l)
 			break; /* a comment; never at `from`, blanks were skipped */
 		if (i - from == OP_RUN_MAX)
 			return SQL_TOK_BAD;
-		seen |= class_of[c];
+		seen |= sql_class_of[c];
 		i++;
 	}
 	if (!(seen & C_STRONG))

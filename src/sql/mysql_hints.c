@@ -21,18 +21,12 @@ static inline void look(struct seen *seen, const uint8_t *s)
 /* May what stands before the parenthesis at i be the name of one of the functions? */
 static bool may_call(const uint8_t *s, size_t i, const struct sql_funcs *funcs)
 {
-	while (i > 0 && (s[i - 1] == ' ' || s[i - 1] == '\t'))
-		i--;
+	size_t from = word_before(s, &i);
 	if (i == 0)
 		return false;
 	uint8_t c = s[i - 1];
-	size_t from = i;
-	if (is_word(c)) {
-		while (from > 0 && is_word(s[from - 1]))
-			from--;
-		/* A number may end within what looks like one word. */
+	if (from < i) /* a number may end within what looks like one word */
 		return (s[from] >= '0' && s[from] <= '9') || sql_funcs_find(funcs, s + from, i - from, true, NULL);
-	}
 	/* A name in quotes; the end of a line, or of a comment. */
 	return c == '`' || c == '"' || c == '/' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }

@@ -1,37 +1,9 @@
 /* mysql_lexer.c - the words of an SQL text of MySQL's. MySQL Reference Manual, Language Structure. */
 #include "sql/mysql_lexer.h"
 
+#include "sql/bytes_int.h"
+
 #include <string.h>
-
-enum {
-	C_BLANK = 1,
-	C_WORD = 2, /* of names */
-	C_DIGIT = 4,
-	C_HEX = 8,
-};
-
-/* clang-format off */
-#define WORDS_16 C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, \
-	C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD
-#define DIGIT (C_WORD | C_DIGIT | C_HEX)
-#define HEX   (C_WORD | C_HEX)
-static const uint8_t class_of[256] = {
-	['\t'] = C_BLANK, ['\n'] = C_BLANK, ['\v'] = C_BLANK, ['\f'] = C_BLANK, ['\r'] = C_BLANK, [' '] = C_BLANK,
-	['$'] = C_WORD, ['_'] = C_WORD,
-	['0'] = DIGIT, ['1'] = DIGIT, ['2'] = DIGIT, ['3'] = DIGIT, ['4'] = DIGIT,
-	['5'] = DIGIT, ['6'] = DIGIT, ['7'] = DIGIT, ['8'] = DIGIT, ['9'] = DIGIT,
-	['A'] = HEX, HEX, HEX, HEX, HEX, HEX, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD,
-	C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD,
-	['a'] = HEX, HEX, HEX, HEX, HEX, HEX, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD,
-	C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD, C_WORD,
-	[128] = WORDS_16, WORDS_16, WORDS_16, WORDS_16, WORDS_16, WORDS_16, WORDS_16, WORDS_16,
-};
-/* clang-format on */
-
-static bool is_of(uint8_t c, unsigned classes)
-{
-	return (class_of[c] & classes) != 0;
-}
 
 /* The byte at i, or 0 behind the end, which is of no class. */
 static uint8_t byte_at(const struct my_lexer *l, uint32_t i)

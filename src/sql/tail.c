@@ -55,7 +55,7 @@ static bool is_harmless(const uint8_t *s, size_t n, size_t i)
 	size_t from = behind_blanks(s, n, i), to = from;
 	if (from == SIZE_MAX)
 		return is_short;
-	while (to < n && is_word(s[to]))
+	while (to < n && is_of(s[to], C_WORD))
 		to++;
 	if (to == n)
 		return is_short;
@@ -70,7 +70,7 @@ static bool ends_with(const uint8_t *s, size_t n, const char *word)
 {
 	size_t len = strlen(word);
 	return n >= len && strncasecmp((const char *)s + n - len, word, len) == 0 &&
-	       (n == len || !is_word(s[n - len - 1]));
+	       (n == len || !is_of(s[n - len - 1], C_WORD));
 }
 
 /* Is "temp" at i the word that makes a table temporary? */
@@ -78,9 +78,9 @@ static bool is_temp(const uint8_t *s, size_t n, size_t i)
 {
 	static const char *const before[] = { "create", "replace", "into", "local", "global" };
 	size_t end = i;
-	while (end < n && is_word(s[end]))
+	while (end < n && is_of(s[end], C_WORD))
 		end++;
-	if (i == 0 || end == n || is_word(s[i - 1]) ||
+	if (i == 0 || end == n || is_of(s[i - 1], C_WORD) ||
 	    !(end - i == 4 || (end - i == 9 && !strncasecmp((const char *)s + i, "temporary", 9))))
 		return false;
 	while (i > 0 && is_blank(s[i - 1]))
