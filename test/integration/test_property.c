@@ -740,6 +740,25 @@ static void cut_down(struct script *s, enum twins_verdict want)
 
 /* ------------------------------------------------------------------------------------------------ tests */
 
+/* Of clients that asked for settings when they came: in each kind of pooling. */
+#define GOES_BACK                                                                                                               \
+	"1 Q \"set work_mem = '9MB'\" P - \"reset work_mem\" B - - () E - 0 P - \"show work_mem\" B - - () E - 0 S\n"           \
+	"2 Q \"set statement_timeout = 0\" P s1 \"set statement_timeout to default\" P s2 \"show statement_timeout\" "          \
+	"B - s1 () B p s2 () E - 0 E p 0 S B - s2 () E - 0 S CS s1 CS s2 S\n"                                                   \
+	"1 Q \"begin\" Q \"set search_path = nowhere\" P - \"reset all\" B p - () DP p E p 1 S Q \"show search_path\" "         \
+	"Q \"rollback\" Q \"show search_path\"\n"                                                                               \
+	"2 P - \"set application_name = 'x'\" B - - () E - 0 S P - \"set application_name to default\" B - - () E - 0 "         \
+	"P - \"show application_name\" B - - () E - 0 S\n"                                                                      \
+	"1 Q \"begin\" Q \"reset work_mem\" Q \"set transaction isolation level serializable\" Q \"commit\"\n"                  \
+	"2 Q \"begin\" P - \"reset timezone\" B - - () E - 0 S Q \"set transaction isolation level serializable\" "             \
+	"Q \"commit\"\n"                                                                                                        \
+	"1 Q \"set work_mem = '9MB'\" Q \"discard all\" Q \"show work_mem\" B - - () S\n"                                       \
+	"2 Q \"set timezone = 'UTC'\" P - \"discard all\" B - - () E - 0 P - \"show timezone\" B - - () E - 0 S "               \
+	"Q \"show statement_timeout\" Q \"set session authorization bob\" P - \"reset all\" B - - () E - 0 S\n"                 \
+	"1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"             \
+	"1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S " \
+	"Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n"
+
 /* What was found once. */
 static const struct {
 	const char *what, *script;
@@ -816,23 +835,7 @@ static const struct {
 	  "1 Q \"show work_mem\"\n"
 	  "0 Q \"show work_mem\"\n" },
 	{ "what goes back goes back to what was asked for",
-	  "# 3 clients, 1 servers, max_prepared_statements = 3, startup settings\n"
-	  "1 Q \"set work_mem = '9MB'\" P - \"reset work_mem\" B - - () E - 0 P - \"show work_mem\" B - - () E - 0 S\n"
-	  "2 Q \"set statement_timeout = 0\" P s1 \"set statement_timeout to default\" P s2 \"show statement_timeout\" "
-	  "B - s1 () B p s2 () E - 0 E p 0 S B - s2 () E - 0 S CS s1 CS s2 S\n"
-	  "1 Q \"begin\" Q \"set search_path = nowhere\" P - \"reset all\" B p - () DP p E p 1 S Q \"show search_path\" "
-	  "Q \"rollback\" Q \"show search_path\"\n"
-	  "2 P - \"set application_name = 'x'\" B - - () E - 0 S P - \"set application_name to default\" B - - () E - 0 "
-	  "P - \"show application_name\" B - - () E - 0 S\n"
-	  "1 Q \"begin\" Q \"reset work_mem\" Q \"set transaction isolation level serializable\" Q \"commit\"\n"
-	  "2 Q \"begin\" P - \"reset timezone\" B - - () E - 0 S Q \"set transaction isolation level serializable\" "
-	  "Q \"commit\"\n"
-	  "1 Q \"set work_mem = '9MB'\" Q \"discard all\" Q \"show work_mem\" B - - () S\n"
-	  "2 Q \"set timezone = 'UTC'\" P - \"discard all\" B - - () E - 0 P - \"show timezone\" B - - () E - 0 S "
-	  "Q \"show statement_timeout\" Q \"set session authorization bob\" P - \"reset all\" B - - () E - 0 S\n"
-	  "1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"
-	  "1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S "
-	  "Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n" },
+	  "# 3 clients, 1 servers, max_prepared_statements = 3, startup settings\n" GOES_BACK },
 	{ "DISCARD ALL in a batch that fails",
 	  "# 3 clients, 1 servers, max_prepared_statements = 3, startup settings\n"
 	  "1 Q \"set work_mem = '9MB'; set lock_timeout = 7\" P - \"discard all\" B - - () E - 0 Q \"select 1/0\" S\n"
@@ -840,23 +843,7 @@ static const struct {
 	  "0 Q \"" TWINS_SETTINGS "\"\n"
 	  "2 P - \"discard all\" B - - () E - 0 B - s9 () S Q \"" TWINS_SETTINGS "\"\n" },
 	{ "in session pooling, too",
-	  "# 3 clients, 3 servers, max_prepared_statements = 3, startup settings, session pooling\n"
-	  "1 Q \"set work_mem = '9MB'\" P - \"reset work_mem\" B - - () E - 0 P - \"show work_mem\" B - - () E - 0 S\n"
-	  "2 Q \"set statement_timeout = 0\" P s1 \"set statement_timeout to default\" P s2 \"show statement_timeout\" "
-	  "B - s1 () B p s2 () E - 0 E p 0 S B - s2 () E - 0 S CS s1 CS s2 S\n"
-	  "1 Q \"begin\" Q \"set search_path = nowhere\" P - \"reset all\" B p - () DP p E p 1 S Q \"show search_path\" "
-	  "Q \"rollback\" Q \"show search_path\"\n"
-	  "2 P - \"set application_name = 'x'\" B - - () E - 0 S P - \"set application_name to default\" B - - () E - 0 "
-	  "P - \"show application_name\" B - - () E - 0 S\n"
-	  "1 Q \"begin\" Q \"reset work_mem\" Q \"set transaction isolation level serializable\" Q \"commit\"\n"
-	  "2 Q \"begin\" P - \"reset timezone\" B - - () E - 0 S Q \"set transaction isolation level serializable\" "
-	  "Q \"commit\"\n"
-	  "1 Q \"set work_mem = '9MB'\" Q \"discard all\" Q \"show work_mem\" B - - () S\n"
-	  "2 Q \"set timezone = 'UTC'\" P - \"discard all\" B - - () E - 0 P - \"show timezone\" B - - () E - 0 S "
-	  "Q \"show statement_timeout\" Q \"set session authorization bob\" P - \"reset all\" B - - () E - 0 S\n"
-	  "1 Q \"begin\" P - \"discard all\" B - - () E - 0 S Q \"discard all\" Q \"rollback\" Q \"show work_mem\"\n"
-	  "1 P s3 \"set work_mem = '3MB'\" P s4 \"reset work_mem\" P s5 \"selec\" S B - s3 () E - 0 B - s4 () E - 0 B p s9 () S "
-	  "Q \"show work_mem\" Q \"discard all; select 1\" P - \"select 1\" Q \"discard all\" S Q \"show datestyle\"\n" },
+	  "# 3 clients, 3 servers, max_prepared_statements = 3, startup settings, session pooling\n" GOES_BACK },
 	{ "what ends a transaction that has failed meanwhile, prepared under other settings",
 	  "# 1 clients, 1 servers, max_prepared_statements = 3\n"
 	  "0 P s4 \"rollback\" S\n"
