@@ -194,6 +194,51 @@ void check_sql_fails_at(const char *file, int line, PGconn *c, const char *query
 	check_result_fails_at(file, line, c, first, sqlstate, part);
 }
 
+void sql_start(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+PGresult *sql_last(PGconn *c)
+{
+	PGresult *r, *got = NULL;
+	wait_until("an answer", is_answered(c));
+	while ((r = PQgetResult(c))) {
+		PQclear(got);
+		got = r;
+	}
+	return got;
+}
+
+char *sql_finish(PGconn *c)
+{
+	char *got = text("%s", "");
+	PGresult *r;
+	wait_until("an answer", is_answered(c));
+	while ((r = PQgetResult(c))) {
+		ExecStatusType s = PQresultStatus(r);
+		check(text("no error: %s", PQresultErrorMessage(r)), s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK);
+		if (PQntuples(r))
+			got = text("%s", PQgetvalue(r, 0, 0));
+		PQclear(r);
+	}
+	return got;
+}
+
+void client_cancel(PGconn *c)
+{
+	char why[256] = "";
+	PGcancel *key = PQgetCancel(c);
+	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
+	PQfreeCancel(key);
+}
+
+char *pid_of(PGconn *c)
+{
+	return scalar(c, "select pg_backend_pid()");
+}
+
 bool is_answered(PGconn *c)
 {
 	return !PQconsumeInput(c) || !PQisBusy(c);
@@ -537,4 +582,9 @@ void check_login_fails_at(const char *file, int line, const char *sqlstate, cons
 		   strstr(PQerrorMessage(c), part) != NULL);
 	client_close(c);
 	tap_close(&t);
+}
+
+int stat_of(PGconn *con, const char *name)
+{
+	return atoi(show(con, "TOTALS", "name", text("total_%s", name), "value"));
 }

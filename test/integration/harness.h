@@ -76,6 +76,7 @@ void pg_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *pg_scalar(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* How many server connections has PostgreSQL that came through Sluice to the database `test`? */
 int pg_servers(void);
+int pg_sleepers(void); /* how many of its statements are a pg_sleep(100) */
 
 /* --- A PostgreSQL that the test plays itself, for what a real one does not do to order: @STUB@ is its "host=127.0.0.1
  * port=...", @STUBPORT@ and @STUBDIR@ (its
@@ -84,12 +85,12 @@ int pg_servers(void);
  * Sluice in. */
 void stub_open(void);
 int stub_port(void);
-void stub_close(void); /* takes no more connections; those that it has go on */
-int stub_accept(void);    /* Sluice's next connection */
-int stub_startup(void);   /* the same, and its start-up packet is read */
+void stub_close(void);       /* takes no more connections; those that it has go on */
+int stub_accept(void);       /* Sluice's next connection */
+int stub_startup(void);      /* the same, and its start-up packet is read */
 uint32_t stub_version(void); /* of the protocol, in the start-up packet that was read last */
-void stub_let_in(int fd); /* asks for no password, tells what servers tell, and is ready */
-int stub_login(void);     /* stub_startup() and stub_let_in() */
+void stub_let_in(int fd);    /* asks for no password, tells what servers tell, and is ready */
+int stub_login(void);        /* stub_startup() and stub_let_in() */
 
 /* --- Sluice. In all texts @PG@ is "host=127.0.0.1 port=..." of PostgreSQL, @PGPORT@, @PGDIR@ (its socket's) and @DIR@
  * (ours) likewise. */
@@ -140,6 +141,12 @@ void sql_at(const char *file, int line, PGconn *c, const char *fmt, ...) __attri
 #define scalar(c, ...) scalar_at(__FILE__, __LINE__, c, __VA_ARGS__)
 char *scalar_at(const char *file, int line, PGconn *c, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 #define check_scalar(c, query, want) check_str(query, scalar(c, "%s", query), want)
+/* Sends it, and waits for nothing. */
+void sql_start(PGconn *c, const char *query);
+/* Takes all that comes for it: the last result, or NULL. */
+PGresult *sql_last(PGconn *c);
+/* Likewise, and none may be an error: the last result's first field, "" when it has none. */
+char *sql_finish(PGconn *c);
 /* By the extended protocol, unnamed, with up to two text parameters (NULL: none). */
 char *scalar_params(PGconn *c, const char *query, const char *p1, const char *p2);
 /* It must fail so. sqlstate or part may be NULL. */
@@ -150,11 +157,14 @@ void check_sql_fails_at(const char *file, int line, PGconn *c, const char *query
 /* Clears res. */
 void check_result_fails_at(const char *file, int line, PGconn *c, PGresult *res, const char *sqlstate,
 			   const char *part);
+void client_cancel(PGconn *c); /* by a request of its own */
+char *pid_of(PGconn *c);       /* of the server that runs what it says now */
 /* Is an answer complete, so that PQgetResult() will not block? Reads what is there. */
 bool is_answered(PGconn *c);
 /* SHOW <what>: the field in the row where key is value (key NULL: the first row), or NULL if there is none. */
 char *show(PGconn *console, const char *what, const char *key, const char *value, const char *field);
 int show_int(PGconn *console, const char *what, const char *key, const char *value, const char *field);
+int stat_of(PGconn *console, const char *name); /* total_<name> of SHOW TOTALS */
 
 /* --- Raw sockets to Sluice, for what no client library would say. All wait at most PATIENCE_MS. */
 int raw_open(void);

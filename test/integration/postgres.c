@@ -162,6 +162,12 @@ int pg_servers(void)
 		pg_scalar("select count(*) from pg_stat_activity where datname = 'test' and pid <> pg_backend_pid()"));
 }
 
+int pg_sleepers(void)
+{
+	return atoi(pg_scalar(
+		"select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(100)'"));
+}
+
 static bool pg_make(void)
 {
 	/* synchronous_commit stays on: a test that kills the server at once must not lose the roles made below. */

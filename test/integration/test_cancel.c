@@ -9,37 +9,6 @@
 #define SLEEP    "select pg_sleep(100)"
 #define CANCELED "canceling statement due to user request"
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-static int sleepers(void)
-{
-	return atoi(pg_scalar(
-		"select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(100)'"));
-}
-
-static void cancel(PGconn *c)
-{
-	char why[256] = "";
-	PGcancel *key = PQgetCancel(c);
-	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
-	PQfreeCancel(key);
-}
-
-static PGresult *last(PGconn *c)
-{
-	PGresult *r, *got = NULL;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		PQclear(got);
-		got = r;
-	}
-	return got;
-}
-
 static void test_running(void)
 {
 	static const char *const modes[] = { "transaction", "session" };
@@ -50,10 +19,10 @@ static void test_running(void)
 			bool in_transaction = round == 1;
 			if (in_transaction)
 				sql(c, "begin");
-			start(c, SLEEP);
-			wait_until("it runs", sleepers() == 1);
-			cancel(c);
-			check_result_fails(c, last(c), "57014", CANCELED);
+			sql_start(c, SLEEP);
+			wait_until("it runs", pg_sleepers() == 1);
+			client_cancel(c);
+			check_result_fails(c, sql_last(c), "57014", CANCELED);
 			check_eq("status", PQtransactionStatus(c), in_transaction ? PQTRANS_INERROR : PQTRANS_IDLE);
 			if (in_transaction)
 				sql(c, "rollback");
@@ -67,15 +36,15 @@ static void test_the_right_one_of_two(void)
 {
 	sluice_with("pool_mode = transaction");
 	PGconn *a = client(NULL), *b = client(NULL);
-	start(a, SLEEP);
-	start(b, SLEEP);
-	wait_until("both run", sleepers() == 2);
-	cancel(b);
-	check_result_fails(b, last(b), "57014", CANCELED);
-	check_eq("a runs on", sleepers(), 1);
+	sql_start(a, SLEEP);
+	sql_start(b, SLEEP);
+	wait_until("both run", pg_sleepers() == 2);
+	client_cancel(b);
+	check_result_fails(b, sql_last(b), "57014", CANCELED);
+	check_eq("a runs on", pg_sleepers(), 1);
 	check("a has no answer", !is_answered(a));
-	cancel(a);
-	check_result_fails(a, last(a), "57014", CANCELED);
+	client_cancel(a);
+	check_result_fails(a, sql_last(a), "57014", CANCELED);
 }
 
 /* A client's servers change; its key does not. */
@@ -86,11 +55,11 @@ static void test_after_the_server_changed(void)
 	for (int round = 0; round < 4; round++) {
 		PGconn *first = round % 2 ? a : b, *second = round % 2 ? b : a;
 		sql(first, "begin");
-		start(second, SLEEP);
-		wait_until("it runs", sleepers() == 1);
-		cancel(first);
-		cancel(second);
-		check_result_fails(second, last(second), "57014", CANCELED);
+		sql_start(second, SLEEP);
+		wait_until("it runs", pg_sleepers() == 1);
+		client_cancel(first);
+		client_cancel(second);
+		check_result_fails(second, sql_last(second), "57014", CANCELED);
 		sql(first, "commit");
 	}
 }
@@ -102,13 +71,13 @@ static void test_nothing_to_cancel(void)
 	PGconn *a = client(NULL), *b = client(NULL);
 	for (int i = 0; i < 50; i++) {
 		check_scalar(a, "select 1", "1");
-		cancel(a);
+		client_cancel(a);
 		check_scalar(i % 2 ? a : b, "select count(*) from generate_series(1, 3000)", "3000");
 	}
-	start(b, "select 'undisturbed' from pg_sleep(0.5)");
+	sql_start(b, "select 'undisturbed' from pg_sleep(0.5)");
 	for (int i = 0; i < 20; i++)
-		cancel(a);
-	PGresult *r = last(b);
+		client_cancel(a);
+	PGresult *r = sql_last(b);
 	check_str("b's answer", PQgetvalue(r, 0, 0), "undisturbed");
 	PQclear(r);
 }
@@ -120,15 +89,15 @@ static void test_race_with_the_end(void)
 	sluice_with("pool_mode = transaction\ndefault_pool_size = 1");
 	PGconn *a = client(NULL), *b = client(NULL);
 	for (int i = 0; i < 150; i++) {
-		start(a, "select count(*) from generate_series(1, 1000)");
-		start(b, "select count(*) from generate_series(1, 20000)");
-		cancel(a);
-		PGresult *r = last(a);
+		sql_start(a, "select count(*) from generate_series(1, 1000)");
+		sql_start(b, "select count(*) from generate_series(1, 20000)");
+		client_cancel(a);
+		PGresult *r = sql_last(a);
 		const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 		check("a's answer or its cancellation",
 		      PQresultStatus(r) == PGRES_TUPLES_OK || (state && strcmp(state, "57014") == 0));
 		PQclear(r);
-		r = last(b);
+		r = sql_last(b);
 		check(text("b in round %d: %s", i, PQerrorMessage(b)), PQresultStatus(r) == PGRES_TUPLES_OK);
 		PQclear(r);
 		if (PQstatus(a) != CONNECTION_OK) { /* cancelled while it stood in line, perhaps */
@@ -147,10 +116,10 @@ static void test_while_waiting(void)
 		skip("PgBouncer leaves who waits in line");
 		return;
 	}
-	start(b, "select 'served'");
+	sql_start(b, "select 'served'");
 	wait_until("b waits", show_int(con, "POOLS", "database", "test", "cl_waiting") == 1);
-	cancel(b);
-	check_result_fails(b, last(b), "57014", CANCELED);
+	client_cancel(b);
+	check_result_fails(b, sql_last(b), "57014", CANCELED);
 	check_scalar(a, "select 1", "1");
 	sql(a, "commit");
 	check_eq("nobody waits", show_int(con, "POOLS", "database", "test", "cl_waiting"), 0);
@@ -201,7 +170,7 @@ static void test_storm(void)
 		clients[i] = raw_client();
 		check("query", raw_message(clients[i].fd, 'Q', SLEEP, sizeof SLEEP));
 	}
-	wait_until("all run", sleepers() == N);
+	wait_until("all run", pg_sleepers() == N);
 	int fds[N];
 	for (int i = 0; i < N; i++)
 		fds[i] = send_cancel(&clients[i]);
@@ -228,7 +197,7 @@ static void test_storm_of_useless_requests(void)
 	size_t len = 0;
 	memset(nobody.id, 0x5a, sizeof nobody.id);
 	check("query", raw_message(c.fd, 'Q', SLEEP, sizeof SLEEP));
-	wait_until("it runs", sleepers() == 1);
+	wait_until("it runs", pg_sleepers() == 1);
 	int fds[N];
 	for (int i = 0; i < N; i++)
 		fds[i] = send_cancel(i % 2 ? &c : &nobody);
@@ -254,13 +223,13 @@ static void test_under_load(void)
 	for (int i = 0; i < N; i++)
 		c[i] = client(i < PEACEFUL ? "user=alice" : "user=alice application_name=wild");
 	for (int i = 0; i < N; i++)
-		start(c[i], "select 1");
+		sql_start(c[i], "select 1");
 	uint64_t until = now_ms() + 4000;
 	for (int round = 0; now_ms() < until; round++) {
 		for (int i = 0; i < N; i++) {
 			if (!is_answered(c[i]))
 				continue;
-			PGresult *r = last(c[i]);
+			PGresult *r = sql_last(c[i]);
 			if (i < PEACEFUL) {
 				done++;
 				check(text("undisturbed: %s", PQresultErrorMessage(r)),
@@ -272,19 +241,19 @@ static void test_under_load(void)
 				      PQresultStatus(r) == PGRES_TUPLES_OK || (state && strcmp(state, "57014") == 0));
 			}
 			PQclear(r);
-			start(c[i], i < PEACEFUL ? "select count(*) from generate_series(1, 2000)"
-				    : i % 3 == 0 ? "select pg_sleep(5)"
-				    : i % 3 == 1 ? "select count(*) from generate_series(1, 3000)"
-						 : "select pg_sleep(0.01)");
+			sql_start(c[i], i < PEACEFUL ? "select count(*) from generate_series(1, 2000)"
+					: i % 3 == 0 ? "select pg_sleep(5)"
+					: i % 3 == 1 ? "select count(*) from generate_series(1, 3000)"
+						     : "select pg_sleep(0.01)");
 		}
 		if (PQstatus(c[PEACEFUL + round % (N - PEACEFUL)]) == CONNECTION_OK)
-			cancel(c[PEACEFUL + round % (N - PEACEFUL)]);
+			client_cancel(c[PEACEFUL + round % (N - PEACEFUL)]);
 	}
 	check(text("%d statements, %d cancelled", done, hit), done > 20 && hit > 5);
 	for (int i = 0; i < N; i++) {
 		while (!is_answered(c[i]))
-			cancel(c[i]);
-		PQclear(last(c[i]));
+			client_cancel(c[i]);
+		PQclear(sql_last(c[i]));
 	}
 	check("no more servers than there may be", pg_servers() <= 3);
 }

@@ -6,23 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-static void finish(PGconn *c)
-{
-	PGresult *r;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		ExecStatusType s = PQresultStatus(r);
-		check(text("an error: %s", PQresultErrorMessage(r)), s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK);
-		PQclear(r);
-	}
-}
-
 static int pool(PGconn *con, const char *column)
 {
 	return show_int(con, "POOLS", "database", "test", column);
@@ -183,24 +166,24 @@ static void test_pause_and_resume(void)
 		sluice_with("pool_mode = transaction");
 		PGconn *con = console(), *watch = console(), *a = client(NULL), *b = client(NULL);
 		sql(a, "begin; select 1");
-		start(con, text("PAUSE%s", which[i]));
+		sql_start(con, text("PAUSE%s", which[i]));
 		wait_until("the pause begins",
 			   show_int(watch, "DATABASES", "name", "test", "paused") == 1 ||
 				   strcmp(show(watch, "STATE", "key", "active", "value"), "no") == 0);
-		start(b, "select 'resumed'");
+		sql_start(b, "select 'resumed'");
 		wait_until("b waits", pool(watch, "cl_waiting") == 1);
 		check("PAUSE waits for the transaction", !is_answered(con));
 		check_scalar(a, "select 2", "2"); /* which may go on */
 		sql(a, "commit");
-		finish(con);
+		sql_finish(con);
 		wait_until("no server is left", pg_servers() == 0);
 		PGconn *late = client(NULL); /* a login is possible, for what a login needs is known */
-		start(late, "select 'late'");
+		sql_start(late, "select 'late'");
 		wait_until("it waits, too", pool(watch, "cl_waiting") == 2);
 		check("still waiting", !is_answered(b));
 		sql(con, "RESUME%s", which[i]);
-		finish(b);
-		finish(late);
+		sql_finish(b);
+		sql_finish(late);
 		check_scalar(a, "select 3", "3");
 		check_sql_fails(con, text("RESUME%s", which[i]), NULL, "not paused");
 		sluice_stop();
@@ -224,7 +207,7 @@ static void test_kill(void)
 	sluice_start(&(struct conf){ .databases = "test = @PG@\nother = @PG@ dbname=test",
 				     .settings = "pool_mode = transaction" });
 	PGconn *con = console(), *a = client(NULL), *b = client(NULL), *c = client("dbname=other");
-	start(a, "select pg_sleep(100)");
+	sql_start(a, "select pg_sleep(100)");
 	sql(b, "begin");
 	sql(c, "begin");
 	sql(con, "KILL test");
@@ -315,7 +298,7 @@ static void test_reload(void)
 		PGconn *con = console(), *a = client(NULL), *b = client(NULL);
 		char *old = scalar(a, "select pg_backend_pid()");
 		sql(a, "begin");
-		start(b, "select 1");
+		sql_start(b, "select 1");
 		wait_until("b waits", pool(con, "cl_waiting") == 1);
 		sluice_configure(&(struct conf){ .databases = "test = @PG@\nfresh = @PG@ dbname=test",
 						 .settings = "default_pool_size = 2\napplication_name_add_host = 1" });
@@ -323,7 +306,7 @@ static void test_reload(void)
 			sluice_signal(SIGHUP);
 		else
 			sql(con, "RELOAD");
-		finish(b); /* the larger pool holds for who waits already */
+		sql_finish(b); /* the larger pool holds for who waits already */
 		check_scalar(client("dbname=fresh"), "select 1", "1");
 		check_str("a keeps its server", scalar(a, "select pg_backend_pid()"), old);
 		sql(a, "commit");
@@ -400,12 +383,12 @@ static void test_set(void)
 
 	/* It holds at once, for who waits already; and until the next RELOAD. */
 	sql(a, "begin");
-	start(b, "select 1");
+	sql_start(b, "select 1");
 	wait_until("b waits", pool(con, "cl_waiting") == 1);
 	PGresult *r = PQexec(con, "SET default_pool_size = '2'");
 	check_str("its tag", PQcmdStatus(r), "SET default_pool_size=2");
 	PQclear(r);
-	finish(b);
+	sql_finish(b);
 	check_str("value", show(con, "CONFIG", "key", "default_pool_size", "value"), "2");
 	sql(a, "commit");
 	sql(con, "SET query_wait_timeout=1");
@@ -431,28 +414,28 @@ static void test_wait_close(void)
 	sql(b, "begin");
 	sql(con, "WAIT_CLOSE"); /* nothing is to be closed */
 	sql(con, "RECONNECT");
-	start(con, "WAIT_CLOSE test");
-	start(second, "WAIT_CLOSE");
+	sql_start(con, "WAIT_CLOSE test");
+	sql_start(second, "WAIT_CLOSE");
 	PGconn *third = console();
 	check_eq("a is linked", show_int(third, "SERVERS", "database", "test", "close_needed"), 1);
 	check("it waits", !is_answered(con));
 	sql(a, "commit");
-	finish(con);
+	sql_finish(con);
 	check_scalar(a, "select 1", "1"); /* on a fresh server */
 	check("for the other one", !is_answered(second));
 	sql(b, "commit");
-	finish(second);
+	sql_finish(second);
 	/* Who waits and leaves is forgotten; the others go on. */
 	sql(a, "begin");
 	sql(con, "RECONNECT test");
-	start(con, "WAIT_CLOSE");
-	start(second, "WAIT_CLOSE test; SHOW STATE");
+	sql_start(con, "WAIT_CLOSE");
+	sql_start(second, "WAIT_CLOSE test; SHOW STATE");
 	check_scalar(a, "select 1", "1");
 	client_close(con);
 	check_str("the console answers", show(third, "STATE", "key", "active", "value"), "yes");
 	check("it waits", !is_answered(second));
 	client_close(a); /* rolled back, and then closed */
-	finish(second);
+	sql_finish(second);
 }
 
 /* --- The end */
@@ -472,7 +455,7 @@ static void test_shutdown(void)
 	sluice_with(NULL);
 	PGconn *con = console(), *a = client(NULL);
 	sql(a, "begin");
-	start(con, "SHUTDOWN");
+	sql_start(con, "SHUTDOWN");
 	check_eq("exit status", sluice_wait_exit(), 0);
 	check_sql_fails(a, "select 1", NULL, "");
 	check_eq("a is out", PQstatus(a), CONNECTION_BAD);
@@ -577,13 +560,13 @@ static void test_sigterm_while_a_client_waits(void)
 	sluice_with("pool_mode = transaction\nmax_db_connections = 1\nquery_wait_timeout = 10");
 	PGconn *con = console(), *a = client(NULL), *b = client("user=bob");
 	sql(a, "begin");
-	start(b, "select 1");
+	sql_start(b, "select 1");
 	wait_until("b waits", show_int(con, "POOLS", "user", "bob", "cl_waiting") == 1);
 	client_close(con);
 	sluice_signal(SIGTERM);
 	wait_until("noticed", sluice_logged("SIGTERM"));
 	sql(a, "commit");
-	finish(b);
+	sql_finish(b);
 	client_close(a);
 	client_close(b);
 	check_eq("exit status", sluice_wait_exit(), 0);

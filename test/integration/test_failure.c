@@ -8,12 +8,6 @@
 
 enum { CLIENTS = 40 };
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
 /* Takes what came for a client. True: its statement worked. *error: the SQLSTATE of its error, "" when there was none,
  * "?" when it was libpq's own, who found the connection gone without a word. */
 static bool outcome(PGconn *c, char *error)
@@ -41,7 +35,7 @@ static void run_until_failure(PGconn **c, void (*fail)(void))
 	bool failed[CLIENTS] = { false };
 	int done = 0, lost = 0;
 	for (int i = 0; i < CLIENTS; i++)
-		start(c[i], "select count(*) from generate_series(1, 100)");
+		sql_start(c[i], "select count(*) from generate_series(1, 100)");
 	uint64_t until = now_ms() + PATIENCE_MS;
 	for (bool is_down = false; lost < CLIENTS && now_ms() < until;) {
 		struct pollfd p[CLIENTS];
@@ -53,8 +47,8 @@ static void run_until_failure(PGconn **c, void (*fail)(void))
 				continue;
 			if (outcome(c[i], error)) {
 				done++;
-				start(c[i], i % 4 ? "select count(*) from generate_series(1, 100)"
-						  : "begin; select 1; commit");
+				sql_start(c[i], i % 4 ? "select count(*) from generate_series(1, 100)"
+						      : "begin; select 1; commit");
 				continue;
 			}
 			check(text("an error, and why, after the failure: %s", error), is_down);
@@ -150,7 +144,7 @@ static void test_one_backend(void)
 		sql(a, "begin");
 		char *pid = scalar(a, "select pg_backend_pid()");
 		if (in_query) {
-			start(a, "select pg_sleep(100)");
+			sql_start(a, "select pg_sleep(100)");
 			wait_until("it sleeps",
 				   atoi(pg_scalar("select count(*) from pg_stat_activity where pid = %s and "
 						  "state = 'active'",
@@ -236,7 +230,7 @@ static void test_waiting_through_a_restart(void)
 						   show_int(con, "POOLS", "database", "test", "sv_used") ==
 					   0);
 	for (int i = 0; i < 5; i++)
-		start(c[i], "select 'through'");
+		sql_start(c[i], "select 'through'");
 	check("Sluice stands", show_int(con, "POOLS", "database", "test", "cl_waiting") >= 0);
 	pg_start();
 	for (int i = 0; i < 5; i++) {
@@ -260,7 +254,7 @@ static void test_server_is_full(void)
 	sql(c[0], "begin");
 	sql(c[1], "begin");
 	for (int i = 2; i < 6; i++)
-		start(c[i], "select 'served'");
+		sql_start(c[i], "select 'served'");
 	wait_until("PostgreSQL has refused", sluice_logged("too many connections for role"));
 	char error[8];
 	sql(c[0], "commit");

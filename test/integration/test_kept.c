@@ -11,27 +11,11 @@
 static char body[4096];
 static size_t len;
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
 static void make_table(void)
 {
 	PGconn *c = client(NULL);
 	sql(c, "set client_min_messages = warning; drop table if exists kept; create table kept (n int)");
 	client_close(c);
-}
-
-static char *pid_of(PGconn *c)
-{
-	return scalar(c, "select pg_backend_pid()");
-}
-
-static int stat_of(PGconn *con, const char *name)
-{
-	return atoi(show(con, "TOTALS", "name", text("total_%s", name), "value"));
 }
 
 static int raw_client(void)
@@ -207,9 +191,9 @@ static void test_many_leave(void)
 		for (int i = 0; i < N; i++)
 			c[i] = client(NULL);
 		for (int i = 0; i < N; i++)
-			start(c[i], i % 3 == 0   ? "begin; insert into kept values (1)"
-				    : i % 3 == 1 ? "insert into kept select 1 from pg_sleep(10)"
-						 : "select count(*) from generate_series(1, 1000)");
+			sql_start(c[i], i % 3 == 0   ? "begin; insert into kept values (1)"
+					: i % 3 == 1 ? "insert into kept select 1 from pg_sleep(10)"
+						     : "select count(*) from generate_series(1, 1000)");
 		for (int i = 0; i < N; i++)
 			client_close(c[i]);
 		check_str("undisturbed", scalar(steady, "select count(*) from generate_series(1, 100000)"), "100000");

@@ -9,22 +9,6 @@
 
 #define MOST 8
 
-static void send(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-static void receive(PGconn *c)
-{
-	PGresult *r;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		check(text("answer: %s", PQresultErrorMessage(r)), PQresultStatus(r) != PGRES_FATAL_ERROR);
-		PQclear(r);
-	}
-}
-
 /* Servers of that user, or of all (""), that have a transaction open. */
 static int at_work(const char *user)
 {
@@ -40,7 +24,7 @@ static void crowd(PGconn *con, const char *who, const char *pool_user, const cha
 	PGconn *c[MOST];
 	for (int i = 0; i < n; i++) {
 		c[i] = client("%s", who);
-		send(c[i], "begin; select 1");
+		sql_start(c[i], "begin; select 1");
 	}
 	wait_until("as many as may", at_work(pool_user) == most);
 	wait_until("and the others wait", show_int(con, "POOLS", pool_db ? "database" : "user",
@@ -50,7 +34,7 @@ static void crowd(PGconn *con, const char *who, const char *pool_user, const cha
 		for (int i = 0; i < n; i++) {
 			if (!c[i] || !is_answered(c[i]))
 				continue;
-			receive(c[i]);
+			sql_finish(c[i]);
 			client_close(c[i]);
 			c[i] = NULL;
 			served++;
@@ -128,14 +112,14 @@ static void test_of_a_database(void)
 	/* All users of the database together. */
 	PGconn *c[] = { client("user=alice"), client("user=bob"), client("user=carol"), client("user=alice") };
 	for (size_t i = 0; i < COUNT(c); i++)
-		send(c[i], "begin; select 1");
+		sql_start(c[i], "begin; select 1");
 	wait_until("two", at_work("") == 2);
 	check_eq("of the database", open_servers(con, "test"), 2);
 	for (size_t served = 0; served < COUNT(c);) {
 		for (size_t i = 0; i < COUNT(c); i++) {
 			if (!c[i] || !is_answered(c[i]))
 				continue;
-			receive(c[i]);
+			sql_finish(c[i]);
 			client_close(c[i]);
 			c[i] = NULL;
 			served++;
@@ -160,14 +144,14 @@ static void test_of_a_user(void)
 	for (size_t i = 0; i < COUNT(dbs); i++)
 		c[i] = client("user=%s dbname=%s", i == 2 ? "bob" : "alice", dbs[i]);
 	for (size_t i = 0; i < COUNT(dbs); i++)
-		send(c[i], "begin; select 1");
+		sql_start(c[i], "begin; select 1");
 	wait_until("three", at_work("alice") == 3);
 	check_eq("as the console has it", show_int(con, "USERS", "name", "alice", "current_connections"), 3);
 	for (size_t served = 0; served < COUNT(dbs);) {
 		for (size_t i = 0; i < COUNT(dbs); i++) {
 			if (!c[i] || !is_answered(c[i]))
 				continue;
-			receive(c[i]);
+			sql_finish(c[i]);
 			client_close(c[i]);
 			c[i] = NULL;
 			served++;

@@ -12,12 +12,6 @@
 
 #define SLEEP "select pg_sleep(100)"
 
-static int sleepers(void)
-{
-	return atoi(pg_scalar(
-		"select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(100)'"));
-}
-
 static const char *other_dir(void)
 {
 	return text("%s/other", dir());
@@ -58,14 +52,6 @@ static PGconn *other_client(const char *more)
 	return client("host=%s %s", other_dir(), more);
 }
 
-static void cancel(PGconn *c)
-{
-	char why[256] = "";
-	PGcancel *key = PQgetCancel(c);
-	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
-	PQfreeCancel(key);
-}
-
 static void is_cancelled(PGconn *c)
 {
 	wait_until("an answer", is_answered(c));
@@ -86,9 +72,9 @@ static void test_one_port(void)
 		check("query", PQsendQuery(c[i], SLEEP));
 		PQflush(c[i]);
 	}
-	wait_until("all run", sleepers() == N);
+	wait_until("all run", pg_sleepers() == N);
 	for (int i = 0; i < N; i++) {
-		cancel(c[i]);
+		client_cancel(c[i]);
 		is_cancelled(c[i]);
 	}
 	const char *other = file_text(text("%s/other.log", dir()));
@@ -136,7 +122,7 @@ static void test_hops(void)
 	memcpy(key, body, 8);
 	check("the peer's id is in it", key[1] == 1 && key[2] == 0 && (key[7] & 3) == 3 && !(key[0] & 0x80));
 	check("query", raw_expect(fd, 'Z', body, sizeof body, &len) && raw_message(fd, 'Q', SLEEP, sizeof SLEEP));
-	wait_until("it runs", sleepers() == 1);
+	wait_until("it runs", pg_sleepers() == 1);
 
 	key[7] = (char)(key[7] & ~3);
 	check_eq("passed on too often", raw_read_all(send_to_other(key), body, sizeof body), 0);
@@ -148,7 +134,7 @@ static void test_hops(void)
 	check_eq("nobody's id", raw_read_all(send_to_other(key), body, sizeof body), 0);
 	key[1] = 2;
 	check_eq("the other's own", raw_read_all(send_to_other(key), body, sizeof body), 0);
-	check_eq("it runs on", sleepers(), 1);
+	check_eq("it runs on", pg_sleepers(), 1);
 	key[1] = 1;
 	check_eq("its key", raw_read_all(send_to_other(key), body, sizeof body), 0);
 	check("an error", raw_expect(fd, 'E', body, sizeof body, &len));
@@ -169,12 +155,12 @@ static void test_long_keys(void)
 	require("a key of 36 bytes", len == sizeof key);
 	memcpy(key, body, sizeof key);
 	check("query", raw_expect(fd, 'Z', body, sizeof body, &len) && raw_message(fd, 'Q', SLEEP, sizeof SLEEP));
-	wait_until("it runs", sleepers() == 1);
+	wait_until("it runs", pg_sleepers() == 1);
 	check_eq("the beginning alone", raw_read_all(send_key_to_other(key, 8), body, sizeof body), 0);
 	key[35] ^= 1;
 	check_eq("another end", raw_read_all(send_key_to_other(key, 36), body, sizeof body), 0);
 	key[35] ^= 1;
-	check_eq("it runs on", sleepers(), 1);
+	check_eq("it runs on", pg_sleepers(), 1);
 	check_eq("its key", raw_read_all(send_key_to_other(key, 36), body, sizeof body), 0);
 	check("an error", raw_expect(fd, 'E', body, sizeof body, &len));
 	check_str("SQLSTATE", error_field(body, len, 'C'), "57014");

@@ -11,28 +11,6 @@ static char *hold(PGconn *c)
 	return scalar(c, "select pg_backend_pid()");
 }
 
-static void send(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-/* Takes all that a sent query brings; the last result's first field. */
-static char *receive(PGconn *c)
-{
-	char *got = text("%s", "");
-	PGresult *r;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		ExecStatusType s = PQresultStatus(r);
-		check(text("no error: %s", PQresultErrorMessage(r)), s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK);
-		if (PQntuples(r))
-			got = text("%s", PQgetvalue(r, 0, 0));
-		PQclear(r);
-	}
-	return got;
-}
-
 static int pool(PGconn *con, const char *column)
 {
 	return show_int(con, "POOLS", "database", "test", column);
@@ -45,13 +23,13 @@ static void test_transaction_pooling_shares(void)
 	char *pid = scalar(a, "select pg_backend_pid()");
 	check_str("one server for both", scalar(b, "select pg_backend_pid()"), pid);
 	check_str("one server for both, in transactions", hold(b), pid);
-	send(a, "select pg_backend_pid()");
+	sql_start(a, "select pg_backend_pid()");
 	PGconn *con = console();
 	wait_until("a waits", pool(con, "cl_waiting") == 1);
 	check_eq("b has it", pool(con, "cl_active"), 1);
 	check_eq("server", pool(con, "sv_active"), 1);
 	sql(b, "commit");
-	check_str("a is next", receive(a), pid);
+	check_str("a is next", sql_finish(a), pid);
 	check_eq("none waits", pool(con, "cl_waiting"), 0);
 	check_eq("one server in all", pg_servers(), 1);
 }
@@ -64,10 +42,10 @@ static void test_session_pooling_keeps(void)
 	check("two servers", strcmp(pid_a, pid_b) != 0);
 	PGconn *c = client_start(NULL);
 	check("a third may log in", client_finish_start(c));
-	send(c, "select pg_backend_pid()");
+	sql_start(c, "select pg_backend_pid()");
 	wait_until("it waits", pool(console(), "cl_waiting") == 1);
 	client_close(b);
-	check_str("until one leaves", receive(c), pid_b);
+	check_str("until one leaves", sql_finish(c), pid_b);
 	check_str("and the first has its own", scalar(a, "select pg_backend_pid()"), pid_a);
 }
 
@@ -80,12 +58,12 @@ static void test_waiting_is_first_come_first_served(void)
 	hold(holder);
 	for (int i = 0; i < N; i++) {
 		waiting[i] = client(NULL);
-		send(waiting[i], text("insert into served (who) values (%d)", i));
+		sql_start(waiting[i], text("insert into served (who) values (%d)", i));
 		wait_until("it waits", pool(con, "cl_waiting") == i + 1);
 	}
 	sql(holder, "commit");
 	for (int i = 0; i < N; i++)
-		receive(waiting[i]);
+		sql_finish(waiting[i]);
 	check_scalar(holder, "select string_agg(who::text, ' ' order by n) from served", "0 1 2 3 4");
 	sql(holder, "drop table served");
 }
@@ -292,7 +270,7 @@ static void test_leaving_in_a_transaction(void)
 			if (how == 1)
 				check_sql_fails(a, "select 1/0", "22012", NULL);
 			if (how == 2)
-				send(a, "select pg_sleep(2)");
+				sql_start(a, "select pg_sleep(2)");
 			client_close(a);
 			check_eq("b starts fresh", PQtransactionStatus(b), PQTRANS_IDLE);
 			check_scalar(b, "select count(*) from half", "0");
@@ -324,12 +302,12 @@ static void test_max_db_connections(void)
 	PGconn *a = client(NULL), *b = client("user=bob"), *c = client("user=carol");
 	hold(a);
 	hold(b);
-	send(c, "select 1");
+	sql_start(c, "select 1");
 	wait_until("the third user waits", show_int(console(), "POOLS", "user", "carol", "cl_waiting") == 1);
 	check_eq("servers", pg_servers(), 2);
 	/* An idle server of another user gives way. */
 	sql(a, "commit");
-	check_str("its turn", receive(c), "1");
+	check_str("its turn", sql_finish(c), "1");
 	check("never more than two", pg_servers() <= 2);
 }
 
@@ -340,11 +318,11 @@ static void test_max_user_connections(void)
 				     .users = "alice = max_user_connections=1" });
 	PGconn *a = client(NULL), *b = client("dbname=other"), *c = client("user=bob dbname=other");
 	hold(a);
-	send(b, "select 1");
+	sql_start(b, "select 1");
 	wait_until("alice's second pool waits", show_int(console(), "POOLS", "database", "other", "cl_waiting") == 1);
 	check_scalar(c, "select 1", "1");
 	sql(a, "commit");
-	check_str("its turn", receive(b), "1");
+	check_str("its turn", sql_finish(b), "1");
 }
 
 static void test_pool_size_of_a_database(void)
@@ -354,12 +332,12 @@ static void test_pool_size_of_a_database(void)
 				     .users = "bob = pool_mode=transaction" });
 	PGconn *a = client(NULL), *b = client(NULL);
 	check_scalar(a, "select 1", "1");
-	send(b, "select 2");
+	sql_start(b, "select 2");
 	PGconn *con = console();
 	wait_until("session mode, one server", pool(con, "cl_waiting") == 1);
 	check_str("mode", show(con, "POOLS", "user", "alice", "pool_mode"), "session");
 	client_close(a);
-	check_str("next", receive(b), "2");
+	check_str("next", sql_finish(b), "2");
 	a = client("user=bob");
 	check_scalar(a, "select 1", "1");
 	check_scalar(client("user=bob"), "select 1", "1");
@@ -372,15 +350,15 @@ static void test_reserve_pool(void)
 	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
 	hold(a);
 	uint64_t began = now_ms();
-	send(b, "begin; select 2");
+	sql_start(b, "begin; select 2");
 	check_eq("not at once", pg_servers(), 1);
-	check_str("served by the reserve", receive(b), "2");
+	check_str("served by the reserve", sql_finish(b), "2");
 	check("after reserve_pool_timeout", now_ms() - began >= 900);
-	send(c, "select 3");
+	sql_start(c, "select 3");
 	wait_until("and no further", pool(console(), "cl_waiting") == 1);
 	check_eq("two in all", pg_servers(), 2);
 	sql(b, "commit");
-	check_str("the next one", receive(c), "3");
+	check_str("the next one", sql_finish(c), "3");
 }
 
 static void test_server_lifetime(void)
@@ -492,12 +470,12 @@ static void test_server_check(void)
 	a = client(NULL);
 	char *pid = scalar(a, "select pg_backend_pid()");
 	sql(a, "create table poison ()");
-	send(a, "select pg_backend_pid()");
+	sql_start(a, "select pg_backend_pid()");
 	wait_until("the server is closed",
 		   atoi(pg_scalar("select count(*) from pg_stat_activity where pid = %s", pid)) == 0);
 	PGconn *straight = client_to_pg(NULL);
 	sql(straight, "drop table poison");
-	check("another server", strcmp(receive(a), pid) != 0);
+	check("another server", strcmp(sql_finish(a), pid) != 0);
 }
 
 static void test_many_clients_few_servers(void)
@@ -509,9 +487,9 @@ static void test_many_clients_few_servers(void)
 		c[i] = client("application_name=app%d", i);
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < N; i++)
-			send(c[i], text("select current_setting('application_name') || ' %d'", round));
+			sql_start(c[i], text("select current_setting('application_name') || ' %d'", round));
 		for (int i = 0; i < N; i++)
-			check_str("its own answer", receive(c[i]), text("app%d %d", i, round));
+			check_str("its own answer", sql_finish(c[i]), text("app%d %d", i, round));
 	}
 	check("five servers at most", pg_servers() <= 5);
 	PGconn *con = console();

@@ -81,12 +81,6 @@ static void test_versions(void)
 	check_str("4.0", error_field(body, len, 'C'), "0A000");
 }
 
-static int sleepers(void)
-{
-	return atoi(pg_scalar(
-		"select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(100)'"));
-}
-
 /* Sends a CancelRequest with these bytes behind its code, and sees it closed. */
 static void cancel(const char *key, size_t n)
 {
@@ -115,7 +109,7 @@ static void test_long_keys(void)
 		require("in", start_up(fd, V(3, minor), "", 0) && raw_expect(fd, 'K', key, sizeof key, &len));
 		require("its length", len == n && raw_expect(fd, 'Z', body, sizeof body, &len));
 		require("query", raw_message(fd, 'Q', SLEEP, sizeof SLEEP));
-		wait_until("it runs", sleepers() == 1);
+		wait_until("it runs", pg_sleepers() == 1);
 		for (size_t i = 0; i < n; i++) { /* each byte counts */
 			memcpy(other, key, n);
 			other[i] = (char)(other[i] ^ 1);
@@ -129,7 +123,7 @@ static void test_long_keys(void)
 		cancel(other, 36 + 8 - n);
 		cancel(other, 260);
 		cancel(other, 261);
-		check_eq("it runs on", sleepers(), 1);
+		check_eq("it runs on", pg_sleepers(), 1);
 		cancel(key, n);
 		check("an error", raw_expect(fd, 'E', body, sizeof body, &len));
 		check_str("SQLSTATE", error_field(body, len, 'C'), "57014");
@@ -151,7 +145,7 @@ static void test_libpq(void)
 	check_scalar(c, "select 1", "1");
 	check("query", PQsendQuery(c, SLEEP));
 	PQflush(c);
-	wait_until("it runs", sleepers() == 1);
+	wait_until("it runs", pg_sleepers() == 1);
 	PGcancel *key = PQgetCancel(c);
 	check(text("cancel: %s", why), PQcancel(key, why, sizeof why) == 1);
 	PQfreeCancel(key);

@@ -22,22 +22,6 @@ static void check_seldom(const char *line, uint64_t since)
 	check(text("%d lines \"%s\"", lines, line), lines > 1 && lines <= (int)((now_ms() - since) / 1000) + 2);
 }
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-static void finish(PGconn *c)
-{
-	PGresult *r;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		check(text("no error: %s", PQresultErrorMessage(r)), PQresultStatus(r) == PGRES_TUPLES_OK);
-		PQclear(r);
-	}
-}
-
 static bool limit_files(int n)
 {
 	return run(NULL, "prlimit --pid %d --nofile=%d:", sluice_pid(), n) == 0; /* as the user that it runs as */
@@ -82,7 +66,7 @@ static void test_no_descriptors_for_servers(void)
 	}
 	uint64_t began = now_ms();
 	for (int i = 0; i < N; i++)
-		start(want[i], "select 1");
+		sql_start(want[i], "select 1");
 	wait_until("they wait", show_int(con, "POOLS", "database", "test", "cl_waiting") == N);
 	check_scalar(has_one, "select 2", "2");
 	check_seldom("cannot use this server", began);
@@ -90,7 +74,7 @@ static void test_no_descriptors_for_servers(void)
 	check_eq("they wait still", show_int(con, "POOLS", "database", "test", "cl_waiting"), N);
 	check("enough again", limit_files(files));
 	for (int i = 0; i < N; i++)
-		finish(want[i]);
+		sql_finish(want[i]);
 	check("by servers of their own", pg_servers() > 1);
 }
 

@@ -8,24 +8,6 @@
 
 #define SLEEP "select pg_sleep(100)"
 
-static void start(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-/* The last of what comes. */
-static PGresult *last_result(PGconn *c)
-{
-	PGresult *r, *got = NULL;
-	wait_until("an answer", is_answered(c));
-	while ((r = PQgetResult(c))) {
-		PQclear(got);
-		got = r;
-	}
-	return got;
-}
-
 /* A client that reads what nobody asked for, which libpq keeps to itself. */
 static int raw_client(const char *user)
 {
@@ -54,16 +36,6 @@ static void is_disconnected(int fd, const char *sqlstate, const char *part)
 	check(part, strstr(error_field(body, len, 'M'), part));
 	check_eq("closed", raw_read_all(fd, body, sizeof body), 0);
 	raw_close(fd);
-}
-
-static char *pid_of(PGconn *c)
-{
-	return scalar(c, "select pg_backend_pid()");
-}
-
-static int stat_of(PGconn *con, const char *name)
-{
-	return atoi(show(con, "TOTALS", "name", text("total_%s", name), "value"));
 }
 
 /* Is this backend there, with no transaction and nothing to do? */
@@ -157,10 +129,10 @@ static void test_changed(void)
 {
 	sluice_with("pool_mode = transaction");
 	PGconn *c = client(NULL), *con = console();
-	start(c, SLEEP);
+	sql_start(c, SLEEP);
 	wait_until("it runs", show_int(con, "POOLS", "database", "test", "sv_active") == 1);
 	sql(con, "SET query_timeout = 0.1");
-	check_result_fails(c, last_result(c), "57014", "query timeout");
+	check_result_fails(c, sql_last(c), "57014", "query timeout");
 	sql(con, "SET query_timeout = 0");
 	check_scalar(c, "select 1 from pg_sleep(0.3)", "1");
 }
