@@ -12,7 +12,8 @@
 #define ER_QUERY_TIMEOUT     3024 /* MySQL's */
 #define ER_STATEMENT_TIMEOUT 1969 /* MariaDB's, for the same */
 
-#define LOOK_BYTES 8192u /* of a command that is too long to be kept */
+#define LOOK_BYTES    8192u /* of a command that is too long to be kept */
+#define EXECUTE_FRONT 6u    /* bytes of a COM_STMT_EXECUTE: the last of them says whether it wants a cursor */
 
 static struct slab slab;
 
@@ -263,7 +264,10 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	uint32_t total = MYSQL_HEADER + len;
 	/* Half a command takes no server: who sends slowly waits by itself. */
 	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION, is_option = com == MYSQL_COM_SET_OPTION;
+	bool is_execute = com == MYSQL_COM_STMT_EXECUTE;
 	if ((!s->server || looks || is_option) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+		return false;
+	if (is_execute && rd_left(in) < (len < EXECUTE_FRONT ? len : EXECUTE_FRONT) + MYSQL_HEADER)
 		return false;
 	struct mysql_query q = { .rewrites = false };
 	if (looks && !look_at(c, in, len, &q))
@@ -285,6 +289,8 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		struct mysql_expect_entry x = { .kind = (uint8_t)kind, .com = com };
 		if (is_option && len == 3)
 			x.number = 1u + in->p[MYSQL_HEADER + 1];
+		if (is_execute && len >= EXECUTE_FRONT && in->p[MYSQL_HEADER + EXECUTE_FRONT - 1])
+			x.flags = MYSQL_EXPECT_CURSOR;
 		if (q.look.changes) {
 			x.flags = MYSQL_EXPECT_CHANGES;
 			x.text = istr_get((const char *)q.text.p, rd_left(&q.text));

@@ -129,9 +129,14 @@ static void hold(struct mysql_server *p, struct mysql_statement *st, struct mysq
 static void set_state(struct mysql_client *c, struct mysql_server *p, struct mysql_statement *st, bool has_cursor,
 		      bool has_long)
 {
+	bool had_cursor = st->has_cursor;
 	mysql_statement_set(&c->statements, st, has_cursor, has_long);
 	if (st->held && !has_cursor && !has_long && !st->is_kept) {
-		mysql_prepared_share(&p->cache, st->held);
+		/* MySQL 9 gives no rows any more to whoever asks for no cursor, once there was one. */
+		if (had_cursor && !p->is_mariadb)
+			mysql_prepared_doubt(&p->cache, st->held);
+		else
+			mysql_prepared_share(&p->cache, st->held);
 		st->held = NULL;
 	}
 	check_pins(c);

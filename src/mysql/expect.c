@@ -74,7 +74,7 @@ void mysql_expect_done(struct mysql_expect *e, enum mysql_expect_end how)
 	struct mysql_expect_entry x = *mysql_expect_at(e, 0);
 	e->head = (uint16_t)((e->head + 1) % e->cap);
 	e->phase = PHASE_HEAD;
-	e->wants_file = false;
+	e->wants_file = e->is_out = false;
 	if (--e->count == 0 && e->ring != e->few)
 		forget(e);
 	if (e->gone)
@@ -186,8 +186,11 @@ static bool end_of_result(struct mysql_expect *e, uint32_t len, struct rd body, 
 {
 	if (!read_end(e, len, body, seen))
 		return false;
+	/* Behind OUT parameters there is always one more, whether MySQL says so or not. */
+	bool is_out = e->is_out || seen->ok.status & MYSQL_STATUS_OUT_PARAMS;
 	e->phase = PHASE_HEAD;
-	seen->is_end = !(seen->ok.status & MYSQL_STATUS_MORE_RESULTS);
+	e->is_out = false;
+	seen->is_end = !is_out && !(seen->ok.status & MYSQL_STATUS_MORE_RESULTS);
 	return true;
 }
 
@@ -269,7 +272,9 @@ static bool in_phase(struct mysql_expect *e, uint32_t len, struct rd body, struc
 		if (!is_bare_eof(len, *body.p) || !mysql_read_eof(body, &ok))
 			return false;
 		e->phase = PHASE_ROWS;
-		if (!(ok.status & MYSQL_STATUS_CURSOR_EXISTS))
+		e->is_out = ok.status & MYSQL_STATUS_OUT_PARAMS;
+		/* MySQL 9 says it of the cursor before, too. */
+		if (!(ok.status & MYSQL_STATUS_CURSOR_EXISTS) || !(mysql_expect_first(e)->flags & MYSQL_EXPECT_CURSOR))
 			return true;
 		return end_of_result(e, len, body, seen); /* its rows are fetched */
 	case PHASE_ROWS:

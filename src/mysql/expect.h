@@ -54,6 +54,7 @@ struct mysql_expect {
 	struct mysql_expect_entry *ring; /* owned when it is not `few` */
 	uint16_t cap, head, count;
 	uint8_t phase;    /* enum phase: of the answer to the first */
+	bool is_out;      /* the rows that pass are the OUT parameters of a CALL */
 	bool wants_file;  /* the server reads a file from the client: packets, the last of which is empty */
 	uint64_t caps;    /* of the connection */
 	uint64_t columns; /* definitions that are still to come */

@@ -75,7 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		enum mysql_expect_kind kind = mysql_expect_of(com);
 		if (kind == MYSQL_EXPECT_NOTHING)
 			continue;
-		if (!mysql_expect_sent(&e, &(struct mysql_expect_entry){ .kind = (uint8_t)kind, .com = com }))
+		if (!mysql_expect_sent(&e, &(struct mysql_expect_entry){ .kind = (uint8_t)kind,
+									 .com = com,
+									 .flags = n % 2 ? MYSQL_EXPECT_CURSOR : 0 }))
 			abort();
 		sent++;
 	}

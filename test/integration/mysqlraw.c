@@ -76,6 +76,8 @@ bool myraw_bytes(struct myraw *r, const void *p, size_t n)
 	return r->fd >= 0 && raw_send(r->fd, p, n);
 }
 
+#define WITH_CURSOR 0x80 /* in what is due: an EXECUTE asks for one */
+
 static bool has_answer(uint8_t command)
 {
 	return command != MY_QUIT && command != MY_STMT_CLOSE && command != MY_STMT_SEND_LONG_DATA;
@@ -86,8 +88,10 @@ bool myraw_send(struct myraw *r, const struct pgraw_bytes *b)
 	const uint8_t *p = (const uint8_t *)b->p;
 	for (size_t at = 0, len = 0; at + 5 <= b->n; at += 4 + len) {
 		len = (size_t)p[at] | (size_t)p[at + 1] << 8 | (size_t)p[at + 2] << 16;
-		if (p[at + 3] == 0 && has_answer(p[at + 4]) && r->ndue < COUNT(r->due))
-			r->due[r->ndue++] = p[at + 4];
+		if (p[at + 3] == 0 && has_answer(p[at + 4]) && r->ndue < COUNT(r->due)) {
+			bool cursor = p[at + 4] == MY_STMT_EXECUTE && len > 5 && at + 9 < b->n && p[at + 9];
+			r->due[r->ndue++] = (uint8_t)(p[at + 4] | (cursor ? WITH_CURSOR : 0));
+		}
 	}
 	return myraw_bytes(r, b->p, b->n);
 }
@@ -321,10 +325,12 @@ static void done(struct myraw *r)
 
 static void done_unless_more(struct myraw *r)
 {
-	if (r->status & MY_STATUS_MORE_RESULTS)
+	/* Behind OUT parameters, too, of which MySQL does not say so. */
+	if (r->status & MY_STATUS_MORE_RESULTS || r->is_out || r->status & MY_STATUS_OUT)
 		r->stage = MYRAW_FIRST;
 	else
 		done(r);
+	r->is_out = false;
 }
 
 static bool is_end(const struct myraw *r, struct body b)
@@ -421,7 +427,7 @@ static bool send_file(struct myraw *r)
 
 static bool hear_first(struct myraw *r, struct body b)
 {
-	uint8_t command = r->due[0], first = *b.p;
+	uint8_t command = r->due[0] & (uint8_t)~WITH_CURSOR, first = *b.p;
 	if (first == 0xff) {
 		hear_error(r, b);
 		done(r);
@@ -544,9 +550,10 @@ static bool hear_packet(struct myraw *r, struct body b)
 			return false;
 		hear_eof(r, b);
 		r->stage = MYRAW_ROWS;
+		r->is_out = r->status & MY_STATUS_OUT;
 		if (r->is_prepare)
 			done(r);
-		else if (r->status & MY_STATUS_CURSOR) /* its rows are fetched */
+		else if (r->status & MY_STATUS_CURSOR && r->due[0] & WITH_CURSOR) /* its rows are fetched */
 			done_unless_more(r);
 		return true;
 	case MYRAW_ROWS:

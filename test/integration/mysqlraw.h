@@ -47,7 +47,13 @@ enum {
 	MY_RESET_CONNECTION = 31
 };
 
-enum { MY_STATUS_IN_TRANS = 1, MY_STATUS_AUTOCOMMIT = 2, MY_STATUS_MORE_RESULTS = 8, MY_STATUS_CURSOR = 64 };
+enum {
+	MY_STATUS_IN_TRANS = 1,
+	MY_STATUS_AUTOCOMMIT = 2,
+	MY_STATUS_MORE_RESULTS = 8,
+	MY_STATUS_CURSOR = 64,
+	MY_STATUS_OUT = 4096
+};
 
 /* What is expected in the answer that is due first. */
 enum myraw_stage { MYRAW_FIRST, MYRAW_COLUMNS, MYRAW_COLUMNS_END, MYRAW_ROWS, MYRAW_PARAMS, MYRAW_PARAMS_END };
@@ -57,20 +63,20 @@ struct myraw {
 	uint32_t caps, server_caps;   /* asked for by us; offered */
 	uint32_t thread;              /* the number of the connection, of the greeting */
 	char version[80], plugin[64]; /* of the greeting; the method that is used */
-	uint8_t collation;            /* that it says at login; utf8mb4_general_ci, unless changed behind the greeting */
-	unsigned status;              /* flags of the last OK or EOF */
-	uint32_t statement;           /* the number of the last that was prepared */
-	unsigned params, columns;     /* of it */
-	unsigned error;               /* of the last ERR */
-	bool closed;                  /* by the other side */
-	bool nonsense;                /* what it said is not the protocol */
-	const char *file;             /* what LOAD DATA LOCAL is given; NULL: nothing */
+	uint8_t collation;        /* that it says at login; utf8mb4_general_ci, unless changed behind the greeting */
+	unsigned status;          /* flags of the last OK or EOF */
+	uint32_t statement;       /* the number of the last that was prepared */
+	unsigned params, columns; /* of it */
+	unsigned error;           /* of the last ERR */
+	bool closed;              /* by the other side */
+	bool nonsense;            /* what it said is not the protocol */
+	const char *file;         /* what LOAD DATA LOCAL is given; NULL: nothing */
 
 	/* How far it is. */
 	uint8_t seq, due[64];
 	unsigned ndue;
 	enum myraw_stage stage;
-	bool is_prepare, is_binary, in_file;
+	bool is_prepare, is_binary, is_out, in_file;
 	unsigned left, left_then;
 	char user[64], password[64];
 	uint8_t salt[20];

@@ -20,6 +20,8 @@ static const struct {
 	{ 'e', BYTES("\376\0\0\2\0") },               /* EOF */
 	{ 'E', BYTES("\376\0\0\12\0") },              /* EOF, more follow */
 	{ 'c', BYTES("\376\0\0\102\0") },             /* EOF, there is a cursor */
+	{ 'w', BYTES("\376\0\0\2\20") },              /* EOF, of OUT parameters */
+	{ 'W', BYTES("\376\0\0\2\20\0\0") },          /* OK behind them */
 	{ 'o', BYTES("\376\0\0\2\0\0\0") },           /* OK behind rows */
 	{ 'O', BYTES("\376\0\0\12\0\0\0") },          /* likewise, more follow */
 	{ 'x', BYTES("\377\20\4#42000no") },          /* ERR */
@@ -96,7 +98,14 @@ static const struct {
 	{ OLD, "p", "Pdd!" },
 	{ OLD, "p", "r!" },
 	{ OLD, "x", "2ddebe." },
-	{ OLD, "x", "2ddc." },
+	{ OLD, "c", "2ddc." },
+	{ OLD, "c", "2ddebe." }, /* there is none after all */
+	{ OLD, "x", "2ddcbe." }, /* it is that of the statement before */
+	{ OLD, "x", "1dwbek." }, /* OUT parameters, behind which MySQL says that there is no more */
+	{ OLD, "x", "1dwbEk." },
+	{ OLD, "x", "1debE1dwbek." },
+	{ OLD, "xx", "1dwbex.1debe." },
+	{ NEW, "x", "1dbWk." },
 	{ NEW, "x", "2ddbbo." },
 	{ NEW, "x", "2ddo." },
 	{ OLD, "f", "bbe." },
@@ -119,7 +128,7 @@ static uint8_t com_of(char c)
 		uint8_t com;
 	} coms[] = { { 'q', MYSQL_COM_QUERY },        { 'i', MYSQL_COM_INIT_DB },    { 'p', MYSQL_COM_STMT_PREPARE },
 		     { 'x', MYSQL_COM_STMT_EXECUTE }, { 'f', MYSQL_COM_STMT_FETCH }, { 'l', MYSQL_COM_FIELD_LIST },
-		     { 's', MYSQL_COM_STATISTICS },   { 'B', MYSQL_COM_BINLOG_DUMP } };
+		     { 'c', MYSQL_COM_STMT_EXECUTE }, { 's', MYSQL_COM_STATISTICS }, { 'B', MYSQL_COM_BINLOG_DUMP } };
 	for (size_t i = 0; i < COUNT(coms); i++)
 		if (coms[i].letter == c)
 			return coms[i].com;
@@ -140,8 +149,10 @@ static void send_all(struct mysql_expect *e, const char *coms)
 {
 	for (; *coms; coms++) {
 		uint8_t com = com_of(*coms);
-		check(coms, mysql_expect_sent(e, &(struct mysql_expect_entry){ .kind = (uint8_t)mysql_expect_of(com),
-									       .com = com }));
+		check(coms, mysql_expect_sent(e, &(struct mysql_expect_entry){
+							 .kind = (uint8_t)mysql_expect_of(com),
+							 .com = com,
+							 .flags = *coms == 'c' ? MYSQL_EXPECT_CURSOR : 0 }));
 	}
 }
 
