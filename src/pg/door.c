@@ -283,9 +283,11 @@ static bool look_at_call(struct session *s, const struct rd *in)
 	if (rd_left(in) < PG_HEADER + 4)
 		return false;
 	(void)rd_take(&at, PG_HEADER);
-	uint32_t pins = pg_track_call(rd_u32be(&at));
+	bool keeps;
+	uint32_t pins = pg_track_call(rd_u32be(&at), &keeps);
 	if (pins & ~s->pins)
 		session_pin(s, pins & ~s->pins);
+	s->server->is_doubtful |= keeps; /* no reset takes it away */
 	return true;
 }
 

@@ -120,7 +120,8 @@ void pg_statement_gone(struct expect *e, const struct expect_entry *x, enum expe
 
 /* --- Portals that change the session when they are executed */
 
-#define PORTALS_MAX 16u
+#define PORTALS_MAX     16u
+#define PORTAL_NAME_MAX (STREAM_KEEP_MAX - PG_HEADER - 1 - 4) /* its Execute can be looked at as a whole */
 
 struct pg_portals {
 	uint32_t n;
@@ -155,6 +156,8 @@ enum pg_portal_noted pg_portals_note(struct pg_portals **portals, const char *na
 		}
 	if (!text)
 		return PG_PORTAL_NOTED;
+	if (len > PORTAL_NAME_MAX)
+		return PG_PORTAL_IS_ONE_TOO_MANY;
 	if (!k)
 		k = *portals = calloc(1, sizeof *k);
 	if (!k)
@@ -183,9 +186,9 @@ bool pg_portal_text(const struct pg_client *c, const struct rd *in, uint32_t tot
 	struct pg_msg m;
 	size_t len;
 	*text = NULL;
-	if (total > PG_PREPARED_NAMES_MAX) /* there is none of such a name */
+	if (total > STREAM_KEEP_MAX) /* PORTAL_NAME_MAX: none of such a name was noted */
 		return true;
-	if (pg_frame(&at, PG_PREPARED_NAMES_MAX, &m) != FRAME_OK)
+	if (pg_frame(&at, STREAM_KEEP_MAX, &m) != FRAME_OK)
 		return false;
 	const char *name = rd_cstr(&m.body, &len);
 	const struct istr *found = m.body.bad ? NULL : pg_portals_find(c->portals, name, len);

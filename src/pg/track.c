@@ -101,17 +101,18 @@ static uint32_t pins_of(const struct sql_stmt *st)
 		pins |= PIN_LOCK;
 	if (st->calls & SQL_CALL_SET_CONFIG_SESSION && !(st->flags & SQL_CONFIG))
 		pins |= PIN_SETTING;
-	if (st->calls >= SQL_CALL_USER || st->flags & SQL_HIDDEN)
+	if (st->calls >= SQL_CALL_USER || st->calls & SQL_CALL_KEEPS || st->flags & SQL_HIDDEN)
 		pins |= PIN_FUNCTION;
 	return pins;
 }
 
-uint32_t pg_track_call(uint32_t oid)
+uint32_t pg_track_call(uint32_t oid, bool *keeps)
 {
 	uint32_t calls = sql_funcs_by_number(functions(), oid);
+	*keeps = (calls & (SQL_CALL_KEEPS | SQL_CALL_SLOT)) != 0;
 	return (calls & SQL_CALL_LOCK ? PIN_LOCK : 0u) |
 	       (calls & (SQL_CALL_SET_CONFIG | SQL_CALL_SET_CONFIG_SESSION) ? PIN_SETTING : 0u) |
-	       (calls >= SQL_CALL_USER ? PIN_FUNCTION : 0u);
+	       (*keeps || calls >= SQL_CALL_USER ? PIN_FUNCTION : 0u);
 }
 
 /* SET LOCAL of a setting that texts go by. */
@@ -587,20 +588,48 @@ static bool read_config(const struct pg_client *c, const char *text, const struc
 	       sql_string_decode(text + st->value.at, st->value.len, mode, value, VALUE_MAX) >= 0;
 }
 
+static const char *behind_name(const char *path, const char *name, size_t len)
+{
+	path += strspn(path, " \t\r\n\f\v\"");
+	if (strncasecmp(path, name, len) != 0)
+		return NULL;
+	path += len;
+	return path + strspn(path, "\"");
+}
+
+/* What is created goes into the first schema of search_path: then it is temporary when that is pg_temp, or when there
+ * is none before it. "$user" often is none. */
+static void note_path(struct pg_client *c, const char *name, const char *path)
+{
+	static const char user[] = "$user", temp[] = "pg_temp";
+	if (strcasecmp(name, "search_path") != 0)
+		return;
+	const char *behind = behind_name(path, user, sizeof user - 1);
+	if (behind) {
+		behind += strspn(behind, " \t\r\n\f\v");
+		path = *behind == ',' ? behind + 1 : path;
+	}
+	if (behind_name(path, temp, sizeof temp - 1))
+		pin(c, PIN_TEMP);
+}
+
 /* Up to the end of the transaction: only what texts mean meanwhile is to be known. */
 static bool set_locally(struct pg_client *c, const char *text, const struct sql_stmt *st)
 {
 	struct pg_track *t = c->track;
 	char name[NAME_MAX_BYTES], *value = malloc(VALUE_MAX);
-	bool ok = value != NULL, is_known;
+	bool ok = value != NULL, has_name, has_value;
 	if (!ok)
 		return false;
-	if (st->flags & SQL_CONFIG)
-		is_known = read_config(c, text, st, name, value);
-	else
-		is_known = sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) >= 0 &&
-			   (is_reported(c, name) || sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) >= 0);
-	if (!is_known)
+	if (st->flags & SQL_CONFIG) {
+		has_name = has_value = read_config(c, text, st, name, value);
+	} else {
+		has_name = sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) >= 0;
+		has_value = has_name && sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) >= 0;
+	}
+	if (has_value)
+		note_path(c, name, value);
+	if (!has_value && !(has_name && is_reported(c, name)))
 		t->has_unknown = true;
 	else if (!is_reported(c, name) && pg_gives_meaning(name))
 		ok = (t->local || (t->local = varset_empty())) && varset_set(&t->local, name, value, strlen(value));
@@ -614,10 +643,12 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	bool ok = value != NULL;
 	if (ok && st->flags & SQL_CONFIG) {
 		if (!read_config(c, text, st, name, value) || !keep_name(c, text, st->name, name, sizeof name) ||
-		    !keep_value(c, text, st->value, value, VALUE_MAX))
+		    !keep_value(c, text, st->value, value, VALUE_MAX)) {
 			pin(c, PIN_SETTING);
-		else
+		} else {
+			note_path(c, name, value);
 			ok = set(c, p, name, value);
+		}
 	} else if (ok && (sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0 ||
 			  !keep_name(c, text, st->name, name, sizeof name))) {
 		pin(c, PIN_SETTING);
@@ -628,10 +659,18 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 		if (!is_reported(c, name))
 			pin(c, PIN_SETTING);
 	} else if (ok) {
+		note_path(c, name, value);
 		ok = another_user(c, p, name) && set(c, p, name, value);
 	}
 	free(value);
 	return ok;
+}
+
+/* What it holds, no reset takes away: it is closed when its client gives it back. */
+static void note_kept(struct pg_client *c, const struct sql_stmt *st)
+{
+	if (st->calls & SQL_CALL_KEEPS && c->s.pins & PIN_FUNCTION)
+		c->s.server->is_doubtful = true;
 }
 
 /* *pins: without the one that the listener makes needless. */
@@ -695,6 +734,7 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	if (st->kind == SQL_LISTEN && !did_listen(c, p, text, st, &pins))
 		return false;
 	pin(c, pins);
+	note_kept(c, st);
 	if (st->calls & SQL_CALL_UNLOCK_ALL)
 		c->s.pins &= ~(uint32_t)PIN_LOCK;
 	switch (st->kind) {
@@ -750,6 +790,7 @@ void pg_track_failed(struct pg_client *c, const char *text, size_t len, unsigned
 		if (st.kind == SQL_EMPTY || nth-- > 0)
 			continue;
 		pin(c, pins_of(&st) & PINS_THAT_STAY);
+		note_kept(c, &st);
 		break;
 	}
 }

@@ -29,8 +29,9 @@ struct pg_look {
 			  served */
 };
 struct pg_look pg_track_look(struct pg_client *c, const char *text, size_t len);
-/* The pins that a session would get by a FunctionCall of this number. */
-uint32_t pg_track_call(uint32_t oid);
+/* The pins that a session would get by a FunctionCall of this number. *keeps: its server has something then that no
+ * reset takes away. */
+uint32_t pg_track_call(uint32_t oid, bool *keeps);
 /* Is it one statement, that forgets all prepared ones? */
 bool pg_track_clears(struct pg_client *c, const char *text, size_t len);
 /* Does this statement of the text take this setting back to the default, as the client understands it? */

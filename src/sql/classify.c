@@ -553,6 +553,8 @@ static bool is_ordinary(struct sql_reader *r, const struct cur *c, enum sql_kind
 	unsigned h = r->hints;
 	if (h & (HINT_SEMI | HINT_CALL | HINT_UNAME))
 		return false;
+	if (kind == SQL_UPDATE && r->funcs && sql_updates_settings(c))
+		return false;
 	if (kind == SQL_SELECT && (h & HINT_INTO) && (h & HINT_TEMP))
 		return false;
 	if (kind == SQL_SELECT && (r->ask & SQL_ASK_PLAIN) && (h & (HINT_INTO | HINT_FOR)))

@@ -126,11 +126,16 @@ const char *sql_isolation_name(enum sql_isolation isolation);
 
 enum sql_call {
 	SQL_CALL_SET_CONFIG = 1 << 0,         /* any set_config() */
-	SQL_CALL_SET_CONFIG_SESSION = 1 << 1, /* one whose third argument is not the literal true; or setseed() */
+	SQL_CALL_SET_CONFIG_SESSION = 1 << 1, /* one whose third argument is not the literal true; UPDATE of
+						 pg_settings, setseed() */
 	SQL_CALL_LOCK = 1 << 2,               /* an advisory lock that outlives its transaction is taken, or tried */
 	SQL_CALL_UNLOCK = 1 << 3,             /* one is given back */
 	SQL_CALL_UNLOCK_ALL = 1 << 4,         /* all are */
-	SQL_CALL_USER = 1 << 5,               /* this bit and those above are the caller's */
+	SQL_CALL_KEEPS = 1 << 5, /* the connection has what only its end takes away: a replication origin, a temporary
+				    slot, a backup */
+	SQL_CALL_SLOT = 1 << 6,  /* of a function in a set, not of a statement: that, if its third argument is not the
+				    literal false */
+	SQL_CALL_USER = 1 << 7,  /* this bit and those above are the caller's */
 };
 
 enum {
@@ -153,7 +158,7 @@ struct sql_funcs {
 	struct sql_func func[SQL_FUNCS_MAX];
 };
 
-/* The set of those that PostgreSQL has: set_config(), setseed() and the advisory locks. */
+/* The set of those that PostgreSQL has. */
 void sql_funcs_init(struct sql_funcs *f);
 /* What a FunctionCall of this number may be, or 0. Of one that is not PostgreSQL's own nobody knows the name: it may be
  * any that was added to the set. */

@@ -76,6 +76,14 @@ static const struct {
 	{ "pg_catalog.pg_advisory_unlock", SQL_CALL_UNLOCK, { 2884, 2890 } },
 	{ "pg_catalog.pg_advisory_unlock_shared", SQL_CALL_UNLOCK, { 2885, 2891 } },
 	{ "pg_catalog.pg_advisory_unlock_all", SQL_CALL_UNLOCK_ALL, { 2892 } },
+	{ "pg_catalog.pg_replication_origin_session_setup", SQL_CALL_KEEPS, { 6006 } },
+	{ "pg_catalog.pg_replication_origin_session_reset", SQL_CALL_KEEPS, { 6007 } },
+	{ "pg_catalog.pg_create_physical_replication_slot", SQL_CALL_SLOT, { 3779 } },
+	{ "pg_catalog.pg_create_logical_replication_slot", SQL_CALL_SLOT, { 3786 } },
+	{ "pg_catalog.pg_copy_physical_replication_slot", SQL_CALL_SLOT, { 4220 } }, /* 4221 has no third argument */
+	{ "pg_catalog.pg_copy_logical_replication_slot", SQL_CALL_SLOT, { 4222, 4223 } }, /* nor has 4224 */
+	{ "pg_catalog.pg_backup_start", SQL_CALL_KEEPS, { 2172 } },
+	{ "pg_catalog.pg_start_backup", SQL_CALL_KEEPS, { 0 } }, /* as it was called up to 14 */
 };
 
 #define KNOWN           (sizeof known / sizeof known[0])
@@ -92,8 +100,8 @@ uint32_t sql_funcs_by_number(const struct sql_funcs *f, uint32_t oid)
 {
 	uint32_t calls = 0;
 	for (size_t i = 0; i < KNOWN; i++)
-		if (oid && (known[i].numbers[0] == oid || known[i].numbers[1] == oid))
-			calls |= known[i].calls;
+		for (size_t k = 0; k < sizeof known[i].numbers / sizeof known[i].numbers[0]; k++)
+			calls |= oid && known[i].numbers[k] == oid ? known[i].calls : 0u;
 	/* Which of the others it is is not known. */
 	for (unsigned i = KNOWN; oid >= FIRST_OTHER_OID && i < f->n; i++)
 		calls |= f->func[i].calls;

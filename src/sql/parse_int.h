@@ -95,6 +95,8 @@ struct scan {
 
 /* The query that begins with this word, or SQL_UNKNOWN. */
 enum sql_kind sql_query_kind(enum sql_word w);
+/* Does the UPDATE at c change pg_settings, which sets what is updated there? */
+bool sql_updates_settings(const struct cur *at);
 /* Goes on from the token at c to the statement's end. */
 void sql_scan(struct scan *sc, struct cur *c);
 

@@ -4,35 +4,50 @@
 
 #include <string.h>
 
-#define CONFIG_TOKENS_MAX 64 /* how far a set_config()'s third argument is looked for */
+#define ARGUMENT_TOKENS_MAX 64 /* how far a call's third argument is looked for */
 
-/* Is the third argument of the call whose parenthesis was just taken the literal true? */
-static bool is_local_config(const struct sql_lexer *lex)
+enum said { SAID_NOT, SAID_TRUE, SAID_FALSE, SAID_OTHER };
+
+/* The token at c, a literal that is a whole argument. */
+static enum said boolean_at(struct cur *c)
+{
+	char text[8];
+	enum said said = c->w == W_TRUE ? SAID_TRUE : c->w == W_FALSE ? SAID_FALSE : SAID_OTHER;
+	if (c->t.kind == SQL_TOK_STRING && c->t.span.len < sizeof text &&
+	    sql_string_decode(c->lex.s + c->t.span.at, c->t.span.len, c->lex.mode, text, sizeof text) > 0) {
+		if (strcmp(text, "t") == 0 || strcmp(text, "true") == 0)
+			said = SAID_TRUE;
+		else if (strcmp(text, "f") == 0 || strcmp(text, "false") == 0)
+			said = SAID_FALSE;
+	}
+	step(c);
+	return c->t.c == ')' || c->t.c == ',' ? said : SAID_OTHER;
+}
+
+/* The third argument of the call whose parenthesis was just taken: is_local of set_config(), temporary of slots. Those
+ * that are said by their names are SAID_OTHER. */
+static enum said third_argument(const struct sql_lexer *lex)
 {
 	struct cur c = { .lex = *lex };
 	unsigned depth = 0, commas = 0;
-	for (int i = 0; i < CONFIG_TOKENS_MAX; i++) {
+	for (int i = 0; i < ARGUMENT_TOKENS_MAX; i++) {
 		step(&c);
 		if (c.t.kind == SQL_TOK_END || c.t.kind == SQL_TOK_BAD)
-			return false;
+			return SAID_OTHER;
+		if (c.t.kind == SQL_TOK_OP && c.t.span.len == 2 && depth == 0 &&
+		    (memcmp(c.lex.s + c.t.span.at, "=>", 2) == 0 || memcmp(c.lex.s + c.t.span.at, ":=", 2) == 0))
+			return SAID_OTHER;
 		if (c.t.c == '(') {
 			depth++;
 		} else if (c.t.c == ')') {
 			if (depth-- == 0)
-				return false;
+				return SAID_NOT;
 		} else if (c.t.c == ',' && depth == 0 && ++commas == 2) {
-			char text[8];
 			step(&c);
-			bool yes = c.w == W_TRUE;
-			if (c.t.kind == SQL_TOK_STRING && c.t.span.len < sizeof text)
-				yes = sql_string_decode(c.lex.s + c.t.span.at, c.t.span.len, lex->mode, text,
-							sizeof text) > 0 &&
-				      (strcmp(text, "t") == 0 || strcmp(text, "true") == 0);
-			step(&c);
-			return yes && c.t.c == ')';
+			return boolean_at(&c);
 		}
 	}
-	return false;
+	return SAID_OTHER;
 }
 
 /* A name and, before it, its schema; or neither. Reads of their tokens, so that an operator may call for them late. */
@@ -72,8 +87,13 @@ static void note_call(struct scan *sc, const struct sql_lexer *lex, const struct
 	bool whose = n->schema.kind != SQL_TOK_END &&
 		     sql_ident_decode(lex->s + n->schema.span.at, n->schema.span.len, lex->mode, schema) >= 0;
 	uint32_t calls = sql_funcs_find(sc->funcs, s, len, fold, whose ? schema : NULL);
-	if ((calls & SQL_CALL_SET_CONFIG) && !is_local_config(lex))
+	if ((calls & SQL_CALL_SET_CONFIG) && third_argument(lex) != SAID_TRUE)
 		calls |= SQL_CALL_SET_CONFIG_SESSION;
+	if (calls & SQL_CALL_SLOT) {
+		enum said temporary = third_argument(lex);
+		calls &= ~(uint32_t)SQL_CALL_SLOT;
+		calls |= temporary == SAID_TRUE || temporary == SAID_OTHER ? SQL_CALL_KEEPS : 0u;
+	}
 	sc->st->calls |= calls;
 }
 
@@ -89,6 +109,36 @@ static bool is_temp_schema(const struct sql_lexer *lex, const struct sql_token *
 	if (n < 0)
 		return t->kind == SQL_TOK_UQUOTED; /* may be; of the others only what is not ASCII is not told */
 	return strcmp(name, "pg_temp") == 0 || strncmp(name, "pg_temp_", 8) == 0;
+}
+
+/* A name's last part is this one; U&"..." may be any. */
+static bool is_called(const struct cur *c, const char *what)
+{
+	char name[SQL_IDENT_MAX + 1];
+	if (!is_name(c))
+		return false;
+	if (sql_ident_decode(c->lex.s + c->t.span.at, c->t.span.len, c->lex.mode, name) < 0)
+		return c->t.kind == SQL_TOK_UQUOTED;
+	return strcmp(name, what) == 0;
+}
+
+bool sql_updates_settings(const struct cur *at)
+{
+	struct cur c = *at, schema;
+	step(&c);
+	(void)take(&c, W_ONLY);
+	if (c.t.c == '(')
+		step(&c);
+	bool is_theirs = true, is_it = is_called(&c, "pg_settings");
+	for (schema = c; is_name(&c); schema = c) {
+		step(&c);
+		if (c.t.c != '.')
+			break;
+		step(&c);
+		is_theirs = is_called(&schema, "pg_catalog");
+		is_it = is_called(&c, "pg_settings");
+	}
+	return is_it && is_theirs;
 }
 
 enum sql_kind sql_query_kind(enum sql_word w)
@@ -175,6 +225,8 @@ static void scan_word(struct scan *sc, struct cur *c, const struct sql_token *pr
 		break;
 	case W_UPDATE:
 		sc->locks |= pw == W_FOR;
+		if (sc->funcs && sql_updates_settings(c))
+			st->calls |= SQL_CALL_SET_CONFIG | SQL_CALL_SET_CONFIG_SESSION;
 		/* fall through */
 	case W_INSERT:
 	case W_DELETE:

@@ -91,11 +91,29 @@ static bool is_temp(const uint8_t *s, size_t n, size_t i)
 	return i > 0 && s[i - 1] == '/'; /* a comment's end */
 }
 
+/* UPDATE of pg_settings sets what is updated there, and what is created in pg_temp is temporary. */
+static bool names_relation(const uint8_t *s, size_t n)
+{
+	static const char *const names[] = { "pg_settings", "pg_temp" };
+	const uint8_t *p = s;
+	while ((p = memchr(p, '_', n - (size_t)(p - s)))) {
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+			size_t at = (size_t)(p - s), len = strlen(names[i]);
+			if (at >= 2 && n - at >= len - 2 && strncasecmp((const char *)p - 2, names[i], len) == 0)
+				return true;
+		}
+		p++;
+	}
+	return false;
+}
+
 bool sql_piece_may_change(const void *text, size_t n, const struct sql_funcs *funcs)
 {
 	const uint8_t *s = text, *p;
 	unsigned hints = sql_hints(s, n, funcs);
 	if (hints & (HINT_CALL | HINT_UNAME))
+		return true;
+	if (names_relation(s, n))
 		return true;
 	for (p = s; hints & HINT_SEMI && (p = memchr(p, ';', n - (size_t)(p - s))); p++)
 		if (!is_harmless(s, n, (size_t)(p - s) + 1))

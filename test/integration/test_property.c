@@ -853,6 +853,12 @@ static const struct {
 	  "0 P s3 \"select 2\" P s2 \"select 3\" E p1 0 S B p2 s4 () S\n" },
 	{ "a portal's name that is longer than any other", "# 1 clients, 1 servers, max_prepared_statements = 3\n"
 							   "0 P s1 \"select 1\" B @5000 s1 () E @5000 0 S\n" },
+	{ "what runs by it is followed", "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+					 "0 P s1 \"set work_mem = '7MB'\" B @5000 s1 () E @5000 0 S\n"
+					 "1 Q \"show work_mem\"\n"
+					 "0 P s2 \"set work_mem = '8MB'\" B @9900 s2 () E @9900 0 S\n"
+					 "0 Q \"show work_mem\" Q \"discard all\"\n"
+					 "1 Q \"show work_mem\"\n" },
 	{ "a text that begins as what a PREPARE made",
 	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
 	  "0 P s1 \"\1 as select 1\" B - s1 () E - 0 S\n"

@@ -210,6 +210,10 @@ static const struct {
 	{ "setting", "set seed = 0.5", "reset all", false },
 	{ "setting", "select setseed(0.5)", "discard all", false },
 	{ "setting", "select set_config('work_mem', '1' || 'MB', false)", "discard all", false },
+	{ "setting", "update pg_settings set setting = '9999' where name = 'work_mem'", "discard all", false },
+	{ "temporary", "set search_path = pg_temp, public", "discard all", false },
+	{ "temporary", "set search_path to \"$user\", \"pg_temp\"", "discard all", false },
+	{ "temporary", "select set_config('search_path', 'Pg_Temp', false)", "discard all", false },
 	{ "function", "select public.sets_something()", "discard all", false },
 	{ "advisory_lock,temporary", NULL, NULL, false },
 };
@@ -233,11 +237,15 @@ static void test_pins(void)
 		}
 	/* Called by its number. */
 	int result = 0, length = 0;
-	const PQArgBlock keys[] = { { .isint = 1, .len = 4, .u.integer = 1 }, { .isint = 1, .len = 4, .u.integer = 2 } };
+	const PQArgBlock keys[] = { { .isint = 1, .len = 4, .u.integer = 1 },
+				    { .isint = 1, .len = 4, .u.integer = 2 } };
 	int lock = atoi(scalar(a, "select 'pg_advisory_lock(int, int)'::regprocedure::oid"));
 	PQclear(PQfn(a, lock, &result, &length, 0, keys, 2));
 	check_str("by its number", show(boss, "clients", "database", "test", "pins"), "advisory_lock");
 	run_one(a, "select pg_advisory_unlock_all()");
+	sql(a, "begin; set local search_path = pg_temp; create table t (i int); commit");
+	check_eq("a path", show_int(boss, "pools", "database", "test", "sv_active"), 1);
+	sql(a, "discard all");
 	/* Rolled back, it has not happened. */
 	sql(a, "begin");
 	sql(a, "create temp table t (i int)");
@@ -256,6 +264,34 @@ static void test_pinned_leaves(void)
 	client_close(a);
 	check_sql_fails(b, "select * from t", "42P01", "does not exist");
 	check_scalar(b, "show work_mem", "4MB");
+}
+
+/* A server that holds what no reset takes away is not lent again. */
+static void test_kept_for_good(void)
+{
+	static const char *const ways[] = { "select pg_replication_origin_session_setup('o')",
+					    "select pg_replication_origin_session_setup('o'), version()::int" };
+	sluice_with(one_server);
+	PGconn *b = client(NULL), *boss = console();
+	sql(b, "select pg_replication_origin_create('o')");
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		PGconn *a = client(NULL);
+		PQclear(PQexec(a, ways[i]));
+		check_eq(ways[i], show_int(boss, "pools", "database", "test", "sv_active"), 1);
+		check_scalar(a, "select pg_replication_origin_session_is_setup()", "t");
+		client_close(a);
+		check_scalar(b, "select pg_replication_origin_session_is_setup()", "f");
+	}
+	char body[1024];
+	size_t n;
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &n));
+	require("call", raw_message(fd, 'F', BYTES("\0\0\x17\x76\0\0\0\1\0\0\0\1o\0\0")));
+	check("called", raw_expect(fd, 'Z', body, sizeof body, &n));
+	check_eq("by number", show_int(boss, "pools", "database", "test", "sv_active"), 1);
+	raw_close(fd);
+	check_scalar(b, "select pg_replication_origin_session_is_setup()", "f");
+	sql(b, "select pg_replication_origin_drop('o')");
 }
 
 static void test_policy(void)
@@ -371,6 +407,7 @@ int main(int argc, char **argv)
 		{ "startup", test_startup },
 		{ "pins", test_pins },
 		{ "pinned_leaves", test_pinned_leaves },
+		{ "kept_for_good", test_kept_for_good },
 		{ "policy", test_policy },
 		{ "reset_to_what_was_asked", test_reset_to_what_was_asked },
 		{ NULL, NULL },

@@ -13,7 +13,8 @@ static struct sql_funcs funcs;
 static const char *const flag_names[] = { "local",     "default",  "all",      "chain", "hold",   "plans",
 					  "sequences", "temp",     "in",       "out",   "with",   "modifies",
 					  "analyze",   "no_block", "executes", "plain", "hidden", "config" };
-static const char *const call_names[] = { "set_config", "session_config", "lock", "unlock", "unlock_all", "user" };
+static const char *const call_names[] = { "set_config", "session_config", "lock", "unlock",
+					  "unlock_all", "keeps",          "slot", "user" };
 
 static void __attribute__((format(printf, 3, 4))) add(char *out, size_t cap, const char *fmt, ...)
 {
@@ -345,6 +346,32 @@ static const struct {
 	{ "SELECT pg_advisory_unlock_shared(1)", "select unlock()" },
 	{ "SELECT pg_advisory_unlock_all()", "select unlock_all()" },
 	{ "UPDATE t SET a = (SELECT pg_advisory_lock(1))", "update lock()" },
+	{ "UPDATE pg_settings SET setting = '1'", "update set_config() session_config()" },
+	{ "update only (PG_CATALOG . \"pg_settings\") s set setting = 1", "update set_config() session_config()" },
+	{ "UPDATE db.pg_catalog.pg_settings SET a = 1", "update set_config() session_config()" },
+	{ "UPDATE U&\"pg\\005fsettings\" SET a = 1", "update set_config() session_config()" },
+	{ "UPDATE mine.pg_settings SET a = 1", "update" },
+	{ "UPDATE pg_settings.t SET a = 1", "update" },
+	{ "UPDATE t SET a = 1 FROM pg_settings", "update" },
+	{ "UPDATE", "update" },
+	{ "SELECT 1 FROM t FOR UPDATE OF pg_settings", "select" },
+	{ "WITH a AS (UPDATE pg_settings SET setting = 1) SELECT 1",
+	  "select with modifies set_config() session_config()" },
+	{ "EXPLAIN ANALYZE UPDATE pg_settings SET setting = 1",
+	  "explain/update analyze set_config() session_config() body<UPDATE pg_settings SET setting = 1>" },
+	{ "SELECT setseed(0.5)", "select session_config()" },
+	{ "SELECT pg_replication_origin_session_setup('o')", "select keeps()" },
+	{ "SELECT pg_replication_origin_session_reset()", "select keeps()" },
+	{ "SELECT pg_catalog.pg_backup_start('b')", "select keeps()" },
+	{ "SELECT pg_create_physical_replication_slot('s')", "select plain" },
+	{ "SELECT pg_create_logical_replication_slot('s', 'p')", "select plain" },
+	{ "SELECT pg_create_logical_replication_slot('s', 'p', false, true)", "select plain" },
+	{ "SELECT pg_create_logical_replication_slot('s', 'p', 'f')", "select plain" },
+	{ "SELECT pg_create_logical_replication_slot('s', 'p', TRUE, true)", "select keeps()" },
+	{ "SELECT pg_create_physical_replication_slot('s', f(a, b), $1)", "select keeps()" },
+	{ "SELECT pg_create_physical_replication_slot('s', temporary => true)", "select keeps()" },
+	{ "SELECT pg_copy_logical_replication_slot('s', 't', true)", "select keeps()" },
+	{ "SELECT pg_copy_physical_replication_slot('s', 't')", "select plain" },
 	{ "INSERT INTO pg_advisory_lock (a) VALUES (1)", "insert" },
 	{ "SELECT pin_me(1)", "select user()" },
 	{ "SELECT any.pin_me(1)", "select user()" },
