@@ -50,7 +50,7 @@ void mysql_tell(struct session *s, const struct fault *f, bool is_fatal)
 	(void)is_fatal; /* it sees for itself that the connection ends */
 	if (c->out_left)
 		return; /* within a packet: an error would be taken for a part of it */
-	if (f->mysql_errno == ER_QUERY_TIMEOUT && mysql_known.is_mariadb)
+	if (f->mysql_errno == ER_QUERY_TIMEOUT && mysql_known_of(s->db)->is_mariadb)
 		fault_mysql(&told, ER_STATEMENT_TIMEOUT, "70100");
 	if (c->is_old)
 		told.mysql_state[0] = '\0';

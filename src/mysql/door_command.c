@@ -101,7 +101,7 @@ static bool kill_thread(struct mysql_client *c, uint64_t id, bool only_query)
 	}
 	/* What each kind of server says as it ends a connection: a driver throws it away. */
 	fault_set(&f, FAULT_SHUTDOWN, "Connection was killed");
-	if (mysql_known.is_mariadb)
+	if (mysql_known_of(s->db)->is_mariadb)
 		fault_mysql(&f, ER_CONNECTION_KILLED, "70100");
 	session_fail(s, &f);
 	return true;
@@ -137,10 +137,15 @@ static bool read_kill(struct rd text, uint64_t *id, bool *only_query)
 	return rd_done(&text);
 }
 
-/* Begins with "k", behind blanks: few do. */
+/* Begins with "k", behind blanks: few do. Who has attributes to it is asked in earnest, as few have. */
 static bool may_kill(const struct rd *in, uint32_t len, uint64_t caps)
 {
-	const uint8_t *p = in->p + MYSQL_HEADER + 1 + (caps & MYSQL_CAP_QUERY_ATTRIBUTES ? 2 : 0);
+	const uint8_t *p = in->p + MYSQL_HEADER + 1;
+	if (caps & MYSQL_CAP_QUERY_ATTRIBUTES) {
+		if (p < in->end && *p)
+			return len <= MYSQL_HELD_MAX;
+		p += 2;
+	}
 	while (p < in->end && strchr(" \t\r\n", *p))
 		p++;
 	return len <= KILL_MAX && p < in->end && (*p | 0x20) == 'k';
@@ -233,7 +238,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		return drop(c, len, MYSQL_COMMAND_DONE);
 	case MYSQL_COM_QUERY:
 		if (!may_kill(in, len, c->caps) || !whole(in, len, &body) || !mysql_read_query(body, c->caps, &text) ||
-		    !read_kill(text, &id, &only_query) || !session_by_thread(id))
+		    rd_left(&text) > KILL_MAX || !read_kill(text, &id, &only_query) || !session_by_thread(id))
 			return MYSQL_COMMAND_PASS;
 		if (!is_quiet(c))
 			return MYSQL_COMMAND_WAIT;

@@ -27,8 +27,8 @@
 	 MYSQL_CAP_SESSION_TRACK)
 /* And this where the servers have it. */
 #define CAPS_OF_SERVERS                                                                                                \
-	(MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_QUERY_ATTRIBUTES | MARIADB_CAP_PROGRESS | MARIADB_CAP_BULK |              \
-	 MARIADB_CAP_EXTENDED_TYPES)
+	(MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_QUERY_ATTRIBUTES | MYSQL_CAP_OPTIONAL_METADATA | MARIADB_CAP_PROGRESS |   \
+	 MARIADB_CAP_BULK | MARIADB_CAP_EXTENDED_TYPES | MARIADB_CAP_BULK_RESULTS)
 
 /* What a client needs until it is in, and no longer. */
 struct mysql_login {
@@ -68,12 +68,6 @@ static bool tls_is_for(const struct session *s)
 	return tls_now(TLS_CLIENTS) && s->addr.family != ADDR_UNIX;
 }
 
-static const char *version(void)
-{
-	const char *set = config_text(config_now(), SET_mysql_server_version, NULL, NULL);
-	return *set ? set : *mysql_known.version ? mysql_known.version : VERSION_UNKNOWN;
-}
-
 void mysql_greet(struct session *s)
 {
 	struct mysql_client *c = mysql_client_of(s);
@@ -85,12 +79,14 @@ void mysql_greet(struct session *s)
 		session_close(s, "no memory, or no randomness");
 		return;
 	}
-	l->announced = mysql_plugin_announced(version());
-	l->offered = CAPS_ALWAYS | (mysql_known.caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0);
-	if (mysql_known.is_mariadb)
-		l->offered &= ~MYSQL_CAP_LONG_PASSWORD;
+	const struct mysql_known *known = mysql_known_to_all();
+	const char *version = *known->version ? known->version : VERSION_UNKNOWN;
+	l->announced = mysql_plugin_announced(version);
+	l->offered = CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0);
+	if (known->caps && !(known->caps & MYSQL_CAP_LONG_PASSWORD))
+		l->offered &= ~MYSQL_CAP_LONG_PASSWORD; /* it is MariaDB, and has capabilities of its own */
 	struct mysql_greeting g = {
-		.version = version(),
+		.version = version,
 		.thread = (uint32_t)s->id,
 		.caps = l->offered,
 		.collation = MYSQL_HOUSE_COLLATION,

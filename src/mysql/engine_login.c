@@ -31,8 +31,6 @@ struct mysql_engine_state {
 	char plugin[MYSQL_PLUGIN_MAX];
 };
 
-struct mysql_known mysql_known;
-
 void mysql_engine_login_free(struct mysql_server *p)
 {
 	if (!p->login)
@@ -57,22 +55,6 @@ void mysql_engine_start(struct server *sv)
 	p->login = calloc(1, sizeof *p->login);
 	if (!p->login)
 		mysql_no_memory(sv);
-}
-
-/* --- What is told of servers to clients that are greeted. */
-
-/* The port of a host that is not of MySQL has no capabilities that count. */
-static void know(struct server *sv, const struct mysql_greeting *g)
-{
-	bool is_mariadb = !(g->caps & MYSQL_CAP_LONG_PASSWORD);
-	if (mysql_known.caps && mysql_known.is_mariadb == is_mariadb)
-		mysql_known.caps &= g->caps;
-	else
-		mysql_known.caps = g->caps;
-	(void)sv;
-	mysql_known.is_mariadb = is_mariadb;
-	str_fmt(mysql_known.version, sizeof mysql_known.version, "%s", g->version);
-	mysql_known.number = mysql_track_version(g->version);
 }
 
 /* --- Our answer */
@@ -162,14 +144,18 @@ static bool greeted(struct server *sv, struct rd body, size_t more)
 		return false;
 	}
 	l->has_greeted = true;
-	know(sv, &g);
+	if (!mysql_known_learn(sv->pool->db, &g)) {
+		mysql_no_memory(sv);
+		return false;
+	}
 	if (!has_kind(sv, &g))
 		return false;
 	memcpy(l->scramble, g.scramble, sizeof l->scramble);
 	str_fmt(l->plugin, sizeof l->plugin, "%s", g.plugin);
 	sv->pid = g.thread;
-	p->is_mariadb = mysql_known.is_mariadb;
-	p->number = mysql_known.number;
+	const struct mysql_known *known = mysql_known_of(sv->pool->db);
+	p->is_mariadb = known->is_mariadb;
+	p->number = known->number;
 	p->status = g.status;
 	p->caps = (CAPS_WANTED & g.caps) | (sv->kind & MYSQL_KIND_CAPS);
 	if (!(sv->kind & MYSQL_KIND_NO_SCHEMA))

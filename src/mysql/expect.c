@@ -239,12 +239,17 @@ static bool prepared_head(struct mysql_expect *e, struct rd body, struct mysql_s
 	e->params = seen->nparams;
 	if (body.bad)
 		return false;
+	e->is_bare = false;
 	if (has(e, MYSQL_CAP_OPTIONAL_METADATA) && n > 12) {
 		(void)rd_take(&body, 3);
-		if (rd_u8(&body) == 0)
-			e->columns = e->params = 0;
+		e->is_bare = rd_u8(&body) == 0;
 	}
-	e->phase = e->params ? PHASE_PARAMS : PHASE_PREPARED;
+	if (e->is_bare && has(e, MYSQL_CAP_DEPRECATE_EOF))
+		e->columns = e->params = 0;
+	if (e->params)
+		e->phase = e->is_bare ? PHASE_PARAMS_EOF : PHASE_PARAMS;
+	else
+		e->phase = e->is_bare ? PHASE_PREPARED_EOF : PHASE_PREPARED;
 	seen->is_end = !e->params && !e->columns;
 	return !body.bad;
 }
@@ -252,7 +257,7 @@ static bool prepared_head(struct mysql_expect *e, struct rd body, struct mysql_s
 /* The definitions of one kind are complete. */
 static void params_end(struct mysql_expect *e, struct mysql_seen *seen)
 {
-	e->phase = PHASE_PREPARED;
+	e->phase = e->is_bare ? PHASE_PREPARED_EOF : PHASE_PREPARED;
 	seen->is_end = !e->columns;
 }
 

@@ -55,6 +55,7 @@ struct mysql_expect {
 	uint16_t cap, head, count;
 	uint8_t phase;    /* enum phase: of the answer to the first */
 	bool is_out;      /* the rows that pass are the OUT parameters of a CALL */
+	bool is_bare;     /* PREPARED: no definitions come, and what parts them does */
 	bool wants_file;  /* the server reads a file from the client: packets, the last of which is empty */
 	uint64_t caps;    /* of the connection */
 	uint64_t columns; /* definitions that are still to come */

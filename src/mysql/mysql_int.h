@@ -93,16 +93,36 @@ extern const struct engine_ops mysql_engine;
 #define MYSQL_KIND_CAPS                                                                                                \
 	(MYSQL_CAP_FOUND_ROWS | MYSQL_CAP_LOCAL_FILES | MYSQL_CAP_IGNORE_SPACE | MYSQL_CAP_MULTI_STATEMENTS |          \
 	 MYSQL_CAP_MULTI_RESULTS | MYSQL_CAP_PS_MULTI_RESULTS | MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_QUERY_ATTRIBUTES | \
-	 MARIADB_CAP_PROGRESS | MARIADB_CAP_EXTENDED_TYPES)
+	 MYSQL_CAP_OPTIONAL_METADATA | MARIADB_CAP_PROGRESS | MARIADB_CAP_EXTENDED_TYPES | MARIADB_CAP_BULK_RESULTS)
 
-/* What is known of the servers: clients are greeted before it can be known which one they want. */
+/* --- known.c: what is known of a database's servers, as they, or the configuration, have told. */
 struct mysql_known {
 	uint64_t caps;    /* that each of them has; 0: none was connected to yet */
 	char version[96]; /* "" likewise */
 	bool is_mariadb;
 	uint32_t number; /* the version as one */
 };
-extern struct mysql_known mysql_known; /* engine_login.c */
+/* db may be NULL. Valid until the loop's turn ends. */
+const struct mysql_known *mysql_known_of(const struct database *db);
+/* A server of its own has greeted us. False: out of memory. */
+bool mysql_known_learn(struct database *db, const struct mysql_greeting *g);
+/* With which clients are greeted, before it can be known which database they want: nothing that one of them lacks. */
+const struct mysql_known *mysql_known_to_all(void);
+
+/* What is kept of a database, in its `notes`; made when it is not there. NULL: out of memory. */
+#define MYSQL_COLLATIONS_MAX 8u /* that are remembered of a database; more are set by number each time */
+struct mysql_collation {
+	uint8_t id;
+	bool is_own; /* the server does not have it, and has this instead */
+	char set[32], name[64];
+};
+struct mysql_notes {
+	struct mysql_known known;
+	uint32_t generation; /* of the database, when that was learned */
+	unsigned n;
+	struct mysql_collation at[MYSQL_COLLATIONS_MAX];
+};
+struct mysql_notes *mysql_notes(struct database *db);
 
 /* --- state.c: clients in transaction pooling. */
 
@@ -187,11 +207,6 @@ void mysql_engine_set_up(struct mysql_server *p, const struct fault *f);
 
 /* --- own.c: collations by the numbers that clients say, as servers of a database have told what they are called; NULL:
  * not yet known. */
-struct mysql_collation {
-	uint8_t id;
-	bool is_own; /* the server does not have it, and has this instead */
-	char set[32], name[64];
-};
 const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id);
 
 /* --- engine.c */

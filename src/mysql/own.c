@@ -306,16 +306,9 @@ bool mysql_own_row(struct mysql_server *p, struct rd body)
 
 /* --- Collations */
 
-#define COLLATIONS_MAX 8u /* that are remembered of a database; more are set by number each time */
-
-struct notes {
-	unsigned n;
-	struct mysql_collation at[COLLATIONS_MAX];
-};
-
 const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id)
 {
-	const struct notes *k = db->notes;
+	const struct mysql_notes *k = db->notes;
 	for (unsigned i = 0; k && i < k->n; i++)
 		if (k->at[i].id == id)
 			return &k->at[i];
@@ -331,10 +324,8 @@ static void learn_collation(const struct mysql_server *p, uint64_t id)
 	const struct istr *set = varset_find(p->sv.vars, MYSQL_SET_CLIENT);
 	if (!name || !set || mysql_collation_find(db, (uint8_t)id))
 		return;
-	struct notes *k = db->notes;
-	if (!k)
-		k = db->notes = calloc(1, sizeof *k);
-	if (!k || k->n == COLLATIONS_MAX)
+	struct mysql_notes *k = mysql_notes(db);
+	if (!k || k->n == MYSQL_COLLATIONS_MAX)
 		return;
 	struct mysql_collation *c = &k->at[k->n];
 	if (str_copy(c->set, sizeof c->set, set->s) && str_copy(c->name, sizeof c->name, name->s)) {

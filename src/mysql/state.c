@@ -20,8 +20,9 @@ static unsigned mode_of(const struct session *s)
 {
 	enum { KNOWN = 0x8000, SHIFT = 8 };
 	const struct mysql_server *p = s->server ? mysql_server_of(s->server) : NULL;
-	uint32_t version = p ? p->number : mysql_known.number;
-	bool is_mariadb = p ? p->is_mariadb : mysql_known.is_mariadb;
+	const struct mysql_known *known = p ? NULL : mysql_known_of(s->db);
+	uint32_t version = p ? p->number : known->number;
+	bool is_mariadb = p ? p->is_mariadb : known->is_mariadb;
 	uint16_t *notes = varset_notes(s->vars);
 	if (!(*notes & KNOWN)) {
 		unsigned flags = mysql_track_mode(s->vars, false, 0);

@@ -242,6 +242,12 @@ static void hear_eof(struct myraw *r, struct body b)
 	line_end(r, f, &line);
 }
 
+/* MariaDB's, which is no error: how far it has come, and nothing else. */
+static bool is_progress(struct body b)
+{
+	return b.end - b.p > 3 && b.p[0] == 0xff && b.p[1] == 0xff && b.p[2] == 0xff;
+}
+
 static void hear_error(struct myraw *r, struct body b)
 {
 	char *line;
@@ -269,6 +275,10 @@ static void hear_column(struct myraw *r, struct body b)
 		if (i == 2 || i == 4)
 			fprintf(f, " %s", part);
 		free(part);
+	}
+	if (r->more & MY_EXTENDED_TYPES) { /* each with a tag and a length of its own */
+		fputc(' ', f);
+		print_lenenc(f, &b);
 	}
 	(void)take_lenenc(&b);
 	unsigned charset = (unsigned)take_le(&b, 2);
@@ -462,8 +472,21 @@ static bool hear_first(struct myraw *r, struct body b)
 		(void)take(&b, 1);
 		hear_text(r, text("prepared %u, %u, warnings %u", r->params, r->columns, (unsigned)take_le(&b, 2)),
 			  (struct body){ b.p, b.p });
+		bool follow = !(r->caps & MY_OPTIONAL_METADATA) || b.p == b.end || take_le(&b, 1) != 0;
+		r->is_bare = !follow;
 		r->left = r->params;
 		r->left_then = r->columns;
+		if (r->is_bare) { /* but for what parts them */
+			bool parts = !(r->caps & MY_DEPRECATE_EOF);
+			r->is_prepare = true;
+			r->stage = !parts       ? MYRAW_FIRST
+				   : r->params  ? MYRAW_PARAMS_END
+				   : r->columns ? MYRAW_COLUMNS_END
+						: MYRAW_FIRST;
+			if (r->stage == MYRAW_FIRST)
+				done(r);
+			return true;
+		}
 		r->stage = r->left ? MYRAW_PARAMS : r->left_then ? MYRAW_COLUMNS : MYRAW_FIRST;
 		if (!r->left)
 			r->left = r->left_then;
@@ -495,6 +518,8 @@ static bool hear_first(struct myraw *r, struct body b)
 	r->is_prepare = false;
 	r->left = (unsigned)take_lenenc(&b);
 	r->stage = MYRAW_COLUMNS;
+	if (r->caps & MY_OPTIONAL_METADATA && r->left && take_le(&b, 1) == 0)
+		r->stage = r->caps & MY_DEPRECATE_EOF ? MYRAW_ROWS : MYRAW_COLUMNS_END;
 	return r->left > 0 && b.p == b.end;
 }
 
@@ -509,6 +534,10 @@ static bool hear_packet(struct myraw *r, struct body b)
 	}
 	if (b.p == b.end)
 		return false;
+	if (is_progress(b)) {
+		hear_text(r, "progress", (struct body){ b.p, b.p });
+		return true;
+	}
 	if (r->stage == MYRAW_FIRST) {
 		bool ok = hear_first(r, b);
 		if (!ok || r->stage != MYRAW_ROWS)
@@ -530,8 +559,8 @@ static bool hear_packet(struct myraw *r, struct body b)
 	case MYRAW_PARAMS_END:
 		if (!is_end(r, b))
 			return false;
-		r->stage = MYRAW_COLUMNS;
-		if (!r->left)
+		r->stage = r->is_bare ? MYRAW_COLUMNS_END : MYRAW_COLUMNS;
+		if (r->is_bare ? !r->left_then : !r->left)
 			done(r);
 		return true;
 	case MYRAW_COLUMNS:
@@ -668,6 +697,24 @@ static bool next_packet(struct myraw *r, uint8_t *buf, size_t size, size_t *len)
 	return *len <= size && raw_read(r->fd, buf, *len);
 }
 
+size_t myraw_put_greeting(uint8_t *out, const char *version, uint32_t caps)
+{
+	struct pgraw_bytes b = { 0 };
+	pgraw_add(&b, "\0\0\0\0\12", 5);
+	pgraw_add_cstr(&b, version);
+	pgraw_add(&b, "\1\0\0\0abcdefgh\0", 13);
+	myraw_add_u16(&b, caps & 0xffff);
+	pgraw_add(&b, "\x2d\2\0", 3);
+	myraw_add_u16(&b, caps >> 16);
+	pgraw_add(&b, "\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0", 24);
+	pgraw_add_cstr(&b, "mysql_native_password");
+	b.p[0] = (char)(b.n - 4);
+	memcpy(out, b.p, b.n);
+	size_t n = b.n;
+	free(b.p);
+	return n;
+}
+
 bool myraw_greet(struct myraw *r, int port)
 {
 	uint8_t buf[1024];
@@ -691,7 +738,8 @@ bool myraw_greet(struct myraw *r, int port)
 	r->server_caps = (uint32_t)take_le(&b, 2);
 	(void)take(&b, 3);
 	r->server_caps |= (uint32_t)take_le(&b, 2) << 16;
-	(void)take(&b, 11);
+	(void)take(&b, 7);
+	r->server_more = (uint32_t)take_le(&b, 4);
 	take_salt(r, &b, 8, 12);
 	(void)take(&b, 1);
 	snprintf(r->plugin, sizeof r->plugin, "%s", take_cstr(&b));
@@ -701,7 +749,7 @@ bool myraw_greet(struct myraw *r, int port)
 void myraw_add_login(struct myraw *r, struct pgraw_bytes *b, const char *user, const char *password,
 		     const char *database, uint32_t caps)
 {
-	uint8_t proof[32], zero[23] = { 0 };
+	uint8_t proof[32], zero[19] = { 0 };
 	r->caps = ((caps ? caps : MY_USUAL) & r->server_caps) | (database ? MY_CONNECT_WITH_DB : 0);
 	snprintf(r->user, sizeof r->user, "%s", user);
 	snprintf(r->password, sizeof r->password, "%s", password);
@@ -709,6 +757,8 @@ void myraw_add_login(struct myraw *r, struct pgraw_bytes *b, const char *user, c
 	myraw_add_u32(b, 64 << 20);
 	pgraw_add(b, &r->collation, 1);
 	pgraw_add(b, zero, sizeof zero);
+	r->more &= r->caps & MY_LONG_PASSWORD ? 0 : r->server_more;
+	myraw_add_u32(b, r->more);
 	pgraw_add_cstr(b, user);
 	uint8_t n = (uint8_t)prove(r, proof);
 	pgraw_add(b, &n, 1);

@@ -23,6 +23,8 @@ enum {
 	MY_PLUGIN_AUTH = 0x80000,
 	MY_SESSION_TRACK = 0x800000,
 	MY_DEPRECATE_EOF = 0x1000000,
+	MY_OPTIONAL_METADATA = 0x2000000,
+	MY_QUERY_ATTRIBUTES = 0x8000000,
 	/* What a client asks for when it does not say. */
 	MY_USUAL = MY_LONG_PASSWORD | MY_LONG_FLAG | MY_PROTOCOL_41 | MY_TRANSACTIONS | MY_SECURE_CONNECTION |
 		   MY_MULTI_STATEMENTS | MY_MULTI_RESULTS | MY_PS_MULTI_RESULTS | MY_PLUGIN_AUTH | MY_LOCAL_FILES
@@ -54,14 +56,17 @@ enum {
 	MY_STATUS_CURSOR = 64,
 	MY_STATUS_OUT = 4096
 };
+/* Of `more`. */
+enum { MY_PROGRESS = 1, MY_BULK = 4, MY_EXTENDED_TYPES = 8, MY_CACHE_METADATA = 16, MY_BULK_RESULTS = 32 };
 
 /* What is expected in the answer that is due first. */
 enum myraw_stage { MYRAW_FIRST, MYRAW_COLUMNS, MYRAW_COLUMNS_END, MYRAW_ROWS, MYRAW_PARAMS, MYRAW_PARAMS_END };
 
 struct myraw {
-	int fd;                       /* -1: not connected, or not any more */
-	uint32_t caps, server_caps;   /* asked for by us; offered */
-	uint32_t thread;              /* the number of the connection, of the greeting */
+	int fd;                     /* -1: not connected, or not any more */
+	uint32_t caps, server_caps; /* asked for by us; offered */
+	uint32_t more, server_more; /* MariaDB's own, likewise; `more` is set between myraw_greet() and myraw_login() */
+	uint32_t thread;            /* the number of the connection, of the greeting */
 	char version[80], plugin[64]; /* of the greeting; the method that is used */
 	uint8_t collation;        /* that it says at login; utf8mb4_general_ci, unless changed behind the greeting */
 	unsigned status;          /* flags of the last OK or EOF */
@@ -76,7 +81,7 @@ struct myraw {
 	uint8_t seq, due[64];
 	unsigned ndue;
 	enum myraw_stage stage;
-	bool is_prepare, is_binary, is_out, in_file;
+	bool is_prepare, is_binary, is_bare, is_out, in_file;
 	unsigned left, left_then;
 	char user[64], password[64];
 	uint8_t salt[20];
@@ -88,6 +93,8 @@ struct myraw {
 /* Connects to 127.0.0.1 and logs in; caps 0 is MY_USUAL. database may be NULL. When it is refused the error is in
  * heard, and error. */
 bool myraw_open(struct myraw *r, int port, const char *user, const char *password, const char *database, uint32_t caps);
+/* What a server says first: a packet of at most 200 bytes, with mysql_native_password. */
+size_t myraw_put_greeting(uint8_t *out, const char *version, uint32_t caps);
 /* The same in steps: up to the greeting; the answer to it. */
 bool myraw_greet(struct myraw *r, int port);
 /* What the answer is; seq is the packet's number. */

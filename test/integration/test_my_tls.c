@@ -354,31 +354,6 @@ static void test_server_requires(void)
 	my_sql("set global require_secure_transport = off");
 }
 
-/* A greeting of version 10, with these capabilities. */
-static size_t greeting(uint8_t *out, uint32_t caps)
-{
-	static const char version[] = "8.0.30", plugin[] = "mysql_native_password";
-	size_t n = 4;
-	out[n++] = 10;
-	memcpy(out + n, version, sizeof version);
-	n += sizeof version;
-	memcpy(out + n, "\1\0\0\0abcdefgh\0", 13);
-	n += 13;
-	out[n++] = (uint8_t)caps;
-	out[n++] = (uint8_t)(caps >> 8);
-	memcpy(out + n, "\x2d\2\0", 3);
-	n += 3;
-	out[n++] = (uint8_t)(caps >> 16);
-	out[n++] = (uint8_t)(caps >> 24);
-	memcpy(out + n, "\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0", 24);
-	n += 24;
-	memcpy(out + n, plugin, sizeof plugin);
-	n += sizeof plugin;
-	out[0] = (uint8_t)(n - 4);
-	out[1] = out[2] = out[3] = 0;
-	return n;
-}
-
 /* What servers, or those who stand between, must not say. */
 static void test_server_answers(void)
 {
@@ -409,7 +384,7 @@ static void test_server_answers(void)
 		check("it logs in", raw_send(r.fd, head, 4) && raw_send(r.fd, login.p, login.n));
 		free(login.p);
 		int fd = stub_accept();
-		size_t n = greeting(bytes, rows[i].caps);
+		size_t n = myraw_put_greeting(bytes, "8.0.30", rows[i].caps);
 		memcpy(bytes + n, rows[i].behind, rows[i].n);
 		check("says", raw_send(fd, bytes, n + rows[i].n));
 		wait_until(rows[i].what, sluice_logged(rows[i].logged));
