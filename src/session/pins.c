@@ -46,7 +46,7 @@ bool session_ignores_pins(const struct session *s)
 bool session_pins_are_refused(const struct session *s, uint32_t pins, struct fault *f)
 {
 	char text[160];
-	if (pin_policy(s) != PIN_POLICY_ERROR)
+	if (!pins || pin_policy(s) != PIN_POLICY_ERROR)
 		return false;
 	session_pins_text(pins, text, sizeof text);
 	fault_set(f, FAULT_UNSUP, "this statement needs a server connection of its own (%s), which pin_policy refuses",

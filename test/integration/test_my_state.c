@@ -249,6 +249,8 @@ static void test_policy(void)
 	check_my_fails(a, "select get_lock('a', 1)", 1235, "42000", "get_lock");
 	check_my(a, "select 2", "2");
 	my_run(a, "commit");
+	check_my(a, "select sql_calc_found_rows 3", "3"); /* it keeps its server for the next statement alone */
+	check_my(a, "select found_rows()", "1");
 	sluice_stop();
 	start(1, "pin_policy = ignore\n");
 	a = my_client(NULL);

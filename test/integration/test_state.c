@@ -269,11 +269,12 @@ static void test_pinned_leaves(void)
 /* A server that holds what no reset takes away is not lent again. */
 static void test_kept_for_good(void)
 {
+	/* Not the same one twice: whoever had it may be about to end. */
 	static const char *const ways[] = { "select pg_replication_origin_session_setup('o')",
-					    "select pg_replication_origin_session_setup('o'), version()::int" };
+					    "select pg_replication_origin_session_setup('p'), version()::int" };
 	sluice_with(one_server);
 	PGconn *b = client(NULL), *boss = console();
-	sql(b, "select pg_replication_origin_create('o')");
+	sql(b, "select pg_replication_origin_create(o) from unnest('{o,p,q}'::text[]) o");
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		PGconn *a = client(NULL);
 		PQclear(PQexec(a, ways[i]));
@@ -286,12 +287,11 @@ static void test_kept_for_good(void)
 	size_t n;
 	int fd = raw_open();
 	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &n));
-	require("call", raw_message(fd, 'F', BYTES("\0\0\x17\x76\0\0\0\1\0\0\0\1o\0\0")));
+	require("call", raw_message(fd, 'F', BYTES("\0\0\x17\x76\0\0\0\1\0\0\0\1q\0\0")));
 	check("called", raw_expect(fd, 'Z', body, sizeof body, &n));
 	check_eq("by number", show_int(boss, "pools", "database", "test", "sv_active"), 1);
 	raw_close(fd);
 	check_scalar(b, "select pg_replication_origin_session_is_setup()", "f");
-	sql(b, "select pg_replication_origin_drop('o')");
 }
 
 static void test_policy(void)
@@ -308,6 +308,17 @@ static void test_policy(void)
 	r = PQexecParams(a, "listen x", 0, NULL, NULL, NULL, NULL, 0);
 	check_result_fails(a, r, "0A000", "(listen)");
 	check_scalar(a, "select 1", "1");
+	/* What needs no server of its own is not refused. */
+	PGconn *asked = client("options='-c work_mem=7MB'");
+	sql(a, "prepare p as select 7");
+	check_scalar(asked, "show work_mem", "7MB");
+	check_scalar(a, "execute p", "7");
+	PQclear(PQprepare(a, "q", "select 8", 0, NULL));
+	check_scalar(asked, "set work_mem = '8MB'; reset work_mem; show work_mem", "7MB");
+	check_scalar(a, "execute q", "8");
+	sql(a, "deallocate p");
+	sql(a, "deallocate q");
+	check_sql_fails(a, "execute p", "26000", "\"p\" does not exist");
 	sluice_stop();
 
 	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = ignore\n" });
