@@ -233,26 +233,51 @@ static bool look_at(struct mysql_client *c, const struct rd *in, uint32_t len, s
 	return false;
 }
 
-/* The COM_QUERY at the cursor goes to the server in other words. */
-static bool send_rewritten(struct mysql_client *c, const struct rd *in, uint32_t len, const struct mysql_query *q)
+void mysql_send_as(struct mysql_client *c, const struct rd *in, uint32_t len, size_t front, const uint8_t *text,
+		   size_t n)
 {
-	size_t n = 0, front = (size_t)(q->text.p - in->p) - MYSQL_HEADER; /* the command, and its attributes */
-	uint8_t *text = mysql_query_rewrite(c, q, &n), *room = NULL;
-	if (text)
-		room = stream_put_room(&c->s.server->stream, MYSQL_HEADER + front + n);
-	if (!text) {
-		no_memory(&c->s);
-		return false;
-	}
-	if (room) {
+	uint8_t *room = stream_put_room(&c->s.server->stream, MYSQL_HEADER + front + n);
+	if (room) { /* else the stream tells of it */
 		struct mysql_out o = mysql_out(room, MYSQL_HEADER + front + n);
 		mysql_begin(&o, 0);
 		mysql_put(&o, in->p + MYSQL_HEADER, front);
 		mysql_put(&o, text, n);
 		mysql_end(&o);
 	}
-	free(text);
 	mysql_skip(c, len);
+}
+
+/* The COM_QUERY at the cursor goes to the server in other words. */
+static bool send_rewritten(struct mysql_client *c, const struct rd *in, uint32_t len, const struct mysql_query *q)
+{
+	size_t n = 0;
+	uint8_t *text = mysql_query_rewrite(c, q, &n);
+	if (!text) {
+		no_memory(&c->s);
+		return false;
+	}
+	mysql_send_as(c, in, len, (size_t)(q->text.p - in->p) - MYSQL_HEADER, text, n);
+	free(text);
+	return true;
+}
+
+/* A text that is not looked at for anything else, and all of which is there, if it is at all short. *done: it has gone,
+ * as it had to say the client's number. False: the session is closed. */
+static bool send_named(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t com, bool *done)
+{
+	struct rd body = rd_of(in->p + MYSQL_HEADER + 1, len - 1), text = body;
+	uint8_t *said;
+	size_t n;
+	if (com == MYSQL_COM_QUERY && !mysql_read_query(body, c->caps, &text))
+		return true; /* the server says what is wrong with it */
+	if (!mysql_say_id(c, text, &said, &n)) {
+		no_memory(&c->s);
+		return false;
+	}
+	*done = said != NULL;
+	if (said)
+		mysql_send_as(c, in, len, (size_t)(text.p - in->p) - MYSQL_HEADER, said, n);
+	free(said);
 	return true;
 }
 
@@ -264,8 +289,11 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	uint32_t total = MYSQL_HEADER + len;
 	/* Half a command takes no server: who sends slowly waits by itself. */
 	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION, is_option = com == MYSQL_COM_SET_OPTION;
-	bool is_execute = com == MYSQL_COM_STMT_EXECUTE;
+	bool is_execute = com == MYSQL_COM_STMT_EXECUTE, done = false;
+	bool is_text = (com == MYSQL_COM_QUERY && !looks) || com == MYSQL_COM_STMT_PREPARE;
 	if ((!s->server || looks || is_option) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
+		return false;
+	if (is_text && total <= LOOK_BYTES && rd_left(in) < total)
 		return false;
 	if (is_execute && rd_left(in) < (len < EXECUTE_FRONT ? len : EXECUTE_FRONT) + MYSQL_HEADER)
 		return false;
@@ -311,6 +339,10 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	/* The server names it, and each server by a name of its own. */
 	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && !(s->pins & PIN_PREPARED))
 		session_pin(s, PIN_PREPARED);
+	if (is_text && rd_left(in) >= total && !send_named(c, in, len, com, &done))
+		return false;
+	if (done)
+		return true;
 	c->in_left = total;
 	c->in_more = len == MYSQL_PAYLOAD_MAX;
 	c->in_skip = false;

@@ -271,27 +271,15 @@ static void pass_with_types(struct said *m, uint32_t id, const struct mysql_exec
 
 /* --- Commands */
 
-static bool prepare(struct said *m)
+/* says_id: sql is not what the client said, but has its number in it. */
+static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_id)
 {
 	struct mysql_client *c = m->c;
 	struct session *s = &c->s;
 	uint32_t total = MYSQL_HEADER + m->len;
 	const struct istr *text = NULL;
 	struct fault f;
-	if (is_owed(m)) /* settings may be changing */
-		return wait(m);
-	if (c->statements.map.count >= MYSQL_STATEMENTS_MAX) {
-		fault_set(&f, FAULT_PROTO,
-			  "Can't create more than max_prepared_stmt_count statements (current value: %u)",
-			  MYSQL_STATEMENTS_MAX);
-		fault_mysql(&f, ER_TOO_MANY, "42000");
-		return answer(m, &f);
-	}
-	bool is_whole = total <= STREAM_KEEP_MAX;
-	if (is_whole && rd_left(m->in) < total)
-		return false;
-	struct rd sql = rd_of(m->in->p + ID_END - 4, is_whole ? m->len - 1 : 0);
-	bool stays = !is_whole || mysql_statement_stays(c, sql);
+	bool stays = !is_whole || mysql_statement_stays(c, sql, says_id);
 	if (stays && c->track.insert_id && !mysql_bring_id(c, &f)) {
 		session_fail(s, &f);
 		return false;
@@ -318,10 +306,41 @@ static bool prepare(struct said *m)
 	c->is_fresh = false;
 	s->pool->stats.v[STAT_client_parse_count]++;
 	s->pool->stats.v[STAT_server_parse_count]++;
+	if (says_id) {
+		mysql_send_as(c, m->in, m->len, 1, sql.p, rd_left(&sql));
+		return true;
+	}
 	c->in_left = total;
 	c->in_more = m->len == MYSQL_PAYLOAD_MAX;
 	c->in_skip = false;
 	return true;
+}
+
+static bool prepare(struct said *m)
+{
+	struct mysql_client *c = m->c;
+	uint32_t total = MYSQL_HEADER + m->len;
+	struct fault f;
+	uint8_t *said = NULL;
+	size_t n = 0;
+	if (is_owed(m)) /* settings may be changing */
+		return wait(m);
+	if (c->statements.map.count >= MYSQL_STATEMENTS_MAX) {
+		fault_set(&f, FAULT_PROTO,
+			  "Can't create more than max_prepared_stmt_count statements (current value: %u)",
+			  MYSQL_STATEMENTS_MAX);
+		fault_mysql(&f, ER_TOO_MANY, "42000");
+		return answer(m, &f);
+	}
+	bool is_whole = total <= STREAM_KEEP_MAX;
+	if (is_whole && rd_left(m->in) < total)
+		return false;
+	struct rd sql = rd_of(m->in->p + ID_END - 4, is_whole ? m->len - 1 : 0);
+	if (!mysql_say_id(c, sql, &said, &n))
+		return no_memory(m);
+	bool ok = prepare_as(m, said ? rd_of(said, n) : sql, is_whole, said != NULL);
+	free(said);
+	return ok;
 }
 
 static bool expect(struct said *m, const struct mysql_statement *st, unsigned flags)

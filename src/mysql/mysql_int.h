@@ -126,8 +126,12 @@ struct mysql_notes *mysql_notes(struct database *db);
 
 /* --- state.c: clients in transaction pooling. */
 
-/* Is it about what its session has on the server, so that it is to be prepared, and run, there alone? */
-bool mysql_statement_stays(const struct mysql_client *c, struct rd text);
+/* Is it about what its session has on the server, so that it is to be prepared, and run, there alone? has_id:
+ * CONNECTION_ID() is not. */
+bool mysql_statement_stays(const struct mysql_client *c, struct rd text, bool has_id);
+/* In session pooling, too: a text that asks for CONNECTION_ID() means the number that its client was greeted with.
+ * *out: what it is to say instead; free() it; NULL: nothing else. False: out of memory. */
+bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, size_t *len);
 /* A COM_QUERY, before it is passed on. */
 struct mysql_query {
 	struct rd text;
@@ -168,6 +172,9 @@ void mysql_forget_state(struct mysql_client *c);
 
 /* COM_CHANGE_USER, without its first byte: the session logs in again. */
 void mysql_change_user(struct session *s, struct rd body);
+/* The command at the cursor goes to the server with another text, which begins behind `front` bytes of it. */
+void mysql_send_as(struct mysql_client *c, const struct rd *in, uint32_t len, size_t front, const uint8_t *text,
+		   size_t n);
 /* Begins to drop the command at the cursor. */
 void mysql_skip(struct mysql_client *c, uint32_t len);
 /* The command at the cursor, header included total bytes, is to be passed on. False: it has to wait. */

@@ -5,6 +5,8 @@
 #include "core/str.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 /* These end with the next statement, so there is nothing to be cleaned when they do. */
 #define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS))
@@ -95,16 +97,16 @@ bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, str
 	return true;
 }
 
-bool mysql_statement_stays(const struct mysql_client *c, struct rd text)
+bool mysql_statement_stays(const struct mysql_client *c, struct rd text, bool has_id)
 {
 	struct mysql_look look = mysql_track_look((const char *)text.p, rd_left(&text), mode_of(&c->s));
-	return look.changes || look.asks || look.asks_any || look.diagnostics || look.wants_id || look.kills ||
-	       look.pins;
+	return look.changes || look.asks || look.asks_any || look.diagnostics || (look.wants_id && !has_id) ||
+	       look.kills || look.pins;
 }
 
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len)
 {
-	size_t n = rd_left(&q->text), cap = n + MY_CALLS_MAX * (2 * MY_IDENT_MAX + 40u) + sizeof EMPTY_WARNINGS;
+	size_t n = rd_left(&q->text), cap = n + MYSQL_REWRITE_ROOM + sizeof EMPTY_WARNINGS;
 	uint8_t *out = malloc(cap);
 	if (!out)
 		return NULL;
@@ -121,6 +123,39 @@ uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q
 	}
 	*len = (size_t)to;
 	return out;
+}
+
+/* Few texts do, and this is asked of each. */
+static bool mentions_id(struct rd text)
+{
+	static const char front[] = "connection", end[] = "id";
+	const size_t nfront = sizeof front - 1, nend = sizeof end - 1;
+	for (const uint8_t *at = text.p; (at = memchr(at, '_', (size_t)(text.end - at))); at++)
+		if ((size_t)(at - text.p) >= nfront && (size_t)(text.end - at) > nend &&
+		    strncasecmp((const char *)at - nfront, front, nfront) == 0 &&
+		    strncasecmp((const char *)at + 1, end, nend) == 0)
+			return true;
+	return false;
+}
+
+bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, size_t *len)
+{
+	size_t n = rd_left(&text), cap = n + MYSQL_REWRITE_ROOM;
+	*out = NULL;
+	if (!n || !mentions_id(text))
+		return true;
+	*out = malloc(cap);
+	if (!*out)
+		return false;
+	int to = mysql_track_rewrite(&c->track, (const char *)text.p, n, mode_of(&c->s), (uint32_t)c->s.id, 0,
+				     (char *)*out, cap);
+	if (to < 0 || ((size_t)to == n && memcmp(*out, text.p, n) == 0)) {
+		free(*out);
+		*out = NULL;
+		return true;
+	}
+	*len = (size_t)to;
+	return true;
 }
 
 /* --- When a statement is answered */

@@ -34,7 +34,7 @@ struct mysql_look {
 	uint32_t asks;     /* enum my_call: what its first statement wants to know of the one before */
 	bool diagnostics;  /* and so that one's warnings and errors */
 	uint32_t asks_any; /* as asks, of all its statements up to the first that gives another answer */
-	bool wants_id;     /* a statement of it asks for CONNECTION_ID() */
+	bool wants_id;     /* a statement of it asks for CONNECTION_ID(), and not for others to do so later */
 	bool kills;        /* KILL, whose id is in name */
 	bool kills_query;
 	struct sql_span name;
@@ -86,6 +86,9 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 /* A setting that the server told of, which is none of those that are replayed: an id for the next INSERT, a seed. What
  * it means for the session is a pin, or known otherwise: *pins. */
 bool mysql_track_is_odd(const char *name, uint32_t *pins);
+
+/* What mysql_track_rewrite() may need more room than the text for. */
+#define MYSQL_REWRITE_ROOM (MY_CALLS_MAX * (2u * MY_IDENT_MAX + 100u))
 
 /* The text again, with what it asks for that is known here, as far as its statements can mean the one before all: of
  * known (enum my_call) FOUND_ROWS(), ROW_COUNT() and LAST_INSERT_ID(); and CONNECTION_ID(). In out, its length; -1: it

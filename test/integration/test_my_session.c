@@ -141,9 +141,109 @@ static void test_no_cursor(void)
 	}
 }
 
+/* The number that each was greeted with, in whatever way it asks. */
+static void says_number(struct myraw *r, const char *what, const char *lines)
+{
+	check(text("%s: %u in %s", what, r->thread, lines), strstr(lines, text("row %u\n", r->thread)) != NULL);
+}
+
+static void test_number(void)
+{
+	static const char *const asked[] = {
+		"select connection_id()",
+		"select CONNECTION_ID( ) as id",
+		"/* a comment_ */ select 0 + connection_id()",
+		"select `connection_id`()",
+	};
+	for (size_t m = 0; m < COUNT(modes); m++) {
+		start(modes[m]);
+		struct myraw more[2];
+		for (int i = 0; i < 2; i++) /* other numbers than the servers' */
+			require("it gets in",
+				myraw_open(&more[i], sluice_my_port(), "alice", "alice-secret", "test", 0));
+		for (size_t i = 0; i < COUNT(caps); i++) {
+			open_pair(caps[i]);
+			for (size_t k = 0; k < COUNT(asked); k++) {
+				struct myraw *all[] = { &more[0], &pair[1], &more[1] };
+				for (size_t n = 0; n < COUNT(all); n++) {
+					char *got = myraw_ask(all[n], asked[k]);
+					says_number(all[n], asked[k], got);
+					free(got);
+				}
+			}
+			same("what it is",
+			     "select connection_id(), last_insert_id(), found_rows(), row_count() from dual where false");
+			same("not a text that is none", "select 'connection_id()', 1 as connection_id");
+			same("nor where it is not called now",
+			     "create or replace view test.v as select connection_id() > 0 as x");
+			char *view = my_scalar(
+				"select view_definition from information_schema.views where table_name = 'v'");
+			check(view, strstr(view, "connection_id()") != NULL && strstr(view, "if(") == NULL);
+			/* In pieces, behind a text that is not looked at. */
+			struct pgraw_bytes b = { 0 };
+			size_t at = myraw_begin(&b, MY_QUERY);
+			pgraw_add(&b, asked[0], strlen(asked[0]));
+			myraw_end(&b, at);
+			require("sent", myraw_bytes(&pair[1], b.p, 9));
+			my_run(my_straight(), "do sleep(0.01)");
+			pair[1].due[pair[1].ndue++] = MY_QUERY;
+			require("sent", myraw_bytes(&pair[1], (char *)b.p + 9, b.n - 9) && myraw_wait(&pair[1]));
+			free(b.p);
+			char *got = myraw_lines(&pair[1]);
+			says_number(&pair[1], "in pieces", got);
+			free(got);
+			for (int k = 0; k < 2; k++)
+				myraw_forget(&pair[k]);
+			prepare("select connection_id() from dual where ? is null");
+			execute("prepared, what it is", 0, "\0\1\3\0\5\0\0\0", 8);
+			/* Its value, on whatever server, and what others prepared is theirs. */
+			uint32_t id[3];
+			struct myraw *who[] = { &pair[1], &more[0], &more[1] };
+			for (size_t n = 0; n < COUNT(who); n++) {
+				require("prepared",
+					myraw_command(who[n], MY_STMT_PREPARE, asked[3], strlen(asked[3])) &&
+						myraw_wait(who[n]));
+				id[n] = who[n]->statement;
+				myraw_forget(who[n]);
+			}
+			for (size_t n = 0; n < COUNT(who); n++) {
+				struct pgraw_bytes x = { 0 };
+				at = myraw_begin(&x, MY_STMT_EXECUTE);
+				myraw_add_u32(&x, id[n]);
+				pgraw_add(&x, "\0\1\0\0\0", 5);
+				myraw_end(&x, at);
+				require("executed", myraw_send(who[n], &x) && myraw_wait(who[n]));
+				free(x.p);
+				char *is = myraw_lines(who[n]);
+				int number = my_is_mysql() ? 8 : 4; /* its bytes */
+				char hex[64] = "";
+				for (int k = 0; k < number; k++) {
+					unsigned byte = k < 4 ? who[n]->thread >> 8 * k & 255 : 0;
+					snprintf(hex + strlen(hex), sizeof hex - strlen(hex),
+						 byte >= ' ' && byte < 127 ? "%c" : "\\x%02x", byte);
+				}
+				check(text("prepared: %s in %s", hex, is), strstr(is, hex) != NULL);
+				free(is);
+				myraw_forget(who[n]);
+			}
+			if (*modes[m] == 't') {
+				MYSQL *admin = my_console();
+				check_str("nobody keeps a server",
+					  my_show(admin, "clients", "id", text("%u", pair[1].thread), "pins"), "");
+				my_close(admin);
+			}
+			close_pair();
+		}
+		for (int i = 0; i < 2; i++)
+			myraw_close(&more[i], true);
+		sluice_stop();
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "out_parameters", test_out_parameters },
 	{ "no_cursor", test_no_cursor },
+	{ "number", test_number },
 	{ NULL, NULL },
 };
 
