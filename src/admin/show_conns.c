@@ -82,9 +82,11 @@ static void put_tls(struct row *r, const struct stream *st)
 	row_fmt(r, "%s", tls_text(st->tls, text));
 }
 
-static const char *app_name(const struct varset *vars)
+static const char *app_name(const struct session *s)
 {
-	const struct istr *name = vars ? varset_find(vars, "application_name") : NULL;
+	if (s && s->door->program)
+		return s->door->program(s);
+	const struct istr *name = s && s->vars ? varset_find(s->vars, "application_name") : NULL;
 	return name ? name->s : "";
 }
 
@@ -134,7 +136,7 @@ static void client_cells(struct row *r, const struct session *s, const char *pre
 	put_id(r, 'S', s->server ? s->server->id : 0);
 	row_int(r, peer_pid(s));
 	put_tls(r, &s->stream);
-	row_text(r, app_name(s->vars));
+	row_text(r, app_name(s));
 	row_int(r, s->door->prepared(s));
 	row_int(r, s->id);
 }
@@ -193,7 +195,7 @@ static void server_cells(struct row *r, const struct server *sv, const char *pre
 	put_id(r, 'C', sv->session ? sv->session->id : 0);
 	row_int(r, sv->pid);
 	put_tls(r, &sv->stream);
-	row_text(r, sv->session ? app_name(sv->session->vars) : "");
+	row_text(r, app_name(sv->session));
 	row_int(r, sv->ops->prepared(sv));
 	row_int(r, sv->id);
 }

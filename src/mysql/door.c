@@ -34,6 +34,8 @@ static void free_client(struct session *s)
 	mysql_sink_free(c->sink);
 	mysql_track_free(&c->track);
 	mysql_statements_free(&c->statements);
+	istr_put(c->program);
+	istr_put(c->attrs);
 	free(c->due_fault);
 	free(c->why);
 	slab_put(&slab, c);
@@ -515,6 +517,12 @@ static uint32_t prepared(const struct session *s)
 	return (uint32_t)mysql_client_of((struct session *)(uintptr_t)s)->statements.map.count;
 }
 
+static const char *program(const struct session *s)
+{
+	const struct mysql_client *c = mysql_client_of((struct session *)(uintptr_t)s);
+	return c->program ? c->program->s : "";
+}
+
 static void leaves(struct session *s)
 {
 	mysql_statements_leave(mysql_client_of(s));
@@ -541,6 +549,7 @@ const struct door_ops mysql_door = {
 	.is_halfway = is_halfway,
 	.on_vars = on_vars,
 	.prepared = prepared,
+	.program = program,
 	.on_drained = on_drained,
 	.leaves = leaves,
 };

@@ -15,6 +15,7 @@
 
 #define PACKET_MAX      32768u /* of a login: who one is, and connection attributes */
 #define RESPONSE_MAX    512u   /* of an answer to the greeting: a proof, or a password */
+#define PROGRAM_MAX     128u   /* bytes of a client's name for itself; what follows is cut off */
 #define VERSION_UNKNOWN "8.0.0-sluice"
 
 /* What clients are offered whatever their server is: it makes no difference, or is translated. */
@@ -108,6 +109,10 @@ void mysql_welcome(struct session *s, const struct varset *reported)
 	struct mysql_client *c = mysql_client_of(s);
 	(void)reported;
 	mysql_login_free(c);
+	if (s->mode != POOL_SESSION) { /* no server is its own */
+		istr_put(c->attrs);
+		c->attrs = NULL;
+	}
 	mysql_tell_ok(c);
 	c->seq = 1;
 	if (stream_kept(&s->stream))
@@ -266,6 +271,29 @@ static struct database *find_db(struct entry *e, struct fault *f)
 	return db;
 }
 
+/* Its connection attributes: the front of them, as far as it is well formed and a server would keep it. Out of memory
+ * it has none. */
+static void take_attrs(struct mysql_client *c, struct rd attrs)
+{
+	struct rd name, value;
+	const uint8_t *from = attrs.p, *end = from;
+	istr_put(c->program);
+	istr_put(c->attrs);
+	c->program = c->attrs = NULL;
+	while (mysql_next_attr(&attrs, &name, &value)) {
+		if (rd_left(&name) == 12 && memcmp(name.p, "program_name", 12) == 0) {
+			char text[PROGRAM_MAX];
+			str_fmt(text, sizeof text, "%.*s", (int)rd_left(&value), (const char *)value.p);
+			istr_put(c->program);
+			c->program = istr_get(text, strlen(text));
+		}
+		if ((size_t)(attrs.p - from) <= MYSQL_ATTRS_MAX)
+			end = attrs.p;
+	}
+	if (end > from)
+		c->attrs = istr_get((const char *)from, (size_t)(end - from));
+}
+
 static void response(struct session *s, const struct mysql_response *r)
 {
 	static const struct entry_ops ops = { .begin = begin, .fault = fault_of, .vouched = vouched, .enter = enter };
@@ -276,6 +304,8 @@ static void response(struct session *s, const struct mysql_response *r)
 
 	l->has_begun = true;
 	l->collation = r->collation;
+	if (r->caps & MYSQL_CAP_CONNECT_ATTRS)
+		take_attrs(c, r->attrs);
 	l->has_plugins = (r->caps & MYSQL_CAP_PLUGIN_AUTH) != 0;
 	c->caps = r->caps & l->offered;
 	if (tls_mode_now(TLS_CLIENTS) >= TLS_REQUIRE && !s->stream.tls && tls_is_for(s)) {

@@ -8,6 +8,11 @@
 #include "net/tls.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.0.0"
+#endif
 
 #define PACKET_MAX       (1u << 30) /* that we take, as servers' own clients say at most */
 #define ER_ACCESS_DENIED 1045
@@ -65,12 +70,37 @@ static void put_attr(struct mysql_out *o, const char *name, const char *value)
 	mysql_put_text(o, value, strlen(value));
 }
 
+/* What the server is to know of who comes. In session pooling that is the client for whom the connection is opened,
+ * where that is plain: nobody else waits, and nothing else is being opened. The connection outlives it, and nobody can
+ * tell the server of the next one: it is Sluice that comes. */
+static void put_attrs(struct server *sv, struct mysql_out *a)
+{
+	struct pool *pool = sv->pool;
+	struct session *s = sv->is_apart ? NULL : session_alone_in_line(pool);
+	const struct istr *theirs =
+		s && s->mode == POOL_SESSION && s->wait.kind == sv->kind ? mysql_client_of(s)->attrs : NULL;
+	char pid[16];
+	if (pool->count[SERVER_CONNECT] + pool->count[SERVER_LOGIN] > 1)
+		theirs = NULL;
+	if (theirs) {
+		mysql_put(a, theirs->s, theirs->len);
+	} else {
+		str_fmt(pid, sizeof pid, "%ld", (long)getpid());
+		put_attr(a, "_client_name", "sluice");
+		put_attr(a, "_client_version", PACKAGE_VERSION);
+		put_attr(a, "_pid", pid);
+		put_attr(a, "program_name", "sluice");
+	}
+	put_attr(a, "sluice_database", pool->db->name->s);
+}
+
 static bool send_response(struct server *sv)
 {
 	struct mysql_server *p = mysql_server_of(sv);
 	struct mysql_engine_state *l = p->login;
 	bool is_private = sv->stream.tls != NULL || sv->addr.family == ADDR_UNIX;
-	uint8_t auth[MYSQL_LOGIN_OUT_MAX], attrs[128], bytes[MYSQL_LOGIN_OUT_MAX + 1024];
+	uint8_t auth[MYSQL_LOGIN_OUT_MAX], attrs[MYSQL_ATTRS_MAX + 512],
+		bytes[MYSQL_LOGIN_OUT_MAX + 1024 + sizeof attrs];
 	struct mysql_out a = mysql_out(attrs, sizeof attrs), o = mysql_out(bytes, sizeof bytes);
 	struct secret *secret = pool_secret(sv->pool);
 	const char *plugin;
@@ -92,8 +122,7 @@ static bool send_response(struct server *sv)
 		server_fail(sv, &f);
 		return false;
 	}
-	put_attr(&a, "_client_name", "sluice");
-	put_attr(&a, "program_name", "sluice");
+	put_attrs(sv, &a);
 	struct mysql_response r = {
 		.caps = p->caps,
 		.max_packet = PACKET_MAX,

@@ -16,6 +16,8 @@ struct mysql_client {
 	struct session s;
 	struct mysql_login *login;     /* owned; NULL once it is in */
 	struct mysql_sink *sink;       /* owned; the console's clients only */
+	const struct istr *program;    /* counted; what it calls itself; NULL: nothing */
+	const struct istr *attrs;      /* counted; its connection attributes, as they came, for a server; NULL: none */
 	uint64_t caps;                 /* that were agreed on with it */
 	uint32_t in_left;              /* bytes of the packet that is passing from the client */
 	uint32_t in_before;            /* bytes of the packets before it that are of the same command */
@@ -84,6 +86,8 @@ static inline struct mysql_server *mysql_server_of(struct server *sv)
 extern const struct door_ops mysql_door;
 extern const struct engine_ops mysql_engine;
 
+#define MYSQL_ATTRS_MAX                                                                                                \
+	1024u /* bytes of connection attributes of a client that go to a server; servers keep 512 mostly */
 #define MYSQL_HELD_MAX 30000u /* bytes of a packet that must be understood whole */
 
 /* --- Kinds of servers: what a client and its server must have in common, as it changes what bytes mean. */

@@ -42,6 +42,8 @@ struct door_ops {
 	void (*on_vars)(struct session *s, const struct varset *was);
 	/* How many prepared statements the client has, as far as they are not its server's own. */
 	uint32_t (*prepared)(const struct session *s);
+	/* What the client calls itself; "": nothing. NULL: the setting application_name, if it has that. */
+	const char *(*program)(const struct session *s);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
 	/* It ends: the server that it may have is given back after this. */

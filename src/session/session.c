@@ -206,6 +206,12 @@ static void on_stall(struct stream *st, bool stalled)
 
 static const struct stream_ops stream_ops = { .on_bytes = on_bytes, .on_end = on_end, .on_stall = on_stall };
 
+struct session *session_alone_in_line(const struct pool *p)
+{
+	struct pool_wait *w = p->nwaiting == 1 ? list_owner(p->waiting.next, struct pool_wait, in_line) : NULL;
+	return w && w->granted == granted ? list_owner(w, struct session, wait) : NULL;
+}
+
 void session_accept(const struct door_ops *door, int fd, const struct addr *a, bool has_data)
 {
 	uint32_t most = (uint32_t)config_num(config_now(), SET_max_client_conn, NULL, NULL);

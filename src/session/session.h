@@ -176,6 +176,8 @@ bool session_forward_cancel(struct session *who, uint32_t peer, const struct eng
 			    size_t n);
 /* It does not have this setting, which cannot be set any more, nor goes back to it: the default holds. */
 void session_forget_setting(struct session *s, const char *name);
+/* The only client that waits for a server of the pool; NULL: there is none, or others wait as well. */
+struct session *session_alone_in_line(const struct pool *p);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);
 

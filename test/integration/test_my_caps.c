@@ -331,6 +331,112 @@ static void test_extended(void)
 	myraw_close(&straight, false);
 }
 
+/* --- Connection attributes */
+
+static char *attr_of(MYSQL *c, const char *name)
+{
+	return my_all(c,
+		      "select attr_value from performance_schema.session_connect_attrs where processlist_id = "
+		      "%s and attr_name = '%s'",
+		      "connection_id()", name);
+}
+
+/* Who asks by the number of its own server, whatever Sluice makes of CONNECTION_ID(). */
+static char *attr_there(const char *name)
+{
+	return my_scalar(
+		"select max(attr_value) from performance_schema.session_connect_attrs a join "
+		"information_schema.processlist p on p.id = a.processlist_id where attr_name = '%s' and p.user = 'alice'",
+		name);
+}
+
+static MYSQL *named(const char *program, const char *more)
+{
+	my_bool no = 0;
+	MYSQL *c = mysql_init(NULL);
+	mysql_optionsv(c, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", program);
+	if (more)
+		mysql_optionsv(c, MYSQL_OPT_CONNECT_ATTR_ADD, "shop", more);
+	mysql_optionsv(c, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
+	require("in", mysql_real_connect(c, "127.0.0.1", "alice", "alice-secret", "test", (unsigned)sluice_my_port(),
+					 NULL, 0) != NULL);
+	return c;
+}
+
+static void test_attributes(void)
+{
+	MYSQL *c = my_client(&(struct my_how){ .straight = true, .attr = "here" });
+	bool kept = strcmp(attr_of(c, "test_attr"), "here") == 0;
+	my_close(c);
+	check("the server keeps them", kept);
+	BOTH_MODES(mode)
+	{
+		bool is_session = *mode == 's';
+		sluice_start(&(struct conf){ .settings = text("pool_mode = %s\n", mode) });
+		c = named("billing", "berlin");
+		check_my(c, "select 1", "1");
+		MYSQL *console = my_console();
+		check_str("shown", my_show(console, "clients", "user", "alice", "application_name"), "billing");
+		check_str("who", attr_there("program_name"), is_session ? "billing" : "sluice");
+		check_str("and what else", attr_there("shop"), is_session ? "berlin" : "");
+		check_str("by which name here", attr_there("sluice_database"), "test");
+		if (!is_session)
+			check("Sluice's", atoi(attr_there("_pid")) == (int)sluice_pid());
+		/* Somebody else. */
+		check("another user", mysql_change_user(c, "alice", "alice-secret", "test") == 0);
+		check_str("shown still", my_show(console, "clients", "user", "alice", "application_name"), "billing");
+		mysql_close(c);
+		char *big = text("%02000d", 7);
+		c = named(big, big);
+		check_my(c, "select 1", "1");
+		check_str("a long one is cut", my_show(console, "clients", "user", "alice", "application_name"),
+			  text("%.127s", big));
+		mysql_close(c);
+		c = named("", NULL);
+		check_my(c, "select 1", "1");
+		check_str("none", my_show(console, "clients", "user", "alice", "application_name"), "");
+		mysql_close(c);
+		sluice_stop();
+	}
+	/* Lengths that are not true: what stands before them counts. */
+	static const struct {
+		const char *attrs, *name;
+		size_t n;
+	} cases[] = {
+		{ "\14program_name\3abc", "abc", 17 },
+		{ "\14program_name\3abc\377", "abc", 18 },
+		{ "\14program_name\3abc\1x\4yz", "abc", 22 },
+		{ "\14program_name\4abc", "", 17 },
+		{ "\14program_name", "", 13 },
+		{ "\376\377\377\377\377\377\377\377\377", "", 9 },
+		{ "\0\0\14program_name\2ab", "ab", 18 },
+		{ "", "", 0 },
+	};
+	sluice_start(&(struct conf){ .settings = "pool_mode = session\n" });
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct myraw r;
+		struct pgraw_bytes b = { 0 }, packet = { 0 };
+		require("greeted", myraw_greet(&r, sluice_my_port()));
+		myraw_add_login(&r, &b, "alice", "alice-secret", "test", MY_USUAL);
+		b.p[2] |= 0x10; /* CLIENT_CONNECT_ATTRS */
+		myraw_add_lenenc(&b, cases[i].n);
+		pgraw_add(&b, cases[i].attrs, cases[i].n);
+		char head[4] = { (char)b.n, (char)(b.n >> 8), 0, 1 };
+		pgraw_add(&packet, head, 4);
+		pgraw_add(&packet, b.p, b.n);
+		require("sent", raw_send(r.fd, packet.p, packet.n));
+		uint8_t got[5];
+		check("let in, or asked for more", raw_read(r.fd, got, 5) && got[4] != 0xff);
+		check_str(text("case %zu", i), my_show(my_console(), "clients", "user", "alice", "application_name"),
+			  cases[i].name);
+		free(b.p);
+		free(packet.p);
+		myraw_close(&r, false);
+		MYSQL *console = my_console();
+		wait_until("it is gone", !my_show(console, "clients", "user", "alice", "application_name"));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -340,6 +446,7 @@ int main(int argc, char **argv)
 		{ "query_attributes", test_query_attributes },
 		{ "progress", test_progress },
 		{ "extended", test_extended },
+		{ "attributes", test_attributes },
 		{ NULL, NULL },
 	};
 	return harness_my_main(argc, argv, "my_caps", tests);
