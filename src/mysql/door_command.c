@@ -248,8 +248,11 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 	case MYSQL_COM_BINLOG_DUMP:
 	case MYSQL_COM_BINLOG_DUMP_GTID:
 	case MYSQL_COM_REGISTER_SLAVE:
-		if (s->mode == POOL_SESSION)
+		if (s->mode == POOL_SESSION) {
+			if (in->p[MYSQL_HEADER] != MYSQL_COM_REGISTER_SLAVE)
+				session_replicates(s);
 			return MYSQL_COMMAND_PASS;
+		}
 		fault_set(&f, FAULT_UNSUP, "a replica needs a server of its own, and this database's are shared");
 		fault_hint(&f, "It can be had with pool_mode = session, or from the server itself.");
 		return refuse(c, len, seq, &f);

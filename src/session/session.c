@@ -567,6 +567,7 @@ bool session_begin_again(struct session *s)
 	s->vars = vars;
 	s->said = said;
 	s->asked = NULL;
+	s->replication = REPLICATION_NONE;
 	s->pins = 0;
 	s->wait.kind = 0;
 	s->has_limits = false;

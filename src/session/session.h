@@ -154,6 +154,8 @@ bool session_is_kept(const struct session *s);
 /* An error of the server's for a statement that was cancelled here: FAULT_TIMEOUT, and what the client should be told
  * instead. */
 bool session_is_late(const struct session *s, struct fault *f);
+/* It asks for its server's changes, as they come: limits of time do not hold for that. */
+void session_replicates(struct session *s);
 /* What it has on its server is given up, and its settings are those that it came with. Nothing is owed to it. False:
  * out of memory. */
 bool session_reset(struct session *s);

@@ -303,6 +303,12 @@ void session_read_limits(struct session *s)
 	s->has_limits = s->limits.query || s->limits.xact || s->limits.idle_xact || s->limits.idle;
 }
 
+void session_replicates(struct session *s)
+{
+	s->replication = REPLICATION_PHYSICAL;
+	session_read_limits(s);
+}
+
 void sessions_configure(void)
 {
 	const struct config *c = config_now();
