@@ -53,6 +53,7 @@ static void free_server(struct server *sv)
 	mysql_engine_login_free(p);
 	mysql_expect_free(&p->expect);
 	mysql_cache_free(&p->cache);
+	varset_put(p->followed);
 	varset_put(p->syncing);
 	varset_put(p->syncing_said);
 	free(p->own_fault);
@@ -143,15 +144,19 @@ static void follow(struct mysql_server *p)
 {
 	struct server *sv = &p->sv;
 	struct session *s = sv->session;
-	const struct istr *schema = varset_find(sv->vars, MYSQL_SCHEMA);
 	if (s->vars != sv->vars) {
 		varset_put(s->vars);
 		s->vars = varset_ref(sv->vars);
 	}
-	if (schema && schema->len)
-		sv->kind &= ~MYSQL_KIND_NO_SCHEMA;
-	else
-		sv->kind |= MYSQL_KIND_NO_SCHEMA;
+	if (p->followed != sv->vars) {
+		const struct istr *schema = varset_find(sv->vars, MYSQL_SCHEMA);
+		varset_put(p->followed);
+		p->followed = varset_ref(sv->vars);
+		if (schema && schema->len)
+			sv->kind &= ~MYSQL_KIND_NO_SCHEMA;
+		else
+			sv->kind |= MYSQL_KIND_NO_SCHEMA;
+	}
 	s->wait.kind = sv->kind;
 }
 
@@ -462,6 +467,22 @@ static void unasked(struct server *sv, struct rd body)
 		mysql_broken(sv, "data that nobody asked for");
 }
 
+/* What says nothing of an answer to a client passes in one piece. */
+static void pass_plain(struct mysql_server *p, struct rd *in)
+{
+	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
+	struct session *s = p->sv.session;
+	uint8_t seq = 0;
+	if (!x || x->flags & MYSQL_EXPECT_OWN || !s || p->own || p->continues)
+		return;
+	size_t n = mysql_expect_plain(&p->expect, in->p, rd_left(in), &p->rows, &seq);
+	if (n == 0)
+		return;
+	mysql_client_of(s)->seq = (uint8_t)(seq + 1);
+	mysql_client_of(s)->is_partway = true;
+	pass(in, &s->stream, n);
+}
+
 /* One packet, or the part of it that is there. False: read more, or the server is gone. */
 static bool relay_packet(struct mysql_server *p, struct rd *in)
 {
@@ -469,6 +490,7 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 	uint32_t len = 0;
 	uint8_t seq = 0, first = 0;
 
+	pass_plain(p, in);
 	if (!mysql_head(in, &len, &seq))
 		return false;
 	if (p->continues) {

@@ -137,6 +137,43 @@ bool mysql_expect_is_row(const struct mysql_expect *e, uint32_t len, uint8_t fir
 	return rows_pass(e) && len && first != MYSQL_ERR && !is_end_of_rows(e, len, first);
 }
 
+/* The length of a packet's body at p, if all of it is there, it is no error, and no other packet goes on with it; else
+ * 0. */
+static uint32_t plain_at(const uint8_t *p, size_t n)
+{
+	if (n <= MYSQL_HEADER)
+		return 0;
+	uint32_t len = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+	return len == MYSQL_PAYLOAD_MAX || len > n - MYSQL_HEADER || p[MYSQL_HEADER] == MYSQL_ERR ? 0 : len;
+}
+
+size_t mysql_expect_plain(struct mysql_expect *e, const uint8_t *p, size_t n, uint64_t *rows, uint8_t *seq)
+{
+	size_t done = 0, last = 0;
+	uint32_t len;
+	if (!e->count || e->wants_file)
+		return 0;
+	if (e->phase == PHASE_COLUMNS) {
+		while (e->columns && (len = plain_at(p + done, n - done)) > 0) {
+			last = done;
+			done += MYSQL_HEADER + len;
+			e->columns--;
+		}
+		if (e->columns == 0)
+			e->phase = has(e, MYSQL_CAP_DEPRECATE_EOF) ? PHASE_ROWS : PHASE_COLUMNS_EOF;
+	}
+	if (rows_pass(e)) {
+		while ((len = plain_at(p + done, n - done)) > 0 && !is_end_of_rows(e, len, p[done + MYSQL_HEADER])) {
+			last = done;
+			done += MYSQL_HEADER + len;
+			++*rows;
+		}
+	}
+	if (done)
+		*seq = p[last + 3];
+	return done;
+}
+
 enum mysql_expect_need mysql_expect_need(const struct mysql_expect *e, uint32_t len, uint8_t first)
 {
 	const struct mysql_expect_entry *x = mysql_expect_first(e);

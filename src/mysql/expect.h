@@ -119,6 +119,10 @@ bool mysql_expect_packet(struct mysql_expect *e, uint32_t len, struct rd body, s
 void mysql_expect_done(struct mysql_expect *e, enum mysql_expect_end how);
 /* The client has sent the empty packet that ends its file. */
 void mysql_expect_file_sent(struct mysql_expect *e);
+/* Rows and definitions of columns, which are nearly all that comes: how many of the n bytes at p are whole packets that
+ * say nothing, and are told of by this call; 0 where there is something else. *rows: how many of them are rows, added
+ * to what it is; *seq: the number of the last one, when there is one. */
+size_t mysql_expect_plain(struct mysql_expect *e, const uint8_t *p, size_t n, uint64_t *rows, uint8_t *seq);
 /* Rows are passing: this one is a row too, and says nothing. */
 bool mysql_expect_is_row(const struct mysql_expect *e, uint32_t len, uint8_t first);
 

@@ -68,8 +68,9 @@ struct mysql_server {
 	uint64_t rows;                                         /* of the last result */
 	struct fault *own_fault;                               /* owned; what that failed with */
 	const struct varset *syncing, *syncing_said;           /* counted: what is being set */
-	bool sets_up;           /* what is asked ends in the settings with which a server begins */
-	bool has_own_collation; /* it did not have the one that was asked for by its number */
+	const struct varset *followed; /* counted: by which its kind says whether there is a default schema */
+	bool sets_up;                  /* what is asked ends in the settings with which a server begins */
+	bool has_own_collation;        /* it did not have the one that was asked for by its number */
 };
 
 enum mysql_own { MYSQL_OWN_NOTHING, MYSQL_OWN_SETUP, MYSQL_OWN_RUN, MYSQL_OWN_SYNC, MYSQL_OWN_ASK };

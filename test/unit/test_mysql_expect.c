@@ -156,9 +156,30 @@ static void send_all(struct mysql_expect *e, const char *coms)
 	}
 }
 
+/* What says nothing is told of in two ways, which must leave the same behind. */
+static size_t say_plainly(struct mysql_expect *twin, const struct mysql_expect *e, const char *body, size_t len)
+{
+	uint64_t rows = 0;
+	uint8_t seq = 0, *whole = calloc(1, MYSQL_HEADER + len);
+	if (!whole)
+		abort();
+	*twin = *e;
+	twin->ring = e->ring == e->few ? twin->few : e->ring;
+	whole[0] = (uint8_t)len;
+	whole[1] = (uint8_t)(len >> 8);
+	whole[3] = 7;
+	memcpy(whole + MYSQL_HEADER, body, len);
+	check_eq("a part of it", mysql_expect_plain(twin, whole, MYSQL_HEADER + len - 1, &rows, &seq), 0);
+	size_t n = mysql_expect_plain(twin, whole, MYSQL_HEADER + len, &rows, &seq);
+	check("its number", n ? seq == 7 : seq == 0 && rows == 0);
+	free(whole);
+	return n;
+}
+
 /* False: it cannot be. */
 static bool say(struct mysql_expect *e, char c, bool *is_end)
 {
+	struct mysql_expect twin;
 	size_t len = 0;
 	const char *body = body_of(c, &len);
 	struct mysql_seen seen;
@@ -166,7 +187,15 @@ static bool say(struct mysql_expect *e, char c, bool *is_end)
 	bool is_row = mysql_expect_is_row(e, (uint32_t)len, first);
 	size_t need = mysql_expect_need(e, (uint32_t)len, first) == MYSQL_NEED_ALL ? len : len ? 1 : 0;
 	uint8_t *copy = copy_exact(body, need);
+	size_t plain = len ? say_plainly(&twin, e, body, len) : 0;
 	bool ok = mysql_expect_packet(e, (uint32_t)len, rd_of(copy, need), &seen);
+	check("a row is plain", !is_row || plain);
+	if (plain) {
+		check_eq("all of what is plain", plain, MYSQL_HEADER + len);
+		check("what is plain says nothing", ok && !seen.is_end && seen.said == MYSQL_SAID_NOTHING);
+		check("and leaves the same",
+		      twin.phase == e->phase && twin.columns == e->columns && twin.count == e->count);
+	}
 	check("a row is no end", !is_row || (ok && !seen.is_end && seen.said == MYSQL_SAID_NOTHING));
 	*is_end = ok && seen.is_end;
 	free(copy);
@@ -215,6 +244,35 @@ static void test_long_rows(void)
 	check("a value of 16 MB and more, too", mysql_expect_is_row(&e, MYSQL_PAYLOAD_MAX, MYSQL_EOF));
 	check("an error", !mysql_expect_is_row(&e, 9, MYSQL_ERR));
 	mysql_expect_free(&e);
+}
+
+/* Several at once, up to what is not: the head, of two columns; definitions; rows; then the end, or half a row. */
+static void test_plain(void)
+{
+	static const uint8_t in[] = { 1, 0,   0, 2, 'd', 1, 0,    0, 3, 'd', 2, 0, 0,   4,
+				      1, 'x', 1, 0, 0,   5, 0xfb, 3, 0, 0,   6, 2, 'y', 'z' };
+	static const struct {
+		size_t n, plain;
+		uint64_t rows;
+		uint8_t seq;
+	} rows[] = { { 28, 28, 3, 6 }, { 27, 21, 2, 5 }, { 25, 21, 2, 5 }, { 17, 16, 1, 4 },
+		     { 9, 5, 0, 2 },   { 4, 0, 0, 0 },   { 0, 0, 0, 0 } };
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mysql_expect e;
+		struct mysql_seen seen;
+		uint64_t n = 0;
+		uint8_t seq = 0;
+		mysql_expect_init(&e);
+		e.caps = NEW;
+		send_all(&e, "q");
+		check("the head", mysql_expect_packet(&e, 1, rd_of("\002", 1), &seen));
+		uint8_t *copy = copy_exact(in, rows[i].n);
+		check_eq("bytes", mysql_expect_plain(&e, copy, rows[i].n, &n, &seq), rows[i].plain);
+		check_eq("rows", n, rows[i].rows);
+		check_eq("the last one's number", seq, rows[i].seq);
+		free(copy);
+		mysql_expect_free(&e);
+	}
 }
 
 static unsigned gone_count;
@@ -270,11 +328,8 @@ static void test_prepared(void)
 void suite_mysql_expect(void)
 {
 	static const struct unit_test tests[] = {
-		{ "scripts", test_scripts },
-		{ "long_rows", test_long_rows },
-		{ "queue", test_queue },
-		{ "prepared", test_prepared },
-		{ NULL, NULL },
+		{ "scripts", test_scripts }, { "long_rows", test_long_rows }, { "plain", test_plain },
+		{ "queue", test_queue },     { "prepared", test_prepared },   { NULL, NULL },
 	};
 	unit_add("mysql_expect", tests);
 }
