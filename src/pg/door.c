@@ -345,7 +345,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	const struct istr *text = NULL;
 	enum pg_pass how = PG_PASS_AS_IT_IS;
 
-	switch (type) {
+	switch (p->expect.copying_in ? '\0' : type) { /* what is not data is an error there, whatever it is */
 	case PG_PARSE:
 	case PG_BIND:
 	case PG_DESCRIBE:
@@ -503,6 +503,10 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 		}
 		return begin_pass(s, in, type, total);
 	case PG_FLUSH:
+		if (total != PG_HEADER) { /* a server would say so and skip what follows: nothing here waits for that */
+			pg_protocol_fault(s, "invalid message format in Flush");
+			return false;
+		}
 		if (s->state == SESSION_IDLE) {
 			skip(c, total);
 			return true;

@@ -759,8 +759,13 @@ enum pg_pass pg_statement_gathered(struct pg_client *c)
 {
 	struct said m = { c, pg_server_of(c->s.server), PG_PARSE, c->gathered, false, NULL, NULL };
 	struct rd body = rd_of(c->gather + PG_HEADER, c->gathered - PG_HEADER);
-	/* Meanwhile the batch may have failed: the server would drop it. */
-	enum pg_pass how = m.p->expect.skipping ? PG_PASS_DROP : parse(&m, body);
+	enum pg_pass how = PG_PASS_DROP;
+	if (m.p->expect.copying_in) { /* which takes nothing but data */
+		how = sent(&m, EXPECT_PARSE) ? PG_PASS_DROP : no_memory(&m);
+		stream_put_copy(&m.p->sv.stream, c->gather, c->gathered);
+	} else if (!m.p->expect.skipping) { /* else the batch has failed meanwhile: the server would drop it */
+		how = parse(&m, body);
+	}
 	if (how != PG_PASS_WAIT) {
 		free(c->gather);
 		c->gather = NULL;

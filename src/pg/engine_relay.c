@@ -31,6 +31,14 @@ static bool expect_end(struct pg_server *p)
 	return expect_ready(&p->expect);
 }
 
+/* Who waits to say something else than data would wait for ever: now it passes, and the server says what it thinks. */
+static void copies_in(struct pg_server *p)
+{
+	expect_copy_in(&p->expect);
+	if (p->expect.copying_in && p->sv.session && pg_client_of(p->sv.session)->waits)
+		pg_client_unfull(pg_client_of(p->sv.session));
+}
+
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
 static bool ready(struct pg_server *p, uint8_t txn)
 {
@@ -517,7 +525,7 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(&p->heal))
 		to = NULL;
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
-		expect_copy_in(&p->expect);
+		copies_in(p);
 	if (!sv->session && sv->state == SERVER_DRAIN) {
 		if (type == PG_COPY_IN && !pg_server_drain_on(sv))
 			return false;

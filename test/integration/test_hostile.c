@@ -211,6 +211,41 @@ static void test_broken_messages(void)
 		}
 }
 
+/* Nobody has to wait for a client that cannot go on. */
+static void test_stuck(void)
+{
+#define COPY                                                                                                           \
+	"Q\0\0\0\x1b"                                                                                                  \
+	"copy copied from stdin\0"
+	static const struct {
+		const char *what, *bytes;
+		size_t n;
+	} cases[] = {
+		{ "a Flush with a body", BYTES("Q\0\0\0\x0dselect 1\0H\0\0\0\6xxQ\0\0\0\x0dselect 2\0S\0\0\0\4") },
+		{ "EXECUTE while it copies", BYTES(COPY "d\0\0\0\6x\nQ\0\0\0\x0e"
+							"execute a\0") },
+		{ "EXECUTE before it copies", BYTES(COPY "Q\0\0\0\x0e"
+							 "execute a\0") },
+		{ "DISCARD ALL", BYTES(COPY "Q\0\0\0\x10"
+					    "discard all\0") },
+		{ "a batch", BYTES(COPY "P\0\0\0\x10s\0select 1\0\0B\0\0\0\x0d\0s\0\0\0\0\0\0\0S\0\0\0\4") },
+	};
+	char body[4096];
+	size_t len = 0;
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 10");
+	PGconn *other = client(NULL);
+	sql(other, "create table copied (t text)");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int fd = raw_open();
+		check("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+		raw_send(fd, cases[i].bytes, cases[i].n);
+		check(text("%s: told", cases[i].what), raw_expect(fd, 'E', body, sizeof body, &len));
+		raw_close(fd);
+		check_scalar(other, "select 1", "1");
+	}
+	sql(other, "drop table copied");
+}
+
 static long resident_kb(void)
 {
 	char *status = file_text(text("/proc/%d/status", sluice_pid())), *at = strstr(status, "VmRSS:");
@@ -336,6 +371,7 @@ int main(int argc, char **argv)
 		{ "slow_startups", test_slow_startups },
 		{ "hostile_passwords", test_hostile_passwords },
 		{ "broken_messages", test_broken_messages },
+		{ "stuck", test_stuck },
 		{ "many_strangers", test_many_strangers },
 		{ "answers_are_not_taken", test_answers_are_not_taken },
 		{ "names_of_strangers", test_names_of_strangers },
