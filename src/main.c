@@ -7,6 +7,7 @@
 #include "core/assert.h"
 #include "core/daemon.h"
 #include "core/deadline.h"
+#include "core/event.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/str.h"
@@ -213,6 +214,8 @@ static bool reload(struct fault *f, struct sb *warnings)
 	log_info(NULL, "reloading %s", opt.config);
 	struct config *c = config_load(opt.config, false, report, &t);
 	if (!c) {
+		event_raise(EVENT_RELOAD, NULL, "the configuration was not reloaded: %.150s",
+			    t.errors ? t.first.text : "it could not be read");
 		log_error(NULL, "the configuration was not reloaded: the one before goes on");
 		if (t.errors == 0)
 			return fault_set(f, FAULT_CONFIG, "the configuration could not be read");
@@ -221,8 +224,19 @@ static bool reload(struct fault *f, struct sb *warnings)
 	}
 	config_set(c);
 	apply();
+	event_raise(EVENT_RELOAD, NULL, "the configuration was reloaded");
 	return true;
 }
+
+/* --- Events. What has a line in the log of its own is of level debug there. */
+
+static void log_event(struct event_listener *l, const struct event *e)
+{
+	(void)l;
+	log_at(event_level(e->kind), NULL, "%s: %s%s%s", event_name(e->kind), e->db, *e->db ? ": " : "", e->text);
+}
+
+static struct event_listener event_log = { .on_event = log_event };
 
 /* --- Stopping */
 
@@ -401,6 +415,7 @@ static bool start(struct fault *f)
 		return false;
 	watch_signals(true); /* before anybody can connect, and so think that we are up */
 	deadlines_init();
+	event_listen(&event_log);
 	databases_init();
 	sessions_init();
 	pg_init();

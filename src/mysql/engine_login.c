@@ -215,6 +215,32 @@ static bool greeted(struct server *sv, struct rd body, size_t more)
 	return send_response(sv);
 }
 
+/* The SQLSTATE that says what a refused login is about, as MySQL's own do not: the server that does not work (08, as
+ * every other way in which it fails), its being full, or who asks. */
+static const char *why_not(const struct mysql_err *e)
+{
+	switch (e->code) {
+	case ER_ACCESS_DENIED:
+		return "28P01"; /* a second password may do */
+	case 1040:              /* too many connections: of all, */
+	case 1203:              /* of this user, */
+	case 1226:              /* or within an hour */
+		return "53300";
+	case 1037: /* out of memory, */
+	case 1038:
+	case 1041:
+	case 1135: /* or threads */
+	case 1053: /* it shuts down */
+	case 1105:
+	case 1129: /* our host is blocked, after too many failures */
+	case 3032: /* it is in offline mode */
+	case 3168:
+		return "08001";
+	default:
+		return strncmp(e->state, "08", 2) == 0 ? "08001" : "42501";
+	}
+}
+
 static void said_no(struct server *sv, struct rd body)
 {
 	struct mysql_err e;
@@ -229,8 +255,8 @@ static void said_no(struct server *sv, struct rd body)
 	    tls_mode_now(TLS_SERVERS) == TLS_ALLOW) {
 		sv->greeted = false;
 		fault_sqlstate(&f, "28000"); /* encrypted it may be another matter; most servers do not say why */
-	} else if (e.code == ER_ACCESS_DENIED) {
-		fault_sqlstate(&f, "28P01"); /* a second password may do */
+	} else {
+		fault_sqlstate(&f, why_not(&e));
 	}
 	server_fail(sv, &f);
 }

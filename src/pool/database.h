@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "core/deadline.h"
 #include "core/intern.h"
+#include "gate/breaker.h"
 #include "net/addr.h"
 #include "net/tls.h"
 #include "pool/stats.h"
@@ -25,6 +26,9 @@ struct host {
 	uint32_t servers;         /* open or being opened */
 	bool is_old;              /* for its engine: it takes only the older way to say hello, until it goes away */
 	uint64_t failed_ms;       /* when connecting to it failed last; 0: it did not */
+	struct breaker breaker;
+	uint64_t broke_ms; /* when a server of it broke, last; 0: never */
+	char failure[160]; /* why it failed last; "": it did not */
 };
 
 struct database {

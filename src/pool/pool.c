@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MIN_MS 100u  /* between two attempts to open a server, the first of which failed */
-#define STARVED_MS   1000u /* and when it was we who had no descriptor left */
+#define STARVED_MS 1000u /* between two attempts to open a server when it was we who had no descriptor left */
 
 static struct list pools = { &pools, &pools };
 static struct map by_key;
@@ -88,8 +87,6 @@ static void retire(struct pool *p, bool all)
 	}
 }
 
-static void forget_failures(struct pool *p);
-
 void pool_configure(struct pool *p)
 {
 	struct config *was = p->config;
@@ -123,7 +120,7 @@ void pool_configure(struct pool *p)
 		p->lim.min_size = p->lim.size;
 	config_put(was);
 	retire(p, false);
-	forget_failures(p);
+	pool_forget_failures(p);
 	pool_serve(p);
 }
 
@@ -332,77 +329,6 @@ bool pool_is_opening(const struct pool *p)
 	return opening(p) && !live(p);
 }
 
-/* Never at once, whatever server_login_retry says: a failure that takes no time would be tried for ever within one turn
- * of the loop. */
-static uint64_t retry_after(const struct pool *p, uint64_t ms)
-{
-	return ms + (p->lim.retry_ms > RETRY_MIN_MS ? p->lim.retry_ms : RETRY_MIN_MS);
-}
-
-/* When to try again after a failure of all hosts. */
-static uint64_t retry_at(const struct pool *p)
-{
-	return retry_after(p, p->failed_ms);
-}
-
-/* --- Hosts that failed. A list of more than 64 has one bit for all from there on. */
-
-static uint64_t host_bit(uint32_t place)
-{
-	return UINT64_C(1) << (place < 63 ? place : 63);
-}
-
-/* Is there none that could be tried? */
-static bool all_failed(const struct pool *p)
-{
-	uint32_t n = p->db->nhosts;
-	uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
-	return p->failed_ms && p->failed_generation == p->db->generation && (p->failed_hosts & all) == all;
-}
-
-static void forget_failures(struct pool *p)
-{
-	if (p->failed_generation == p->db->generation)
-		return;
-	p->failed_generation = p->db->generation;
-	p->failed_hosts = p->failed_ms = 0;
-}
-
-void pool_host_tried(struct pool *p, const struct host *h, const struct fault *f)
-{
-	struct database *db = p->db;
-	forget_failures(p);
-	for (uint32_t i = 0; i < db->nhosts; i++) {
-		if (db->hosts[i] != h)
-			continue;
-		if (!f) {
-			p->failed_hosts &= ~host_bit(i);
-		} else if (f->kind != FAULT_BUSY) {
-			p->failed_hosts |= host_bit(i);
-			p->host_tried_ms = loop_now();
-		}
-	}
-}
-
-/* One of those that failed is tried again when its time has come, by one server: the others go where servers were had.
- */
-static bool may_try(void *arg, uint32_t place)
-{
-	struct pool *p = arg;
-	if (!(p->failed_hosts & host_bit(place)))
-		return true;
-	if (loop_now() < retry_after(p, p->host_tried_ms))
-		return false;
-	p->host_tried_ms = loop_now();
-	return true;
-}
-
-struct host *pool_next_host(struct pool *p)
-{
-	forget_failures(p);
-	return database_next_host(p->db, may_try, p);
-}
-
 /* Those that are lent, or will be. */
 static uint32_t for_clients(const struct pool *p)
 {
@@ -423,7 +349,8 @@ struct server *pool_open_apart(struct pool *p)
 	if (!limits_allow(p) && !list_empty(idle)) /* one of its own that nobody needs now */
 		server_close(server_at(idle->prev), "evicted: its database or user is at its limit of connections",
 			     NULL);
-	struct server *sv = limits_allow(p) ? server_open(p, false, p->kind) : NULL;
+	uint64_t wait;
+	struct server *sv = pool_gate(p, &wait) == GATE_GO && limits_allow(p) ? server_open(p, false, p->kind) : NULL;
 	if (sv) {
 		sv->is_apart = true;
 		p->napart++;
@@ -456,9 +383,14 @@ static bool has_room(struct pool *p)
 
 static bool may_open(struct pool *p)
 {
-	bool is_new_round = all_failed(p);
-	if (is_new_round && loop_now() < retry_at(p)) {
-		wake_at(p, retry_at(p));
+	uint64_t wait;
+	if (pool_gate(p, &wait) != GATE_GO) {
+		wake_at(p, loop_now() + wait);
+		return false;
+	}
+	bool is_new_round = pool_all_failed(p);
+	if (is_new_round && loop_now() < pool_retry_at(p)) {
+		wake_at(p, pool_retry_at(p));
 		return false;
 	}
 	/* After a failure one at a time. */
@@ -476,6 +408,11 @@ static bool may_open(struct pool *p)
 static struct server *open_own(struct pool *p)
 {
 	struct list *idle = &p->by_state[SERVER_IDLE];
+	uint64_t wait;
+	if (pool_gate(p, &wait) != GATE_GO) {
+		wake_at(p, loop_now() + wait);
+		return NULL;
+	}
 	while (!has_room(p)) {
 		if (loop_now() < p->starved_until_ms || list_empty(idle))
 			return NULL;
@@ -612,6 +549,18 @@ static void swap_idle(struct pool *p, uint64_t kind)
 		server_close(server_at(idle->prev), "evicted: a client needs a server of another kind", NULL);
 }
 
+/* No host is to be tried now: nobody waits for those that are in use either, which may never come back. */
+static void refuse_at_gate(struct pool *p)
+{
+	uint64_t wait;
+	struct fault f;
+	if (pool_gate(p, &wait) != GATE_OPEN)
+		return;
+	p->stats.v[STAT_breaker_refused_count] += p->nwaiting;
+	pool_gate_fault(p, &f);
+	refuse_all(p, &f);
+}
+
 /* The end of a turn in which something changed: idle servers to those who wait, then more servers. */
 static void serve(struct task *t)
 {
@@ -639,8 +588,10 @@ static void serve(struct task *t)
 			w->granted(w, sv);
 			it = p->waiting.next; /* it may have changed */
 		}
+		if (p->nwaiting && opening(p) == 0)
+			refuse_at_gate(p);
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
-		if (p->nwaiting && all_failed(p) && !live(p) && opening(p) == 0 && loop_now() < retry_at(p)) {
+		if (p->nwaiting && pool_all_failed(p) && !live(p) && opening(p) == 0 && loop_now() < pool_retry_at(p)) {
 			struct fault f = p->failure;
 			fault_set(&f, p->failure.kind,
 				  "server login has been failing, cached error: %.400s (server_login_retry)",
@@ -690,7 +641,7 @@ void pool_server_failed(struct pool *p, const struct fault *f)
 	} else {
 		p->starved_until_ms = loop_now() + STARVED_MS;
 	}
-	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY && all_failed(p))
+	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY && pool_all_failed(p))
 		refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */
 	pool_serve(p);
 }

@@ -42,10 +42,11 @@ struct pool {
 	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
 	struct task serve_task;
 	uint64_t failed_ms;         /* when the last attempt to open a server failed; 0: the last one succeeded */
-	uint64_t failed_hosts;      /* those of which a server could not be opened: a bit for a place in the list */
+	uint64_t failed_hosts;      /* those it could not log in to, by breakers that are closed: a bit for a place */
 	uint64_t host_tried_ms;     /* when that happened last, or one of them was tried again */
 	uint32_t failed_generation; /* of the database; of another one the failures are history */
 	struct fault failure;
+	uint64_t answered_before;   /* statements that were in time, when one was late last */
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
 	uint64_t unused_since;      /* ms; 0: in use */
@@ -98,14 +99,41 @@ void pool_serve(struct pool *p);
 /* From server.c: it became idle; it could not be opened or has gone. */
 void pool_server_ready(struct server *sv);
 void pool_server_failed(struct pool *p, const struct fault *f);
-/* From server.c: of this host a server was opened, or (f) could not be; before the two above. */
-void pool_host_tried(struct pool *p, const struct host *h, const struct fault *f);
-/* The host to open the next server of. One that failed lately is not tried while there are others. */
-struct host *pool_next_host(struct pool *p);
 void pool_server_gone(struct pool *p);
 uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
 /* Those that are logged in as this user, in all databases, whoever their clients are. */
 uint32_t pool_user_servers(const char *name);
+
+/* --- Hosts (hosts.c). Each has a circuit breaker: src/gate/breaker.h. */
+/* May a server be opened? PROBED: not before one that is being opened has shown what the host does. OPEN: not for some
+ * time. Else *wait_ms is when to ask again. */
+enum pool_gate { GATE_GO, GATE_PROBED, GATE_OPEN };
+enum pool_gate pool_gate(const struct pool *p, uint64_t *wait_ms);
+/* What clients are told at an OPEN one. */
+void pool_gate_fault(const struct pool *p, struct fault *f);
+/* The host to open the next server of. One that failed lately is not tried while there are others. */
+struct host *pool_next_host(struct pool *p);
+/* From server.c: this server is being opened; it has logged in or (f) could not, before pool_server_ready() and
+ * pool_server_failed(); it is closed, whether or not it has said what its host does. */
+void pool_host_opening(struct server *sv);
+void pool_host_tried(struct server *sv, const struct fault *f);
+void pool_host_gone(struct server *sv);
+/* It ended without a word before it had answered, or did not answer a check; a statement there was cancelled by
+ * query_timeout. */
+void pool_host_broke(struct server *sv, const char *why);
+void pool_host_late(struct server *sv);
+/* Of all hosts none can be tried now: when that may be again. */
+bool pool_all_failed(const struct pool *p);
+uint64_t pool_retry_at(const struct pool *p);
+/* Of an older target they say nothing. */
+void pool_forget_failures(struct pool *p);
+/* For the console: state, failures that count, and in how many milliseconds a connection may be opened. */
+struct host_gate {
+	enum breaker_state state;
+	uint32_t failures;
+	uint64_t wait_ms;
+};
+void host_look(const struct host *h, struct host_gate *out);
 
 /* --- For the console. NULL db: all. */
 void pool_pause(struct database *db);

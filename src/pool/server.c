@@ -118,6 +118,7 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	list_del(&sv->in_state);
 	p->count[SERVER_DEAD]--;
 	p->db->servers--;
+	pool_host_gone(sv);
 	host_put(sv->host);
 	loop_defer(&sv->free_task);
 	pool_server_gone(p);
@@ -158,7 +159,7 @@ void server_fail(struct server *sv, const struct fault *f)
 		return;
 	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
 	if (at_login)
-		pool_host_tried(p, sv->host, f);
+		pool_host_tried(sv, f);
 	server_close(sv, told.text, &told);
 	if (at_login && !is_own)
 		pool_server_failed(p, &told);
@@ -300,6 +301,8 @@ static void on_stream_end(struct stream *st, const struct fault *why)
 	} else {
 		fault_set(&f, FAULT_IO, "server closed the connection unexpectedly%s%s", why ? ": " : "",
 			  why ? why->text : "");
+		if (sv->state == SERVER_CHECK || (sv->state == SERVER_ACTIVE && !sv->ops->at_rest(sv)))
+			pool_host_broke(sv, f.text);
 	}
 	server_fail(sv, &f);
 }
@@ -456,6 +459,8 @@ static void on_deadline(struct deadline *d)
 		server_fail(sv, &f);
 		break;
 	case SERVER_CHECK:
+		pool_host_broke(sv, "a server that was idle does not answer any more");
+		/* fall through */
 	case SERVER_RESET:
 	case SERVER_CANCEL:
 	case SERVER_ROLLBACK:
@@ -523,7 +528,10 @@ struct server *server_open_on(struct pool *p, struct host *h, bool own, uint64_t
 
 struct server *server_open(struct pool *p, bool own, uint64_t kind)
 {
-	return server_open_on(p, pool_next_host(p), own, kind);
+	struct server *sv = server_open_on(p, pool_next_host(p), own, kind);
+	if (sv)
+		pool_host_opening(sv);
+	return sv;
 }
 
 void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome)
@@ -531,7 +539,7 @@ void server_logged_in(struct server *sv, const struct varset *vars, const struct
 	struct pool *p = sv->pool;
 	varset_put(sv->vars);
 	sv->vars = vars;
-	pool_host_tried(p, sv->host, NULL);
+	pool_host_tried(sv, NULL);
 	if (sv->is_own) {
 		deadline_clear(&sv->deadline);
 		server_move(sv, SERVER_ACTIVE);

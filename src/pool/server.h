@@ -84,9 +84,9 @@ struct server {
 	bool was_session;  /* since its reset a client of session pooling has held it */
 	bool is_cut;       /* a message of the session that left it ends in the middle */
 	bool is_doubtful;  /* a cancel request for it may still be about, what it was told was odd, or it holds what no
-			      reset takes away: closed as it comes
-			      free */
+			      reset takes away: closed as it comes free */
 	bool is_apart;     /* never lent: opened by pool_open_apart(), or for an errand */
+	bool is_probe;     /* what its host's half-open breaker waits for */
 	bool is_spoilt;    /* what a session has set on it cannot be taken back: closed for that */
 	struct cancel *errand; /* what it was opened for: a cancel request that is a statement; NULL mostly */
 	uint64_t kind;         /* its engine's own: what was agreed on with it, and cannot be changed any more */

@@ -166,8 +166,10 @@ static void runs_too_long(struct session *s, uint64_t now)
 	bool query = now >= after(s->request_us, s->limits.query);
 
 	s->late = query ? LATE_QUERY : LATE_XACT;
-	if (query)
+	if (query) {
 		s->pool->stats.v[STAT_query_timeout_count]++;
+		pool_host_late(s->server);
+	}
 	set_late_fault(s, &f);
 	if (sessions_compat_disconnect) {
 		session_fail(s, &f);
@@ -215,6 +217,7 @@ static void sync_too_long(struct session *s, uint64_t now)
 	struct fault f;
 	if (now >= after(s->request_us, s->limits.query)) {
 		s->pool->stats.v[STAT_query_timeout_count]++;
+		pool_host_late(s->server);
 		set_fault(&f, "57014", "query timeout", "query_timeout");
 	} else {
 		fault_set(&f, sessions_compat_disconnect ? FAULT_PROTO : FAULT_IO,

@@ -1,5 +1,6 @@
 /* harness.c - an integration program: the process that runs the tests, and above it a watchdog, which sees to it that
  * nothing outlives them and that a hang or a crash is a failed test. */
+#include "faultproxy.h"
 #include "harness_int.h"
 
 #include <CUnit/Basic.h>
@@ -59,6 +60,7 @@ static void after_each(void)
 	bool failed = CU_get_number_of_failure_records() > failures_before;
 	background_end();
 	sluice_stop();
+	fault_close();
 	harness.backend->restore();
 	failed = CU_get_number_of_failure_records() > failures_before;
 	tally->run++;

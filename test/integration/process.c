@@ -1,4 +1,5 @@
 /* process.c - small things, and programs: each dies with the tests, and runs as somebody who is not root. */
+#include "faultproxy.h"
 #include "harness_int.h"
 
 #include <arpa/inet.h>
@@ -167,6 +168,8 @@ char *expand(const char *in)
 		{ "@STUBDIR@", text("%s", stub_socket_dir()) },
 		{ "@STUBPORT@", text("%d", stub_port()) },
 		{ "@STUB@", text("host=127.0.0.1 port=%d", stub_port()) },
+		{ "@PROXYPORT@", text("%d", fault_port()) },
+		{ "@PROXY@", text("host=127.0.0.1 port=%d", fault_port()) },
 		{ "@USER@", text("%s", harness.user) },
 		{ "@MY@", my_value("MY") },
 		{ "@MYPORT@", my_value("MYPORT") },

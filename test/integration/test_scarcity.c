@@ -84,7 +84,7 @@ static void test_no_server_there(void)
 {
 	uint64_t began = now_ms();
 	sluice_start(&(struct conf){ .databases = "test = @PG@\ngone = host=@DIR@/nowhere user=alice",
-				     .settings = "server_login_retry = 0\nmin_pool_size = 3" });
+				     .settings = "server_login_retry = 0\nmin_pool_size = 3\nbreaker_failures = 0" });
 	check_scalar(client(NULL), "select 1", "1");
 	check_seldom("cannot use this server", began);
 	check_scalar(client(NULL), "select 2", "2");

@@ -532,6 +532,8 @@ static const struct {
 				 "avg_server_parse_count:n avg_bind_count:n avg_client_login_count:n" },
 	{ "SHOW TOTALS", "name:t value:n" },
 	{ "SHOW LISTS", "list:t items:i" },
+	{ "SHOW BREAKERS", "database:t host:t port:i state:t since:t failures:i retry_ms:b opened:b last_failure:t" },
+	{ "SHOW EVENTS", "id:b time:t kind:t database:t event:t" },
 	{ "SHOW STATE", "key:t value:t" },
 	{ "SHOW MEM", "name:t size:i used:i free:i memtotal:i" },
 	{ "SHOW DNS_HOSTS", "hostname:t ttl:b addrs:t" },

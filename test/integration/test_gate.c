@@ -1,0 +1,254 @@
+/* test_gate.c - what stands between clients and a PostgreSQL that fails: circuit breakers. The fault proxy is the
+ * network that goes wrong. */
+#include "faultproxy.h"
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AT_ONCE_MS 3000 /* nothing was waited for, even on a slow machine */
+
+static PGconn *begin(const char *settings)
+{
+	fault_open(pg_port());
+	sluice_start(&(struct conf){ .databases = "test = @PROXY@", .settings = settings });
+	return console();
+}
+
+static const char *state(PGconn *con)
+{
+	return show(con, "BREAKERS", "database", "test", "state");
+}
+
+static bool is_in_state(PGconn *con, const char *want)
+{
+	return strcmp(state(con), want) == 0;
+}
+
+/* How many events have this in their text? */
+static int events(PGconn *con, const char *part)
+{
+	int n = 0;
+	PGresult *r = PQexec(con, "show events");
+	int col = PQfnumber(r, "event");
+	for (int i = 0; i < PQntuples(r); i++)
+		n += strstr(PQgetvalue(r, i, col), part) != NULL;
+	PQclear(r);
+	return n;
+}
+
+/* A login that fails, and with which SQLSTATE; it is told at once. */
+static char *refused(void)
+{
+	uint64_t before = now_ms();
+	PGconn *c = client_start(NULL);
+	char *error = text("%s", client_finish_start(c) ? "(it got in)" : PQerrorMessage(c));
+	client_close(c);
+	check(text("at once: %s", error), now_ms() - before < AT_ONCE_MS);
+	return error;
+}
+
+/* A pool that was warm lets clients in without a server: so a statement is tried too. */
+static bool gets_in(void)
+{
+	PGconn *c = client_try(NULL);
+	PGresult *r = c ? PQexec(c, "select 1") : NULL;
+	bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
+	PQclear(r);
+	if (c)
+		client_close(c);
+	return ok;
+}
+
+/* Nobody there: failures open it, clients hear so at once and how long, nothing is tried meanwhile, one probe closes
+ * it.
+ */
+static void test_refused(void)
+{
+	PGconn *con = begin("pool_mode = transaction\nserver_login_retry = 0\nbreaker_failures = 3\nbreaker_reset = 2");
+	fault_mode(FAULT_REFUSE, 0);
+	check_str("at first", state(con), "closed");
+	wait_until("it opens", strstr(refused(), "circuit breaker") != NULL);
+	check_login_fails("57P03", "is out of service, try again in ", "user=alice");
+	check_login_fails("57P03", "Connection refused", "user=alice");
+	check_str("open", state(con), "open");
+	check("it says when", show_int(con, "BREAKERS", "database", "test", "retry_ms") <= 2000);
+	check_eq("opened once", show_int(con, "BREAKERS", "database", "test", "opened"), 1);
+	check("why", strstr(show(con, "BREAKERS", "database", "test", "last_failure"), "refused") != NULL);
+	check_eq("an event", events(con, "has opened"), 1);
+	check("and a line in the log", sluice_logged("its circuit breaker has opened"));
+	check("counted", show_int(con, "STATS", "database", "test", "total_breaker_refused_count") >= 2);
+	wait_until("a failed probe opens it again", events(con, "has opened") + (gets_in() ? 100 : 0) == 2);
+	fault_mode(FAULT_PASS, 0);
+	uint64_t before = now_ms();
+	wait_until("it works again", gets_in());
+	check("soon", now_ms() - before < 2000 + AT_ONCE_MS);
+	check_str("closed", state(con), "closed");
+	check_eq("an event for that", events(con, "is closed"), 1);
+	check("and for the probes", events(con, "half open") >= 2);
+}
+
+/* However many clients want in, one connection tries a host that is half open. */
+static void test_one_probe(void)
+{
+	enum { N = 12 };
+	char body[256];
+	size_t len;
+	int fd[N];
+	PGconn *con = begin("pool_mode = transaction\nserver_login_retry = 0\nbreaker_failures = 2\n"
+			    "breaker_reset = 0.5\nbreaker_probe_time = 60\nserver_connect_timeout = 60");
+	fault_mode(FAULT_REFUSE, 0);
+	wait_until("it opens", strstr(refused(), "circuit breaker") != NULL);
+	fault_mode(FAULT_HANG, 0);
+	int before = fault_accepted();
+	wait_until("time for a probe", show_int(con, "BREAKERS", "database", "test", "retry_ms") == 0);
+	for (int i = 0; i < N; i++)
+		raw_startup(fd[i] = raw_open(), "alice", "test");
+	wait_until("all wait", show_int(con, "POOLS", "database", "test", "cl_waiting") == N);
+	check_str("for a probe", state(con), "half-open");
+	check_eq("one", fault_accepted() - before, 1);
+	fault_mode(FAULT_PASS, 0);
+	for (int i = 0; i < N; i++)
+		check(text("client %d gets in", i), raw_expect(fd[i], 'Z', body, sizeof body, &len));
+	check_str("closed", state(con), "closed");
+}
+
+/* What is the user's own fault, or SQL's, or a server that says why it closes, is no failure of the host. */
+static void test_others_faults(void)
+{
+	fault_open(pg_port());
+	pg_hba("host all bob 127.0.0.1/32 reject\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n");
+	sluice_start(&(struct conf){ .databases = "test = @PROXY@\nmissing = @PROXY@ dbname=not_there",
+				     .settings = "pool_mode = transaction\nserver_login_retry = 0\n"
+						 "breaker_failures = 2" });
+	PGconn *con = console(), *a = client(NULL);
+	for (int i = 0; i < 4; i++) {
+		check_login_fails("28000", "reject", "user=bob");
+		check_login_fails("3D000", "not_there", "dbname=missing");
+		check_sql_fails(a, "select 1/0", "22012", NULL);
+		check_sql_fails(a, "nonsense", "42601", NULL);
+		PGconn *b = client("user=carol");
+		pg_sql("select pg_terminate_backend(%s)", scalar(b, "begin; select pg_backend_pid()"));
+		check_sql_fails(b, "select 1", NULL, "terminating connection");
+		client_close(b);
+	}
+	check_str("closed", state(con), "closed");
+	check_str("that one too", show(con, "BREAKERS", "database", "missing", "state"), "closed");
+	check_eq("no failure", show_int(con, "BREAKERS", "database", "test", "failures"), 0);
+	pg_hba("local all all trust\nhost all all 127.0.0.1/32 trust\n");
+}
+
+/* Cut in the midst of an answer: its client hears of a broken connection, the others at once of the breaker, and stay.
+ */
+static void test_cut_in_an_answer(void)
+{
+	PGconn *con = begin("pool_mode = transaction\ndefault_pool_size = 1\nbreaker_failures = 1\nbreaker_reset = 1");
+	PGconn *a = client(NULL), *b = client(NULL);
+	check_scalar(b, "select 1", "1");
+	fault_mode(FAULT_CUT, 100000);
+	check_sql_fails(a, "select repeat('x', 1000000)", NULL, NULL);
+	fault_mode(FAULT_REFUSE, 0);
+	check_str("open", state(con), "open");
+	uint64_t before = now_ms();
+	check_sql_fails(b, "select 2", "57P03", "closed the connection");
+	check("at once", now_ms() - before < AT_ONCE_MS);
+	check_eq("it stays", PQstatus(b), CONNECTION_OK);
+	fault_mode(FAULT_PASS, 0);
+	wait_until("closed again", gets_in());
+	check_scalar(b, "select 3", "3");
+}
+
+/* A server that hangs: statements run into query_timeout, then nobody waits for it any more, nor gets one of the
+ * servers that were idle meanwhile. */
+static void test_hang(void)
+{
+	PGconn *con = begin("pool_mode = transaction\nquery_timeout = 0.3\nserver_rollback_timeout = 0.3\n"
+			    "breaker_failures = 2\nbreaker_reset = 3\nserver_connect_timeout = 1");
+	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
+	sql(a, "begin; select 1");
+	sql(b, "begin; select 1");
+	sql(c, "begin; select 1");
+	sql(c, "commit"); /* its server is idle */
+	fault_mode(FAULT_HANG, 0);
+	check_sql_fails(a, "select 2", "57014", "query timeout");
+	check_str("not yet", state(con), "closed");
+	check_sql_fails(b, "select 2", "57014", "query timeout");
+	check_str("open", state(con), "open");
+	uint64_t before = now_ms();
+	check_sql_fails(c, "select 2", "57P03", "query_timeout");
+	check("after one check of the idle server at most", now_ms() - before < 1000 + AT_ONCE_MS);
+	before = now_ms();
+	check_sql_fails(c, "select 2", "57P03", NULL);
+	check("at once", now_ms() - before < AT_ONCE_MS);
+	fault_mode(FAULT_PASS, 0);
+	wait_until("closed again", gets_in());
+	check_scalar(c, "select 3", "3");
+}
+
+/* Slow statements on a server that answers others. */
+static void test_slow_statements(void)
+{
+	PGconn *con = begin("pool_mode = transaction\nquery_timeout = 0.2\nbreaker_failures = 2");
+	PGconn *a = client(NULL), *b = client(NULL);
+	for (int i = 0; i < 4; i++) {
+		for (int k = 0; k < 12; k++)
+			check_scalar(b, "select 1", "1");
+		check_sql_fails(a, "select pg_sleep(10)", "57014", NULL);
+	}
+	check_str("no failure", state(con), "closed");
+	check_sql_fails(a, "select pg_sleep(10)", "57014", NULL);
+	check_sql_fails(a, "select pg_sleep(10)", "57014", NULL);
+	check_str("but when nothing else is answered", state(con), "open");
+}
+
+/* The route goes to another host, and nobody hears of it. */
+static void test_another_host(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = host=127.0.0.3,127.0.0.1 port=@PGPORT@",
+				     .settings = "pool_mode = session\nserver_login_retry = 0\nbreaker_failures = 1\n"
+						 "breaker_reset = 60" });
+	PGconn *con = console();
+	for (int i = 0; i < 6; i++)
+		check_scalar(client(NULL), "select 1", "1");
+	for (int i = 0; i < 3; i++) /* another pool knows it too */
+		check_scalar(client("user=bob"), "select 1", "1");
+	check_str("it is out", show(con, "BREAKERS", "host", "127.0.0.3", "state"), "open");
+	check_eq("for good", show_int(con, "BREAKERS", "host", "127.0.0.3", "opened"), 1);
+	check_str("the other is in", show(con, "BREAKERS", "host", "127.0.0.1", "state"), "closed");
+}
+
+/* As with PgBouncer: with nothing set an outage is over when server_login_retry has passed, whatever the breaker does.
+ */
+static void test_by_default(void)
+{
+	PGconn *con = begin("pool_mode = transaction\nserver_login_retry = 1");
+	fault_mode(FAULT_REFUSE, 0);
+	wait_until("it opens", !gets_in() && is_in_state(con, "open"));
+	check("no longer than server_login_retry", show_int(con, "BREAKERS", "database", "test", "retry_ms") <= 1000);
+	fault_mode(FAULT_PASS, 0);
+	uint64_t before = now_ms();
+	wait_until("it works again", gets_in());
+	check("after that time", now_ms() - before < 1000 + AT_ONCE_MS);
+	fault_mode(FAULT_REFUSE, 0);
+	fault_reset();
+	sql(con, "set breaker_failures = 0");
+	for (int i = 0; i < 8; i++)
+		check("not the breaker", !strstr(refused(), "circuit breaker"));
+	check_str("switched off", state(con), "closed");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = {
+		{ "refused", test_refused },
+		{ "one_probe", test_one_probe },
+		{ "others_faults", test_others_faults },
+		{ "cut_in_an_answer", test_cut_in_an_answer },
+		{ "hang", test_hang },
+		{ "slow_statements", test_slow_statements },
+		{ "another_host", test_another_host },
+		{ "by_default", test_by_default },
+		{ NULL, NULL },
+	};
+	return harness_main(argc, argv, "gate", tests);
+}
