@@ -19,6 +19,7 @@
 #include "pg/pg.h"
 #include "pool/peer.h"
 #include "pool/pool.h"
+#include "session/ledger.h"
 #include "session/session.h"
 
 #include <ev.h>
@@ -415,6 +416,7 @@ static bool start(struct fault *f)
 		return false;
 	watch_signals(true); /* before anybody can connect, and so think that we are up */
 	deadlines_init();
+	ledger_start();
 	event_listen(&event_log);
 	databases_init();
 	sessions_init();
@@ -442,6 +444,8 @@ static void finish(void)
 {
 	if (!loop_ev())
 		return;
+	ledger_look();
+	ledger_stop();
 	console_watch(NULL);
 	sessions_on_change(NULL);
 	listen_close(&listeners);

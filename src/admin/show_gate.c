@@ -1,8 +1,9 @@
-/* show_gate.c - SHOW BREAKERS, EVENTS: what protects the servers, and what happened. */
+/* show_gate.c - SHOW BREAKERS, EVENTS, LEDGER: what protects the servers, and what happened. */
 #include "admin/show.h"
 
 #include "core/event.h"
 #include "core/loop.h"
+#include "session/ledger.h"
 #include "session/session.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -71,3 +72,30 @@ static void events_row(struct row *r, const struct item *it)
 }
 
 const struct show_def show_events = { events_cols, LEN(events_cols), events_gather, events_row };
+
+/* --- SHOW LEDGER: counted now, as it is asked */
+
+static const struct column ledger_cols[] = { { "item", COL_TEXT }, { "value", COL_INT8 } };
+
+static const char *const ledger_items[] = { "balances", "servers", "idle",  "linked",
+					    "clients",  "waiting", "looks", "breaches" };
+
+static void ledger_gather(struct batch *b)
+{
+	for (size_t i = 0; i < LEN(ledger_items); i++)
+		batch_offer(b, (struct item){ .a = "", .b = "", .id = i });
+}
+
+static void ledger_row(struct row *r, const struct item *it)
+{
+	struct ledger l;
+	struct sb dump = { .max = 1 };
+	bool ok = ledger_balances(&l, &dump);
+	const uint64_t values[] = { ok, l.servers, l.idle, l.linked, l.clients, l.waiting, l.looks, l.breaches };
+	_Static_assert(LEN(values) == LEN(ledger_items), "a value for each");
+	sb_free(&dump);
+	row_text(r, ledger_items[it->id]);
+	row_big(r, values[it->id]);
+}
+
+const struct show_def show_ledger = { ledger_cols, LEN(ledger_cols), ledger_gather, ledger_row };

@@ -60,6 +60,11 @@ static bool gets_in(void)
 	return ok;
 }
 
+static void check_balance(PGconn *con)
+{
+	check_eq("the books balance", show_int(con, "LEDGER", "item", "balances", "value"), 1);
+}
+
 /* Nobody there: failures open it, clients hear so at once and how long, nothing is tried meanwhile, one probe closes
  * it.
  */
@@ -86,6 +91,7 @@ static void test_refused(void)
 	check_str("closed", state(con), "closed");
 	check_eq("an event for that", events(con, "is closed"), 1);
 	check("and for the probes", events(con, "half open") >= 2);
+	check_balance(con);
 }
 
 /* However many clients want in, one connection tries a host that is half open. */
@@ -156,6 +162,7 @@ static void test_cut_in_an_answer(void)
 	fault_mode(FAULT_PASS, 0);
 	wait_until("closed again", gets_in());
 	check_scalar(b, "select 3", "3");
+	check_balance(con);
 }
 
 /* A server that hangs: statements run into query_timeout, then nobody waits for it any more, nor gets one of the
@@ -183,6 +190,7 @@ static void test_hang(void)
 	fault_mode(FAULT_PASS, 0);
 	wait_until("closed again", gets_in());
 	check_scalar(c, "select 3", "3");
+	check_balance(con);
 }
 
 /* Slow statements on a server that answers others. */
@@ -215,6 +223,7 @@ static void test_another_host(void)
 	check_str("it is out", show(con, "BREAKERS", "host", "127.0.0.3", "state"), "open");
 	check_eq("for good", show_int(con, "BREAKERS", "host", "127.0.0.3", "opened"), 1);
 	check_str("the other is in", show(con, "BREAKERS", "host", "127.0.0.1", "state"), "closed");
+	check_balance(con);
 }
 
 /* As with PgBouncer: with nothing set an outage is over when server_login_retry has passed, whatever the breaker does.

@@ -533,6 +533,7 @@ static const struct {
 	{ "SHOW TOTALS", "name:t value:n" },
 	{ "SHOW LISTS", "list:t items:i" },
 	{ "SHOW BREAKERS", "database:t host:t port:i state:t since:t failures:i retry_ms:b opened:b last_failure:t" },
+	{ "SHOW LEDGER", "item:t value:b" },
 	{ "SHOW EVENTS", "id:b time:t kind:t database:t event:t" },
 	{ "SHOW STATE", "key:t value:t" },
 	{ "SHOW MEM", "name:t size:i used:i free:i memtotal:i" },
