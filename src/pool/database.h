@@ -8,6 +8,7 @@
 #include "core/deadline.h"
 #include "core/intern.h"
 #include "gate/breaker.h"
+#include "gate/bucket.h"
 #include "net/addr.h"
 #include "net/tls.h"
 #include "pool/stats.h"
@@ -27,8 +28,9 @@ struct host {
 	bool is_old;              /* for its engine: it takes only the older way to say hello, until it goes away */
 	uint64_t failed_ms;       /* when connecting to it failed last; 0: it did not */
 	struct breaker breaker;
-	uint64_t broke_ms; /* when a server of it broke, last; 0: never */
-	char failure[160]; /* why it failed last; "": it did not */
+	struct bucket opening; /* connect_rate */
+	uint64_t broke_ms;     /* when a server of it broke, last; 0: never */
+	char failure[160];     /* why it failed last; "": it did not */
 };
 
 struct database {

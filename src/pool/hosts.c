@@ -49,7 +49,20 @@ static uint64_t host_bit(uint32_t place)
 	return UINT64_C(1) << (place < 63 ? place : 63);
 }
 
-/* What pools have noted of it is the breaker's business now; servers that are idle there may be dead. */
+/* Servers that are idle there may be dead: those that do not answer are closed, before a client gets one. */
+static void check_idle(const struct host *h)
+{
+	LIST_EACH (&h->db->pools, it) {
+		struct pool *p = list_owner(it, struct pool, in_db);
+		LIST_EACH (&p->by_state[SERVER_IDLE], at) {
+			struct server *sv = list_owner(at, struct server, in_state);
+			if (sv->host == h && p->lim.check_query[0])
+				server_check(sv);
+		}
+	}
+}
+
+/* What pools have noted of it is the breaker's business now. */
 static void opened(struct host *h)
 {
 	struct database *db = h->db;
@@ -59,14 +72,7 @@ static void opened(struct host *h)
 		LIST_EACH (&db->pools, it)
 			list_owner(it, struct pool, in_db)->failed_hosts &= ~host_bit(i);
 	}
-	LIST_EACH (&db->pools, it) {
-		struct pool *p = list_owner(it, struct pool, in_db);
-		LIST_EACH (&p->by_state[SERVER_IDLE], at) {
-			struct server *sv = list_owner(at, struct server, in_state);
-			if (sv->host == h && p->lim.check_query[0])
-				server_check(sv);
-		}
-	}
+	check_idle(h);
 }
 
 static void turned(struct host *h, enum breaker_turn turn, const struct breaker_limits *l)
@@ -113,6 +119,7 @@ void pool_host_opening(struct server *sv)
 {
 	struct host *h = sv->host;
 	struct breaker_limits l = limits_of(h->db);
+	bucket_take(&h->opening, &sv->pool->lim.opening, loop_now_us());
 	turned(h, breaker_begin(&h->breaker, &l, loop_now(), &sv->is_probe), &l);
 }
 
@@ -134,6 +141,7 @@ void pool_host_broke(struct server *sv, const char *why)
 	if (!is_judged(sv) || sv->told || (h->broke_ms && loop_now() - h->broke_ms < SAME_MS))
 		return;
 	h->broke_ms = loop_now();
+	check_idle(h); /* one is dead: so may be all that were opened before the host, or the way there, went */
 	host_failed(sv, why);
 }
 
@@ -164,18 +172,26 @@ static bool is_of_host(const struct fault *f)
 	return false;
 }
 
+/* How long connect_rate keeps the next connection to it back. */
+static uint64_t pace_ms(const struct pool *p, const struct host *h)
+{
+	return (bucket_wait_us(&h->opening, &p->lim.opening, loop_now_us()) + 999) / 1000;
+}
+
 enum pool_gate pool_gate(const struct pool *p, uint64_t *wait_ms)
 {
 	const struct database *db = p->db;
 	enum pool_gate gate = GATE_OPEN;
 	for (uint32_t i = 0; i < db->nhosts; i++)
-		if (db->hosts[i]->breaker.state == BREAKER_CLOSED)
+		if (db->hosts[i]->breaker.state == BREAKER_CLOSED && pace_ms(p, db->hosts[i]) == 0)
 			return GATE_GO;
 	const struct breaker_limits l = limits_of(db);
 	*wait_ms = UINT64_MAX;
 	for (uint32_t i = 0; i < db->nhosts; i++) {
 		const struct breaker *b = &db->hosts[i]->breaker;
-		uint64_t wait = breaker_wait_ms(b, &l, loop_now());
+		uint64_t wait = breaker_wait_ms(b, &l, loop_now()), pace = pace_ms(p, db->hosts[i]);
+		if (pace > wait)
+			wait = pace;
 		if (wait < *wait_ms)
 			*wait_ms = wait;
 		if (!breaker_is_open(b, &l, loop_now()))
@@ -278,7 +294,8 @@ static bool may_try(void *arg, uint32_t place)
 {
 	struct pool *p = arg;
 	const struct breaker_limits l = limits_of(p->db);
-	if (breaker_wait_ms(&p->db->hosts[place]->breaker, &l, loop_now()) > 0)
+	const struct host *h = p->db->hosts[place];
+	if (breaker_wait_ms(&h->breaker, &l, loop_now()) > 0 || pace_ms(p, h) > 0)
 		return false;
 	if (!(p->failed_hosts & host_bit(place)))
 		return true;

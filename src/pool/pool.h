@@ -17,6 +17,8 @@ struct pool_limits {
 	enum pool_mode mode;
 	bool round_robin;
 	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms; /* 0: no limit; check_ms 0: always */
+	uint64_t validation_ms;                                        /* for a check */
+	struct bucket_limits opening;                                  /* connect_rate: of each host */
 	uint64_t rollback_ms;                                          /* 0: what was abandoned is closed */
 	const char *check_query, *reset_query;                         /* of pool->config */
 	bool reset_always;
@@ -105,8 +107,8 @@ uint32_t pool_servers(const struct pool *p); /* in any state but DEAD */
 uint32_t pool_user_servers(const char *name);
 
 /* --- Hosts (hosts.c). Each has a circuit breaker: src/gate/breaker.h. */
-/* May a server be opened? PROBED: not before one that is being opened has shown what the host does. OPEN: not for some
- * time. Else *wait_ms is when to ask again. */
+/* May a server be opened? PROBED: not before one that is being opened has shown what the host does, or as connect_rate
+ * says. OPEN: not for some time, by the breakers. Else *wait_ms is when to ask again. */
 enum pool_gate { GATE_GO, GATE_PROBED, GATE_OPEN };
 enum pool_gate pool_gate(const struct pool *p, uint64_t *wait_ms);
 /* What clients are told at an OPEN one. */

@@ -116,10 +116,11 @@ static void allow(struct server *sv, uint64_t ms)
 		(void)deadline_set(&sv->deadline, loop_now() + ms);
 }
 
-/* A statement of the house's own has as long as a connect. */
+/* A statement of the house's own has as long as a connect; but a client waits for a check. */
 static void run_own(struct server *sv, const char *sql)
 {
-	allow(sv, sv->pool->lim.connect_ms);
+	const struct pool_limits *lim = &sv->pool->lim;
+	allow(sv, sv->state == SERVER_CHECK ? lim->validation_ms : lim->connect_ms);
 	sv->ops->run(sv, sql);
 }
 

@@ -58,6 +58,7 @@ struct link {
 	int twin;          /* TWICE */
 	struct way to[2];  /* what goes to fd[i] */
 	uint64_t cut_left; /* CUT */
+	bool is_forgotten;
 };
 
 static struct link *links[LINKS_MAX];
@@ -165,6 +166,7 @@ static void set_mode(enum fault_mode m, uint64_t arg)
 	mode_arg = arg;
 	for (size_t i = 0; i < nlinks; i++) {
 		links[i]->cut_left = arg;
+		links[i]->is_forgotten |= m == FAULT_FORGET;
 		for (int k = 0; k < 2; k++)
 			for (struct chunk *c = links[i]->to[k].first; c; c = c->next)
 				c->due_ms = now_ms();
@@ -227,7 +229,7 @@ static size_t allowed(struct link *l, int k, size_t want)
 static bool pass(struct link *l, int k, bool *hard)
 {
 	struct way *w = &l->to[k];
-	while (w->first && mode != FAULT_HANG && w->first->due_ms <= now_ms()) {
+	while (w->first && mode != FAULT_HANG && !l->is_forgotten && w->first->due_ms <= now_ms()) {
 		struct chunk *c = w->first;
 		size_t want = allowed(l, k, c->len - c->at);
 		if (want == 0)
@@ -252,7 +254,7 @@ static bool pass(struct link *l, int k, bool *hard)
 		*hard = true;
 		return false;
 	}
-	if (w->is_ended && !w->first && !w->is_told && mode != FAULT_HANG) {
+	if (w->is_ended && !w->first && !w->is_told && mode != FAULT_HANG && !l->is_forgotten) {
 		shutdown(l->fd[k], SHUT_WR);
 		w->is_told = true;
 	}
@@ -271,7 +273,9 @@ static _Noreturn void serve(int fd)
 			for (int k = 0; k < 2; k++) {
 				struct way *in = &links[i]->to[!k], *out = &links[i]->to[k];
 				short events = !in->is_ended && in->n < CHUNKS_MAX && mode != FAULT_HANG ? POLLIN : 0;
-				if (out->first && !holds && mode != FAULT_HANG)
+				if (links[i]->is_forgotten)
+					events = 0;
+				else if (out->first && !holds && mode != FAULT_HANG)
 					events |= POLLOUT;
 				p[n++] = (struct pollfd){ events ? links[i]->fd[k] : -1, events, 0 };
 			}
@@ -317,6 +321,7 @@ void fault_open(int port)
 	proxy.port = ntohs(in.sin_port);
 	listen(listener, 512);
 	mode = FAULT_PASS;
+	counts = (struct answer){ 0, 0 };
 	proxy.pid = fork();
 	if (proxy.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -15,6 +15,7 @@ enum fault_mode {
 	FAULT_DELAY,    /* all that passes is so many milliseconds late, each way */
 	FAULT_THROTTLE, /* so many bytes pass in a second, each way, of each connection */
 	FAULT_CUT,      /* a connection is reset when so many more bytes have come from the server */
+	FAULT_FORGET,   /* nothing passes any more on those that there are, for good; new ones pass */
 	FAULT_TWICE     /* each new connection is made to the server twice; the second one is left alone */
 };
 

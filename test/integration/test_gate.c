@@ -170,7 +170,7 @@ static void test_cut_in_an_answer(void)
 static void test_hang(void)
 {
 	PGconn *con = begin("pool_mode = transaction\nquery_timeout = 0.3\nserver_rollback_timeout = 0.3\n"
-			    "breaker_failures = 2\nbreaker_reset = 3\nserver_connect_timeout = 1");
+			    "breaker_failures = 2\nbreaker_reset = 3\nserver_connect_timeout = 1\nvalidation_timeout = 1");
 	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
 	sql(a, "begin; select 1");
 	sql(b, "begin; select 1");
@@ -246,6 +246,56 @@ static void test_by_default(void)
 	check_str("switched off", state(con), "closed");
 }
 
+/* A firewall has forgotten the connections that were idle: one client waits for one round of checks, no other for any.
+ */
+static void test_forgotten(void)
+{
+	enum { N = 6 };
+	PGconn *c[N], *con = begin("pool_mode = transaction\nserver_check_delay = 0\nvalidation_timeout = 1\n"
+				   "server_connect_timeout = 60");
+	for (int i = 0; i < N; i++)
+		sql(c[i] = client(NULL), "begin");
+	for (int i = 0; i < N; i++)
+		sql(c[i], "commit");
+	check_eq("idle", show_int(con, "LEDGER", "item", "idle", "value"), N);
+	fault_mode(FAULT_FORGET, 0);
+	uint64_t before = now_ms();
+	check_scalar(c[0], "select 1", "1");
+	check("one round, and not one for each", now_ms() - before >= 1000 && now_ms() - before < 1000 + AT_ONCE_MS);
+	before = now_ms();
+	for (int i = 0; i < N; i++)
+		check_scalar(c[i], "select 2", "2");
+	check("none", now_ms() - before < 1000);
+	check_eq("all of them are gone", show_int(con, "LEDGER", "item", "servers", "value"), 1);
+	check("one failure", show_int(con, "BREAKERS", "database", "test", "failures") <= 1);
+	check_balance(con);
+}
+
+/* New connections are paced, and everybody gets one. */
+static void test_pace(void)
+{
+	enum { N = 8 };
+	PGconn *con = begin("pool_mode = session\nconnect_rate = 4\nconnect_burst = 2");
+	char body[256];
+	size_t len;
+	int fd[N];
+	uint64_t before = now_ms();
+	for (int i = 0; i < N; i++)
+		raw_startup(fd[i] = raw_open(), "alice", "test");
+	for (int i = 0; i < N; i++) {
+		check("in", raw_expect(fd[i], 'Z', body, sizeof body, &len));
+		raw_message(fd[i], 'Q', "begin", 6);
+	}
+	for (int i = 0; i < N; i++)
+		check("served", raw_expect(fd[i], 'Z', body, sizeof body, &len));
+	uint64_t took = now_ms() - before;
+	check_eq("each has one", show_int(con, "LEDGER", "item", "linked", "value"), N);
+	check_eq("connections", fault_accepted(), N);
+	check(text("%d ms: two at once, and six more at four a second", (int)took), took >= 1450);
+	check("no slower", took < 1500 + AT_ONCE_MS);
+	check_balance(con);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -257,6 +307,8 @@ int main(int argc, char **argv)
 		{ "slow_statements", test_slow_statements },
 		{ "another_host", test_another_host },
 		{ "by_default", test_by_default },
+		{ "forgotten", test_forgotten },
+		{ "pace", test_pace },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "gate", tests);
