@@ -279,7 +279,7 @@ static enum frame read_bulk(struct rd r, const uint8_t *from, uint16_t nparams, 
 {
 	uint16_t flags = rd_u16le(&r);
 	x->has_params = nparams > 0;
-	x->has_types = flags & BULK_HAS_TYPES;
+	x->has_types = x->has_params && flags & BULK_HAS_TYPES;
 	x->flag_at = 5;
 	x->flag = (uint8_t)(flags | BULK_HAS_TYPES);
 	x->types_at = (uint32_t)(r.p - from);

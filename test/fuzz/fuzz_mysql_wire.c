@@ -69,6 +69,20 @@ static void check_response(struct rd body)
 	free(bytes);
 }
 
+/* Behind the command's byte. */
+static void check_change_user(struct rd body, uint64_t caps)
+{
+	struct mysql_response r;
+	if (!mysql_read_change_user(body, caps, &r))
+		return;
+	fuzz_check("its parts are in it", text_is_within(r.user, body) && text_is_within(r.database, body) &&
+						  text_is_within(r.plugin, body) && is_within(r.auth, body) &&
+						  is_within(r.attrs, body));
+	struct rd attrs = r.attrs, name, value;
+	while (mysql_next_attr(&attrs, &name, &value))
+		fuzz_check("and theirs", is_within(name, body) && is_within(value, body));
+}
+
 static void check_ok(struct rd body, uint64_t caps, bool is_cut)
 {
 	struct mysql_ok ok;
@@ -94,6 +108,8 @@ static void check_body(struct rd body)
 	check_response(body);
 	for (unsigned i = 0; i < 4; i++)
 		check_ok(body, i & 1 ? MYSQL_CAP_SESSION_TRACK : 0, i & 2);
+	check_change_user(body, MYSQL_CAP_SECURE_CONNECTION | MYSQL_CAP_PLUGIN_AUTH | MYSQL_CAP_CONNECT_ATTRS);
+	check_change_user(body, MYSQL_CAP_PROTOCOL_41);
 	(void)mysql_read_eof(body, &ok);
 	if (mysql_read_err(body, &e))
 		fuzz_check("an error's text is in it", is_within(e.text, body) && strlen(e.state) <= 5);

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OLD UINT64_C(0)
-#define NEW (MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_SESSION_TRACK)
+#define OLD  UINT64_C(0)
+#define NEW  (MYSQL_CAP_DEPRECATE_EOF | MYSQL_CAP_SESSION_TRACK)
+#define META MYSQL_CAP_OPTIONAL_METADATA
 
 /* A letter is a packet. */
 static const struct {
@@ -28,15 +29,19 @@ static const struct {
 	{ 'p', BYTES("\377\377\377\1\1\1\0\0\0\0") }, /* how far it is */
 	{ '1', BYTES("\1") },                         /* one column */
 	{ '2', BYTES("\2") },
-	{ 'd', BYTES("\3def...") },                 /* a definition */
-	{ 'r', BYTES("\1a") },                      /* a row */
-	{ 'b', BYTES("\0\0a") },                    /* a binary row */
-	{ 'z', BYTES("\0") },                       /* a row: an empty text */
-	{ 'n', BYTES("\373") },                     /* a row: NULL. Or a file is wanted */
-	{ 'P', BYTES("\0\1\0\0\0\2\0\1\0\0\0\0") }, /* prepared: two columns, one parameter */
-	{ 'Q', BYTES("\0\1\0\0\0\0\0\0\0\0\0\0") }, /* prepared: none of either */
-	{ 'R', BYTES("\0\1\0\0\0\0\0\2\0\0\0\0") }, /* prepared: two parameters */
-	{ 'S', BYTES("\0\1\0\0\0\1\0\0\0\0\0\0") }, /* prepared: one column */
+	{ 'd', BYTES("\3def...") },                   /* a definition */
+	{ 'r', BYTES("\1a") },                        /* a row */
+	{ 'b', BYTES("\0\0a") },                      /* a binary row */
+	{ 'z', BYTES("\0") },                         /* a row: an empty text */
+	{ 'n', BYTES("\373") },                       /* a row: NULL. Or a file is wanted */
+	{ 'P', BYTES("\0\1\0\0\0\2\0\1\0\0\0\0") },   /* prepared: two columns, one parameter */
+	{ 'Q', BYTES("\0\1\0\0\0\0\0\0\0\0\0\0") },   /* prepared: none of either */
+	{ 'R', BYTES("\0\1\0\0\0\0\0\2\0\0\0\0") },   /* prepared: two parameters */
+	{ 'S', BYTES("\0\1\0\0\0\1\0\0\0\0\0\0") },   /* prepared: one column */
+	{ 'M', BYTES("\1\1") },                       /* one column, whose definition follows */
+	{ 'm', BYTES("\1\0") },                       /* and does not */
+	{ 'U', BYTES("\0\1\0\0\0\2\0\1\0\0\0\0\1") }, /* as P, likewise */
+	{ 'T', BYTES("\0\1\0\0\0\2\0\1\0\0\0\0\0") },
 	{ 't', BYTES("Uptime: 1") },
 	{ '0', BYTES("") },
 };
@@ -108,6 +113,16 @@ static const struct {
 	{ NEW, "x", "1dbWk." },
 	{ NEW, "x", "2ddbbo." },
 	{ NEW, "x", "2ddo." },
+	{ OLD | META, "q", "Mdere." },
+	{ OLD | META, "q", "mere." },
+	{ NEW | META, "q", "mro." },
+	{ NEW | META, "q", "Mdro." },
+	{ OLD | META, "p", "Udedde." },
+	{ OLD | META, "p", "Tee." }, /* what parts them comes */
+	{ OLD | META, "p", "Td!" },
+	{ NEW | META, "p", "Uddd." },
+	{ NEW | META, "p", "T." },
+	{ OLD | META, "p", "Q." },
 	{ OLD, "f", "bbe." },
 	{ OLD, "f", "x." },
 	{ NEW, "f", "bbo." },
