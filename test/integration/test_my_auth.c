@@ -1,6 +1,7 @@
 /* test_my_auth.c - logins by MySQL's protocol: clients prove themselves to Sluice, and Sluice to servers, by every way
  * that either has. */
 #include "harness_my.h"
+#include "mysqlraw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #define NATIVE  "*7614BE58636C810A9D8970A50B3B2A78450413E4"
 #define SHA2    "$A$005$ABCDEFGHIJKLMNOPQRST/Ot.EjLtgDi7N2ac.5J0vA5rhjKnaqYaZp3Id61YMC1"
 #define ED25519 "ed25519:x1YAMCvR7TI3XkfIDrsGUiePkxOybYVG94ctSSWCDSc"
+#define PARSEC  "P0:QUJDREVGR0hJSktMTU5PUFFS:PyB42+MUuIvSON6Z4FUhZ9gkV+r3uh4Ptzi7xYlMAnk"
 #define MD5     "md5984c3e9256f24b08e5b849d2265593b2" /* of anna */
 #define SCRAM                                                                                                          \
 	"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                    \
@@ -285,6 +287,177 @@ static void test_programs(void)
 	sluice_stop();
 }
 
+/* MySQL's own client: caching_sha2_password by RSA, by TLS, and fast, which needs neither. */
+static void test_mysql_client(void)
+{
+	if (!my_is_mysql()) {
+		skip("MySQL's client is of MySQL's programs");
+		return;
+	}
+	static const struct {
+		const char *user, *how;
+		bool gets_in;
+	} rows[] = {
+		{ "anna", "--ssl-mode=DISABLED", false }, /* no key to tell the password with */
+		{ "anna", "--ssl-mode=DISABLED --get-server-public-key", true },
+		{ "anna", "--ssl-mode=DISABLED", true }, /* the proof alone does now */
+		{ "berta", "--ssl-mode=REQUIRED", true },
+		{ "berta", "--ssl-mode=DISABLED", true },
+		{ "clara", "--ssl-mode=DISABLED", true }, /* of a plain password a proof is known at once */
+		{ "clara", "--ssl-mode=DISABLED --default-auth=mysql_native_password", true },
+		{ "clara", "--ssl-mode=REQUIRED --enable-cleartext-plugin --default-auth=mysql_clear_password", true },
+		{ "nat", "--ssl-mode=DISABLED", true },
+		{ "dora", "--ssl-mode=DISABLED --enable-cleartext-plugin",
+		  false }, /* md5: in clear text, by TLS only */
+		{ "dora", "--ssl-mode=REQUIRED --enable-cleartext-plugin", true },
+		{ "dora", "--ssl-mode=REQUIRED", false }, /* which it does not say unasked */
+	};
+	make_certificate();
+	char *out, *md5;
+	require("md5", run(&md5, "printf pencildora | md5sum | cut -c 1-32") == 0);
+	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret",
+				     .settings = TLS,
+				     .auth_file = text("\"anna\" \"" SHA2 "\"\n\"berta\" \"" SHA2
+						       "\"\n\"clara\" \"pencil\"\n\"nat\" \"" NATIVE
+						       "\"\n\"dora\" \"md5%.32s\"\n",
+						       md5) });
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int status =
+			run(&out,
+			    "'%s/mysql' --no-defaults --plugin-dir='%s/../lib/mysql/plugin' -h 127.0.0.1 -P %d -u %s "
+			    "-ppencil -D test %s -Ne 'select 40+2' 2>&1",
+			    getenv("TEST_MY_BINDIR"), getenv("TEST_MY_BINDIR"), sluice_my_port(), rows[i].user,
+			    rows[i].how);
+		check_eq(text("%s %s: %s", rows[i].user, rows[i].how, out), status == 0, rows[i].gets_in);
+		if (rows[i].gets_in)
+			check(out, strstr(out, "42"));
+	}
+}
+
+/* node's mariadb knows them all, parsec too; its mysql2 those of MySQL. */
+static void test_node(void)
+{
+	char *out;
+	if (run(&out, "command -v node") != 0 ||
+	    system(text("d=\"${XDG_CACHE_HOME:-$HOME/.cache}/sluice/node/node_modules\"; [ -d \"$d/mariadb\" ] && "
+			"cp -r \"$d\" '%s/node_modules' && chmod -R a+rX '%s/node_modules'",
+			dir(), dir())) != 0) { /* NOLINT: the words are ours */
+		skip("no node, or no drivers for it (../drivers/run.sh gets them)");
+		return;
+	}
+	static const struct {
+		const char *what, *secret;
+		bool mysql2;
+	} secrets[] = { { "plain", "pencil", true },
+			{ "native", NATIVE, true },
+			{ "sha2", SHA2, true },
+			{ "ed25519", ED25519, false },
+			{ "parsec", PARSEC, false } };
+	write_text(
+		text("%s/login.js", dir()),
+		"const [driver, port, password, tls] = process.argv.slice(2);\n"
+		"const m = require(driver === 'mysql2' ? 'mysql2/promise' : driver);\n"
+		"const how = { host: '127.0.0.1', port: +port, user: 'anna', password, database: 'test' };\n"
+		"if (tls === 'tls') how.ssl = { rejectUnauthorized: false };\n"
+		"if (driver === 'mariadb') { how.allowPublicKeyRetrieval = true; if (tls === 'tls') how.trustServerCertificate = true; }\n"
+		"(async () => { const c = await m.createConnection(how); console.log(JSON.stringify(await c.query(\"select '42' "
+		"as a\"))); await c.end(); })().catch(e => { console.log(e.errno + ' ' + e.sqlState + ' ' + e.message); "
+		"process.exit(1); });\n");
+	make_certificate();
+	for (size_t i = 0; i < COUNT(secrets); i++) {
+		sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret",
+					     .settings = TLS,
+					     .auth_file = text("\"anna\" \"%s\"\n", secrets[i].secret) });
+		for (int way = 0; way < 4; way++) {
+			const char *module = way & 1 ? "mysql2" : "mariadb", *tls = way & 2 ? "tls" : "plain";
+			if (!secrets[i].mysql2 && way & 1)
+				continue;
+			char *what = text("%s, %s, %s", secrets[i].what, module, tls);
+			for (int k = 0; k < 2; k++) {
+				check_eq(what,
+					 run(&out, "node login.js %s %d pencil %s 2>&1", module, sluice_my_port(), tls),
+					 0);
+				check(text("%s: %s", what, out), strstr(out, "\"a\":"));
+			}
+			check(what,
+			      run(&out, "node login.js %s %d pencils %s 2>&1", module, sluice_my_port(), tls) != 0);
+			check(text("%s: %s", what, out), strstr(out, "1045 28000"));
+		}
+		sluice_stop();
+	}
+}
+
+/* The console by a unix socket, as "sluice", for whom Sluice runs as: the kernel vouches for him. */
+static void test_console_peer(void)
+{
+	static const struct {
+		const char *user, *database;
+		bool is_near, gets_in;
+	} rows[] = { { "sluice", "sluice", true, true },
+		     { "pgbouncer", "sluice", true, true },
+		     { "admin", "sluice", true, false },
+		     { "sluice", "sluice", false, false },
+		     { "sluice", "test", true, false } };
+	char *out;
+	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@ user=alice password=alice-secret" });
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int status = run(&out, "mariadb --no-defaults %s -u %s -D %s -Ne '%s' 2>&1",
+				 rows[i].is_near ? text("-S '%s'", sluice_my_socket())
+						 : text("-h 127.0.0.1 -P %d", sluice_my_port()),
+				 rows[i].user, rows[i].database,
+				 strcmp(rows[i].database, "test") == 0 ? "select 1" : "show version");
+		check_eq(out, status == 0, rows[i].gets_in);
+		check(out, strstr(out, rows[i].gets_in ? "Sluice " : "ERROR 1045 (28000)"));
+	}
+}
+
+/* What a server may ask for and is not known here is named, and so is what to do. */
+static void test_other_plugins(void)
+{
+	static const struct {
+		const char *plugin, *data, *logged;
+		size_t n;
+	} rows[] = {
+		{ "sha256_password", "12345678901234567890", "the authentication plugin \"sha256_password\"", 21 },
+		{ "dialog", "Password: ", "the authentication plugin \"dialog\"", 11 },
+		{ "auth_gssapi_client", "x", "the authentication plugin \"auth_gssapi_client\"", 2 },
+		{ "mysql_old_password", "12345678", "the authentication plugin \"mysql_old_password\"", 9 },
+		{ "mysql_clear_password", "", "in clear text, and the connection to it is not encrypted", 1 },
+		{ "", "", "from before 4.1", 0 },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		stub_open();
+		sluice_start(&(struct conf){ .databases = "test = kind=mysql @STUB@",
+					     .settings = "server_tls_sslmode = disable\n" });
+		struct myraw r;
+		uint8_t bytes[256], answer[512];
+		require("greeted", myraw_greet(&r, sluice_my_port()));
+		struct pgraw_bytes login = { 0 }, ask = { 0 };
+		myraw_add_login(&r, &login, "alice", "alice-secret", "test", MY_USUAL);
+		char head[4] = { (char)login.n, 0, 0, 1 };
+		check("it logs in", raw_send(r.fd, head, 4) && raw_send(r.fd, login.p, login.n));
+		int fd = stub_accept();
+		check("greets", raw_send(fd, bytes, myraw_put_greeting(bytes, "8.0.30", MY_USUAL)));
+		require("answered", raw_read(fd, answer, 4) &&
+					    raw_read(fd, answer + 4, (size_t)answer[0] | (size_t)answer[1] << 8));
+		pgraw_add(&ask, "\0\0\0\2\xfe", 5);
+		if (*rows[i].plugin) {
+			pgraw_add_cstr(&ask, rows[i].plugin);
+			pgraw_add(&ask, rows[i].data, rows[i].n);
+		}
+		ask.p[0] = (char)(ask.n - 4);
+		check("asks", raw_send(fd, ask.p, ask.n));
+		wait_until(rows[i].logged, sluice_logged(rows[i].logged));
+		ssize_t n = raw_read_all(fd, (char *)answer, sizeof answer);
+		check("no password is told", n <= 0);
+		raw_close(fd);
+		free(login.p);
+		free(ask.p);
+		myraw_close(&r, false);
+		sluice_stop();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -296,6 +469,10 @@ int main(int argc, char **argv)
 		{ "hba", test_hba },
 		{ "vouched", test_vouched },
 		{ "programs", test_programs },
+		{ "mysql client", test_mysql_client },
+		{ "node", test_node },
+		{ "console peer", test_console_peer },
+		{ "other plugins", test_other_plugins },
 		{ NULL, NULL },
 	};
 	return harness_my_main(argc, argv, "my_auth", tests);
