@@ -203,6 +203,8 @@ static void verdict(struct session *s, enum mysql_login_verdict is, uint8_t *out
 	case MYSQL_LOGIN_WAIT:
 		break;
 	case MYSQL_LOGIN_OK:
+		if (c->login->auth.plugin == MYSQL_PLUGIN_NATIVE || c->login->auth.plugin == MYSQL_PLUGIN_SHA2)
+			memcpy(c->nonce, c->login->auth.nonce, sizeof c->nonce);
 		entry_let_in(&c->login->entry);
 		break;
 	case MYSQL_LOGIN_FAIL:
@@ -361,9 +363,9 @@ void mysql_change_user(struct session *s, struct rd body)
 	}
 	mysql_forget_state(c);
 	l->offered = c->caps;
-	/* What comes along answers the nonce of the greeting, by whatever method the client likes. */
-	enum mysql_plugin plugin = mysql_plugin_of(r.plugin);
-	l->announced = plugin == MYSQL_PLUGIN_NATIVE || plugin == MYSQL_PLUGIN_SHA2 ? plugin : MYSQL_PLUGIN_NONE;
+	/* Servers ask again, whatever comes along: clients know that, and send nothing, or what answers a nonce of long
+	 * ago. Who cannot be asked answers the last one. */
+	l->announced = r.caps & MYSQL_CAP_PLUGIN_AUTH ? MYSQL_PLUGIN_NONE : MYSQL_PLUGIN_NATIVE;
 	memcpy(l->nonce, c->nonce, sizeof l->nonce);
 	c->login = l;
 	response(s, &r);

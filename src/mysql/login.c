@@ -332,10 +332,14 @@ static enum mysql_login_verdict door_answer(struct mysql_door_login *l, struct r
 	return mysql_door_refuse(l, f);
 }
 
-static enum mysql_login_verdict door_switch(struct mysql_door_login *l, struct payload *o, struct fault *f)
+/* again: the nonce that was used before; NULL: another one is drawn. */
+static enum mysql_login_verdict door_switch(struct mysql_door_login *l, const uint8_t *again, struct payload *o,
+					    struct fault *f)
 {
 	size_t n = plugins[l->plugin].nonce_len;
-	if (!draw(l->nonce, n)) {
+	if (again) {
+		memcpy(l->nonce, again, n);
+	} else if (!draw(l->nonce, n)) {
 		fault_set(f, FAULT_INTERNAL, "no randomness to be had");
 		return MYSQL_LOGIN_FAIL;
 	}
@@ -386,7 +390,10 @@ enum mysql_login_verdict mysql_door_login_begin(struct mysql_door_login *l, cons
 		memcpy(l->nonce, a->nonce, MYSQL_NONCE_LEN);
 		verdict = door_answer(l, a->response, &o, f);
 	} else if (a->has_plugins) {
-		verdict = door_switch(l, &o, f);
+		/* In COM_CHANGE_USER clients of this method take the nonce that they had before, whatever they are
+		 * told. */
+		bool again = a->announced == MYSQL_PLUGIN_NONE && l->plugin == MYSQL_PLUGIN_NATIVE;
+		verdict = door_switch(l, again ? a->nonce : NULL, &o, f);
 	} else {
 		verdict = fail(f, "the client's answer is to no question of ours");
 	}

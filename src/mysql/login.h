@@ -60,7 +60,7 @@ struct mysql_door_asks {
 	bool is_private;   /* TLS, or a unix socket: a password may be seen */
 	bool has_plugins;  /* CLIENT_PLUGIN_AUTH */
 	enum mysql_plugin announced; /* in the greeting; NONE: what comes along is no answer to it (COM_CHANGE_USER) */
-	const uint8_t *nonce;        /* the greeting's, MYSQL_NONCE_LEN bytes; read by begin() alone */
+	const uint8_t *nonce;        /* the greeting's, or the last one; MYSQL_NONCE_LEN bytes; read by begin() alone */
 	const char *plugin;          /* that the client chose; "" when it named none */
 	struct rd response;          /* its answer, the payload of the plugin */
 };

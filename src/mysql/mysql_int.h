@@ -23,7 +23,7 @@ struct mysql_client {
 	uint32_t in_before;            /* bytes of the packets before it that are of the same command */
 	uint32_t out_left;             /* bytes of the packet that is passing to it */
 	uint8_t seq;                   /* of the next packet to it, if it is ours */
-	uint8_t nonce[MYSQL_SCRAMBLE]; /* of the greeting: who wants to be another user answers it again */
+	uint8_t nonce[MYSQL_SCRAMBLE]; /* the last that it answered: who wants to be another user may answer it again */
 	bool in_skip;                  /* what passes from it is dropped */
 	bool in_more;                  /* the packet that passes from it goes on in the next one */
 	bool in_file;                  /* and is a part of a file that the server asked for */

@@ -240,10 +240,42 @@ static void test_number(void)
 	}
 }
 
+/* COM_CHANGE_USER: whatever proof comes along, it is asked for another one. */
+static void test_change_user(void)
+{
+	static const char *const proofs[] = { "", "01234567890123456789" };
+	for (size_t m = 0; m < COUNT(modes); m++) {
+		start(modes[m]);
+		open_pair(0);
+		for (size_t i = 0; i < COUNT(proofs); i++) {
+			for (int k = 0; k < 2; k++) {
+				struct pgraw_bytes b = { 0 };
+				uint8_t n = (uint8_t)strlen(proofs[i]);
+				snprintf(pair[k].password, sizeof pair[k].password, "bob-secret");
+				size_t at = myraw_begin(&b, MY_CHANGE_USER);
+				pgraw_add_cstr(&b, "bob");
+				pgraw_add(&b, &n, 1);
+				pgraw_add(&b, proofs[i], n);
+				pgraw_add_cstr(&b, "test");
+				myraw_add_u16(&b, 46);
+				pgraw_add_cstr(&b, pair[k].plugin);
+				myraw_end(&b, at);
+				require("sent", myraw_send(&pair[k], &b));
+				free(b.p);
+			}
+			same_heard("another user");
+			same("who it is", "select substring_index(user(), '@', 1), database(), @@collation_connection");
+		}
+		close_pair();
+		sluice_stop();
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "out_parameters", test_out_parameters },
 	{ "no_cursor", test_no_cursor },
 	{ "number", test_number },
+	{ "change_user", test_change_user },
 	{ NULL, NULL },
 };
 
