@@ -61,11 +61,25 @@ void mysql_tell(struct session *s, const struct fault *f, bool is_fatal)
 		stream_put_copy(&s->stream, o.p, o.len);
 }
 
+void mysql_status_begins(struct mysql_client *c)
+{
+	const struct mysql_known *known = mysql_known_of(c->s.db);
+	c->status = known->has_status ? known->status : MYSQL_STATUS_AUTOCOMMIT;
+}
+
+uint16_t mysql_status(const struct mysql_client *c)
+{
+	uint16_t status = c->status & MYSQL_STATUS_SESSION;
+	if (c->s.server)
+		status |= mysql_server_of(c->s.server)->status & MYSQL_STATUS_XACT;
+	return status;
+}
+
 void mysql_tell_ok(struct mysql_client *c)
 {
 	uint8_t bytes[MYSQL_OK_MAX];
 	struct mysql_out o = mysql_out(bytes, sizeof bytes);
-	mysql_put_ok(&o, c->seq++, MYSQL_OK, &(struct mysql_ok){ .status = MYSQL_STATUS_AUTOCOMMIT });
+	mysql_put_ok(&o, c->seq++, MYSQL_OK, &(struct mysql_ok){ .status = mysql_status(c) });
 	stream_put_copy(&c->s.stream, o.p, o.len);
 }
 

@@ -98,6 +98,7 @@ void mysql_greet(struct session *s)
 	memcpy(c->nonce, l->nonce, sizeof c->nonce);
 	mysql_put_greeting(&o, &g);
 	c->seq = 1;
+	c->status = MYSQL_STATUS_AUTOCOMMIT;
 	if (!o.bad)
 		stream_put_copy(&s->stream, o.p, o.len);
 }
@@ -148,6 +149,7 @@ static bool set_collation(struct session *s, uint8_t id)
 static bool set_vars(struct session *s)
 {
 	struct mysql_client *c = mysql_client_of(s);
+	mysql_status_begins(c);
 	const char *schema = *c->login->entry.database ? database_remote_name(s->db) : "";
 	s->wait.kind = MYSQL_KIND_IS | (c->caps & MYSQL_KIND_CAPS) | (*schema ? 0 : MYSQL_KIND_NO_SCHEMA);
 	return varset_set(&s->vars, MYSQL_SCHEMA, schema, strlen(schema)) && set_collation(s, c->login->collation);

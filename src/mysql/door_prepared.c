@@ -75,10 +75,7 @@ static bool answer(struct said *m, const struct fault *f)
 	}
 	uint8_t bytes[MYSQL_OK_MAX];
 	struct mysql_out o = mysql_out(bytes, sizeof bytes);
-	const struct mysql_server *p = server_of(m);
-	mysql_put_ok(&o, c->seq++, MYSQL_OK,
-		     &(struct mysql_ok){ .status = p ? p->status & (MYSQL_STATUS_IN_TRANS | MYSQL_STATUS_AUTOCOMMIT)
-						     : MYSQL_STATUS_AUTOCOMMIT });
+	mysql_put_ok(&o, c->seq++, MYSQL_OK, &(struct mysql_ok){ .status = mysql_status(c) });
 	stream_put_copy(&c->s.stream, o.p, o.len);
 	return true;
 }

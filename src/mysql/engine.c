@@ -388,6 +388,8 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	switch (seen.said) {
 	case MYSQL_SAID_OK:
 		p->status = seen.ok.status;
+		if (to)
+			mysql_client_of(s)->status = seen.ok.status;
 		if (x->flags & MYSQL_EXPECT_MAPS && seen.is_end)
 			mysql_statement_ran(p, x, seen.ok.status, *body.p != MYSQL_OK);
 		if (rd_left(&seen.ok.state) || seen.is_cut) {

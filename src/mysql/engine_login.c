@@ -290,6 +290,7 @@ static bool auth_step(struct server *sv, struct rd body)
 			return false;
 		}
 		p->status = seen.ok.status;
+		mysql_known_status(sv->pool->db, seen.ok.status & MYSQL_STATUS_SESSION);
 		p->expect.caps = p->caps;
 		l->is_in = true;
 		const char *schema = sv->kind & MYSQL_KIND_NO_SCHEMA ? "" : database_remote_name(sv->pool->db);

@@ -63,6 +63,15 @@ bool mysql_known_learn(struct database *db, const struct mysql_greeting *g)
 	return true;
 }
 
+void mysql_known_status(struct database *db, uint16_t status)
+{
+	struct mysql_notes *n = db->notes;
+	if (n) {
+		n->known.status = status;
+		n->known.has_status = true;
+	}
+}
+
 /* One more, in the order of the file. */
 static void add(const struct db_conf *d, const struct database *db)
 {

@@ -22,6 +22,7 @@ struct mysql_client {
 	uint32_t in_left;              /* bytes of the packet that is passing from the client */
 	uint32_t in_before;            /* bytes of the packets before it that are of the same command */
 	uint32_t out_left;             /* bytes of the packet that is passing to it */
+	uint16_t status;               /* that it was told last */
 	uint8_t seq;                   /* of the next packet to it, if it is ours */
 	uint8_t nonce[MYSQL_SCRAMBLE]; /* the last that it answered: who wants to be another user may answer it again */
 	bool in_skip;                  /* what passes from it is dropped */
@@ -104,13 +105,16 @@ extern const struct engine_ops mysql_engine;
 struct mysql_known {
 	uint64_t caps;    /* that each of them has; 0: none was connected to yet */
 	char version[96]; /* "" likewise */
-	bool is_mariadb;
+	bool is_mariadb, has_status;
+	uint16_t status; /* has_status: that of a session which has just begun */
 	uint32_t number; /* the version as one */
 };
 /* db may be NULL. Valid until the loop's turn ends. */
 const struct mysql_known *mysql_known_of(const struct database *db);
 /* A server of its own has greeted us. False: out of memory. */
 bool mysql_known_learn(struct database *db, const struct mysql_greeting *g);
+/* One of its own has let us in, with this status of a session's. */
+void mysql_known_status(struct database *db, uint16_t status);
 /* With which clients are greeted, before it can be known which database they want: nothing that one of them lacks. */
 const struct mysql_known *mysql_known_to_all(void);
 
@@ -160,6 +164,10 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 /* --- door.c */
 void mysql_tell(struct session *s, const struct fault *f, bool is_fatal);
 void mysql_protocol_fault(struct session *s, const char *what);
+/* The status that its server would tell it: drivers escape texts by it. */
+uint16_t mysql_status(const struct mysql_client *c);
+/* It begins, or begins again. */
+void mysql_status_begins(struct mysql_client *c);
 /* OK to what the client has just asked. */
 void mysql_tell_ok(struct mysql_client *c);
 /* The client may be read from again. */

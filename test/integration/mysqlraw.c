@@ -206,7 +206,7 @@ static void line_end(struct myraw *r, FILE *f, char **line)
 }
 
 /* Flags that tell of the session and of what comes, not of how a statement was run. */
-enum { STATUS_SHOWN = 1 | 2 | 8 | 64 | 128 | 512 | 4096 | 8192 };
+enum { STATUS_SHOWN = 1 | 2 | 8 | 64 | 128 | 512 | 4096 | 8192 | 32768 };
 
 static void hear_ok(struct myraw *r, struct body b, const char *what)
 {

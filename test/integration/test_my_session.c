@@ -271,12 +271,58 @@ static void test_change_user(void)
 	}
 }
 
+/* COM_PING, and what else is answered here, tells what the session's last statement left: drivers escape by it. */
+static void test_status(void)
+{
+	static const char *const said[] = {
+		"set sql_mode = 'NO_BACKSLASH_ESCAPES'",
+		"select 1 from information_schema.schemata",
+		"set sql_mode = 'ANSI_QUOTES'",
+		"begin",
+		"start transaction read only",
+		"set autocommit = 0",
+		"select 1",
+		"nonsense",
+		"set autocommit = 1, sql_mode = default",
+	};
+	for (size_t m = 0; m < COUNT(modes); m++) {
+		start(modes[m]);
+		open_pair(MY_USUAL | MY_DEPRECATE_EOF);
+		MYSQL *other = my_client(NULL);
+		prepare("select 1");
+		for (size_t i = 0; i <= COUNT(said); i++) {
+			if (i < COUNT(said))
+				same(modes[m], said[i]);
+			if (i % 3 == 0 && !(pair[0].status & 1))
+				my_run(other, "set autocommit = 1");
+			for (int k = 0; k < 2; k++)
+				require("sent", myraw_command(&pair[k], MY_PING, "", 0));
+			same_heard(text("%s: ping behind %s", modes[m], i < COUNT(said) ? said[i] : "a reset"));
+			struct pgraw_bytes b = { 0 };
+			for (int k = 0; k < 2 && i < COUNT(said); k++) {
+				b.n = 0;
+				size_t at = myraw_begin(&b, MY_STMT_RESET);
+				myraw_add_u32(&b, pair[k].statement);
+				myraw_end(&b, at);
+				require("sent", myraw_send(&pair[k], &b));
+			}
+			free(b.p);
+			if (i < COUNT(said))
+				same_heard(text("%s: reset behind %s", modes[m], said[i]));
+			if (i == COUNT(said) - 1) {
+				for (int k = 0; k < 2; k++)
+					require("sent", myraw_command(&pair[k], MY_RESET_CONNECTION, "", 0));
+				same_heard("COM_RESET_CONNECTION");
+			}
+		}
+		close_pair();
+		sluice_stop();
+	}
+}
+
 static const struct unit_test tests[] = {
-	{ "out_parameters", test_out_parameters },
-	{ "no_cursor", test_no_cursor },
-	{ "number", test_number },
-	{ "change_user", test_change_user },
-	{ NULL, NULL },
+	{ "out_parameters", test_out_parameters }, { "no_cursor", test_no_cursor }, { "number", test_number },
+	{ "change_user", test_change_user },       { "status", test_status },       { NULL, NULL },
 };
 
 int main(int argc, char **argv)
