@@ -3,10 +3,9 @@
 #include "mysql/mysql_int.h"
 
 #include "core/str.h"
+#include "mysql/asked.h"
 
-#include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define UTF8MB4 45u
 
@@ -236,18 +235,6 @@ static const struct sink_ops sink_ops = {
 
 /* --- Commands */
 
-/* What drivers say by themselves when they have connected, and what has no meaning here: it is as they wish. */
-static bool is_set_up(const char *text, size_t len)
-{
-	static const char *const begins[] = { "set names ",         "set autocommit", "set sql_mode",
-					      "set character_set_", "set session ",   "set @@",
-					      "set sql_",           "set net_",       "set wait_timeout" };
-	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
-		if (len >= strlen(begins[i]) && strncasecmp(text, begins[i], strlen(begins[i])) == 0)
-			return true;
-	return false;
-}
-
 static void query(struct mysql_client *c, struct rd body)
 {
 	struct session *s = &c->s;
@@ -257,17 +244,28 @@ static void query(struct mysql_client *c, struct rd body)
 		mysql_protocol_fault(s, "malformed query");
 		return;
 	}
-	if (is_set_up((const char *)text.p, rd_left(&text))) {
+	struct request r = { .text = { (const char *)text.p, rd_left(&text) } };
+	if (mysql_asked_to_set(r.text)) {
 		mysql_tell_ok(c);
 		return;
 	}
-	struct request r = { .text = { (const char *)text.p, rd_left(&text) } };
+	char host[ADDR_TEXT_MAX] = "localhost";
+	if (s->addr.family != ADDR_UNIX)
+		addr_host_text(&s->addr, host);
+	const struct mysql_asked is = { .version = mysql_greeted_as(),
+					.user = s->user->name->s,
+					.host = host,
+					.database = s->db->name->s,
+					.id = s->id };
 	k->has_rows = k->has_done = k->has_failed = false;
 	k->held = HELD_NOTHING;
 	c->asking = true;
 	session_move(s, SESSION_ACTIVE);
 	s->request_us = loop_now_us();
-	s->db->exchange->ask(s, &r, &k->sink);
+	if (mysql_asked(&is, r.text, &k->sink))
+		end(&k->sink);
+	else
+		s->db->exchange->ask(s, &r, &k->sink);
 }
 
 void mysql_ask_command(struct mysql_client *c, struct rd body)

@@ -69,6 +69,12 @@ static bool tls_is_for(const struct session *s)
 	return tls_now(TLS_CLIENTS) && s->addr.family != ADDR_UNIX;
 }
 
+const char *mysql_greeted_as(void)
+{
+	const struct mysql_known *known = mysql_known_to_all();
+	return *known->version ? known->version : VERSION_UNKNOWN;
+}
+
 void mysql_greet(struct session *s)
 {
 	struct mysql_client *c = mysql_client_of(s);
@@ -81,7 +87,7 @@ void mysql_greet(struct session *s)
 		return;
 	}
 	const struct mysql_known *known = mysql_known_to_all();
-	const char *version = *known->version ? known->version : VERSION_UNKNOWN;
+	const char *version = mysql_greeted_as();
 	l->announced = mysql_plugin_announced(version);
 	l->offered = CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0);
 	if (known->caps && !(known->caps & MYSQL_CAP_LONG_PASSWORD))

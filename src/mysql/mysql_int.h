@@ -213,6 +213,7 @@ void mysql_statement_ran(struct mysql_server *p, const struct mysql_expect_entry
 
 /* --- door_login.c: from the greeting until it is in. */
 void mysql_greet(struct session *s);
+const char *mysql_greeted_as(void); /* the version that clients are told */
 void mysql_login_free(struct mysql_client *c);
 void mysql_login_bytes(struct session *s, struct rd *in);
 void mysql_welcome(struct session *s, const struct varset *reported);

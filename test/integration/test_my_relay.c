@@ -197,6 +197,15 @@ static void test_console(void)
 	check_my_fails(console, "nonsense", 1064, "42000", NULL);
 	check("ping", mysql_ping(console) == 0);
 	check_my_refused((&(struct my_how){ .user = "bob", .database = "sluice" }), 1227, "42000", "not allowed");
+	/* What drivers ask by themselves. */
+	check_my(console, "select @@version_comment limit 1", "Sluice's console");
+	check_my(console, "/* ping */ select 1", "1");
+	check_my(console, "select connection_id() as id, database()", text("%lu,sluice", mysql_thread_id(console)));
+	check_my(console, "show variables like 'wait_timeout'", "wait_timeout,28800");
+	check_my(console, "set autocommit = 1", "ok 0");
+	check_my(console, "show warnings", "");
+	check_my_fails(console, "select @@nonsense", 1193, "HY000", "Unknown system variable 'nonsense'");
+	check_my_fails(console, "select 1 from t", 1064, "42000", NULL);
 }
 
 /* A session begins again, as itself or as another, in the middle of anything. */
