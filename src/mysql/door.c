@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 
-#define ER_PACKET_TOO_LARGE  1153
-#define ER_QUERY_TIMEOUT     3024 /* MySQL's */
-#define ER_STATEMENT_TIMEOUT 1969 /* MariaDB's, for the same */
+#define ER_PACKET_TOO_LARGE   1153
+#define ER_QUERY_TIMEOUT      3024 /* MySQL's */
+#define ER_STATEMENT_TIMEOUT  1969 /* MariaDB's, for the same */
+#define ER_CLIENT_INTERACTION 4031 /* MySQL's, of a client that was idle for too long */
+#define ER_READ_INTERRUPTED   1159 /* MariaDB's, for the same */
 
 #define LOOK_BYTES    8192u /* of a command that is too long to be kept */
 #define EXECUTE_FRONT 6u    /* bytes of a COM_STMT_EXECUTE: the last of them says whether it wants a cursor */
@@ -54,6 +56,8 @@ void mysql_tell(struct session *s, const struct fault *f, bool is_fatal)
 		return; /* within a packet: an error would be taken for a part of it */
 	if (f->mysql_errno == ER_QUERY_TIMEOUT && mysql_known_of(s->db)->is_mariadb)
 		fault_mysql(&told, ER_STATEMENT_TIMEOUT, "70100");
+	if (f->mysql_errno == ER_CLIENT_INTERACTION && mysql_known_of(s->db)->is_mariadb)
+		fault_mysql(&told, ER_READ_INTERRUPTED, "08S01");
 	if (c->is_old)
 		told.mysql_state[0] = '\0';
 	mysql_put_err(&o, c->seq++, &told);

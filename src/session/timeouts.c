@@ -126,6 +126,7 @@ static void idle_too_long(struct session *s)
 {
 	struct fault f;
 	set_fault(&f, "57P05", "client_idle_timeout", "client_idle_timeout");
+	fault_mysql(&f, 4031, "HY000"); /* by which MySQL's clients know that the connection is gone */
 	s->pool->stats.v[STAT_client_idle_timeout_count]++;
 	session_fail(s, &f);
 }

@@ -92,6 +92,21 @@ static void test_query_timeout(void)
 	check_my(my_client(NULL), "select 1", "1");
 }
 
+static void test_idle(void)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		start(text("pool_mode = %s\nclient_idle_timeout = 1", turn ? "session" : "transaction"));
+		MYSQL *c = my_client(NULL);
+		check_my(c, "select 1", "1");
+		MYSQL *console = my_console();
+		wait_until("it is told to go", !my_show(console, "clients", "user", "alice", "state"));
+		check("it hears so", mysql_query(c, "select 2") != 0);
+		check_str("by which its driver knows", text("%.10s", my_error(c)),
+			  my_is_mysql() ? "4031 HY000" : "1159 08S01");
+		sluice_stop();
+	}
+}
+
 /* It may be let in, and is told when it asks for something. */
 static void check_unreachable(void)
 {
@@ -214,6 +229,7 @@ int main(int argc, char **argv)
 		{ "full", test_full },
 		{ "no_server_is_free", test_no_server_is_free },
 		{ "query_timeout", test_query_timeout },
+		{ "idle", test_idle },
 		{ "server_dies", test_server_dies },
 		{ "killed_while_idle", test_killed_while_idle },
 		{ "shutdown", test_shutdown },
