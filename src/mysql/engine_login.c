@@ -154,8 +154,14 @@ static bool has_kind(struct server *sv, const struct mysql_greeting *g)
 		return true;
 	fault_set(&f, FAULT_UNSUP, "the server (%.60s) lacks what its client was promised (capabilities %llx)",
 		  g->version, (unsigned long long)lacks);
-	fault_hint(&f, "The next client is promised no more than this server has.");
-	server_fail(sv, &f);
+	fault_hint(&f, "Connect again: clients are promised no more than this server has from now on.");
+	if (sv->is_own || sv->is_apart) {
+		server_fail(sv, &f);
+		return false;
+	}
+	/* Nothing is wrong with the server, and others may be content with it. */
+	pool_refuse_kind(sv->pool, sv->kind, sv->kind & (g->caps | ~MYSQL_KIND_CAPS), &f);
+	server_close(sv, f.text, NULL);
 	return false;
 }
 

@@ -288,6 +288,27 @@ static void refuse_all(struct pool *p, const struct fault *f)
 	}
 }
 
+static struct pool_wait *first_of_kind(const struct pool *p, uint64_t kind)
+{
+	LIST_EACH (&p->waiting, it) {
+		struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
+		if (w->kind == kind)
+			return w;
+	}
+	return NULL;
+}
+
+void pool_refuse_kind(struct pool *p, uint64_t kind, uint64_t instead, const struct fault *f)
+{
+	struct pool_wait *w;
+	if (p->kind == kind)
+		p->kind = instead;
+	while ((w = first_of_kind(p, kind))) {
+		left_line(p, w);
+		w->refused(w, f);
+	}
+}
+
 /* --- Opening more */
 
 /* By name: whom a database forces is the same user as who comes himself. */

@@ -88,6 +88,9 @@ void pool_configure(struct pool *p);
  * never inside this call. */
 struct server *pool_take(struct pool *p, struct pool_wait *w);
 void pool_leave(struct pool *p, struct pool_wait *w);
+/* No server can be of this kind: whoever waits for one is refused. instead: what may be opened for nobody in
+ * particular. */
+void pool_refuse_kind(struct pool *p, uint64_t kind, uint64_t instead, const struct fault *f);
 /* Gives a server back. It is no longer yours. */
 void pool_give(struct server *sv);
 

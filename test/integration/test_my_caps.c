@@ -62,7 +62,7 @@ static void test_several_kinds(void)
 {
 	stub_open();
 	sluice_start(&(struct conf){ .databases = "test = kind=mysql @MY@\nodd = kind=mysql @STUB@",
-				     .settings = "server_login_retry = 0\nserver_tls_sslmode = disable\n" });
+				     .settings = "server_login_retry = 60\nserver_tls_sslmode = disable\n" });
 	check_my(my_client(NULL), "select 1", "1");
 	check("of the server", greeted().server_caps & MY_DEPRECATE_EOF);
 	struct myraw r, odd;
@@ -76,6 +76,20 @@ static void test_several_kinds(void)
 	int fd = stub_accept();
 	check("another kind", raw_send(fd, bytes, myraw_put_greeting(bytes, "5.6.51", MY_USUAL)));
 	wait_until("what was promised is not to be had", sluice_logged("lacks what its client was promised"));
+	raw_close(fd);
+	ssize_t n = raw_read_all(odd.fd, (char *)bytes, sizeof bytes);
+	check("its client is told so", n > 0 && memmem(bytes, (size_t)n, "\xff\xd3\x04#42000", 9));
+	myraw_close(&odd, false);
+	/* Who comes then is promised less, and served at once. */
+	require("greeted", myraw_greet(&odd, sluice_my_port()));
+	login = (struct pgraw_bytes){ 0 };
+	myraw_add_login(&odd, &login, "alice", "alice-secret", "odd", MY_USUAL | MY_DEPRECATE_EOF);
+	head[0] = (char)login.n;
+	check("it logs in", raw_send(odd.fd, head, 4) && raw_send(odd.fd, login.p, login.n));
+	free(login.p);
+	fd = stub_accept();
+	check("another kind", raw_send(fd, bytes, myraw_put_greeting(bytes, "5.6.51", MY_USUAL)));
+	check("which is answered now", raw_read(fd, bytes, 5) && bytes[3] == 1);
 	raw_close(fd);
 	myraw_close(&odd, false);
 	for (int i = 0; i < 2; i++) {
