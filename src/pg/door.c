@@ -307,10 +307,14 @@ static bool pass_change(struct session *s, struct rd *in, uint32_t total, const 
 	struct expect_entry x = { .flags = EXPECT_CHANGES, .text = text }, behind = { 0 };
 	size_t len = strnlen(text->s, text->len);
 
-	if (pg_listen_ahead(c, text->s, len) == PG_LISTEN_WAIT ||
-	    (shares_statements(s) && pg_statement_executes(c, &x, &behind) != PG_PASS_AS_IT_IS)) {
+	enum pg_pass how = pg_listen_ahead(c, text->s, len) == PG_LISTEN_WAIT ? PG_PASS_WAIT : PG_PASS_AS_IT_IS;
+	if (how == PG_PASS_AS_IT_IS && shares_statements(s))
+		how = pg_statement_executes(c, &x, &behind);
+	if (how != PG_PASS_AS_IT_IS) {
 		istr_put(text);
-		return false;
+		if (how == PG_PASS_DROP)
+			skip(c, total);
+		return how == PG_PASS_DROP;
 	}
 	bool resets = pg_track_goes_back(c, text->s, len);
 	(void)istr_ref(text);

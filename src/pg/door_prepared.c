@@ -127,15 +127,15 @@ bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_ent
 	return true;
 }
 
-/* The same, of a statement of the house's. s: what it makes there, or NULL. */
-static bool run_own(struct said *m, const struct sb *sql, struct pg_prepared *s)
+/* The same, of a statement of the house's that takes it to other settings; an empty one is none. */
+static bool run_settings(struct said *m, const struct sb *sql)
 {
-	return pg_run_within(m->c, sb_str(sql),
-			     &(struct expect_entry){ .kind = EXPECT_EXECUTE, .flags = EXPECT_OWN, .prepared = s });
+	return !sql->len ||
+	       pg_run_within(m->c, sb_str(sql), &(struct expect_entry){ .kind = EXPECT_EXECUTE, .flags = EXPECT_OWN });
 }
 
-/* SQL's PREPARE, of a text as door_script.c remembers it. */
-static bool run_prepare(struct said *m, const char *name, const struct istr *text, struct pg_prepared *s)
+/* SQL's PREPARE, of a text as door_script.c remembers it. x: what is expected of it. */
+static bool run_prepare(struct said *m, const char *name, const struct istr *text, const struct expect_entry *x)
 {
 	struct sb sql = { .max = PG_PARSE_MAX };
 	char quoted[SQL_IDENT_QUOTED];
@@ -145,7 +145,7 @@ static bool run_prepare(struct said *m, const char *name, const struct istr *tex
 	sb_add_n(&sql, quoted, (size_t)len);
 	sb_add(&sql, " "); /* a word may follow the name's quotes at once, and now there may be none */
 	sb_add_n(&sql, text->s + 1, text->len - 1);
-	bool ok = !sql.bad && run_own(m, &sql, s);
+	bool ok = !sql.bad && pg_run_within(m->c, sb_str(&sql), x);
 	sb_free(&sql);
 	return ok;
 }
@@ -162,7 +162,10 @@ static struct pg_prepared *prepare(struct said *m, struct pg_text *text, unsigne
 	pg_prepared_name(s, name);
 	if (pg_is_script(text->said)) {
 		ASSERT(!n); /* no Parse of a client's has such a body */
-		return run_prepare(m, name, text->said, s) ? s : NULL;
+		return run_prepare(m, name, text->said,
+				   &(struct expect_entry){ .kind = EXPECT_EXECUTE, .flags = EXPECT_OWN, .prepared = s })
+			       ? s
+			       : NULL;
 	}
 	if (n) {
 		n->refs++;
@@ -185,7 +188,7 @@ static struct pg_prepared *prepare_as_meant(struct said *m, struct pg_name *n)
 		return prepare(m, n->text, EXPECT_OWN, NULL);
 	if (m->p->txn != 'E' && pg_text_settings(m->c, n->text, false, &there) &&
 	    pg_text_settings(m->c, n->text, true, &back)) {
-		if (run_own(m, &there, NULL) && (s = prepare(m, n->text, EXPECT_OWN, NULL)) && !run_own(m, &back, NULL))
+		if (run_settings(m, &there) && (s = prepare(m, n->text, EXPECT_OWN, NULL)) && !run_settings(m, &back))
 			s = NULL;
 	} else {
 		struct pg_text *own = pg_text_new(n->text->said);
@@ -292,15 +295,75 @@ uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text)
 	return s ? s->number : 0;
 }
 
-/* Is it DEALLOCATE of one statement, and of which? */
-static bool deallocates(struct pg_client *c, const struct istr *text, char name[SQL_IDENT_MAX + 1])
+/* --- Statements that a server has under the name that its client gives them, as SQL by the extended protocol is not
+ * said in other words. Only a client that keeps its server has such; what others find there is somebody else's. */
+
+/* May the server have some that are this client's, and not known here? */
+static bool may_have_its_own(const struct said *m)
+{
+	return m->c->s.pins || m->p->moves;
+}
+
+bool pg_name_is_there(const struct pg_client *c, const struct pg_name *n)
+{
+	return n->is_pinned && c->s.pins & PIN_PREPARED && !session_ignores_pins(&c->s);
+}
+
+/* What the server may have under this name is gone. */
+static bool close_bare(struct said *m, const char *name)
+{
+	if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_CLOSE, .flags = EXPECT_OWN }))
+		return false;
+	put_named(m->p, PG_CLOSE, name);
+	return true;
+}
+
+/* The server has what this name means under just that, and it is the client's from then on. */
+static bool prepare_bare(struct said *m, struct pg_name *n)
+{
+	const bool is_script = pg_is_script(n->text->said);
+	const struct expect_entry x = { .kind = is_script ? EXPECT_EXECUTE : EXPECT_PARSE,
+					.flags = EXPECT_OWN | EXPECT_USES,
+					.name = n };
+	if (!close_bare(m, n->name))
+		return false;
+	n->is_pinned = true;
+	n->uses++;
+	if (is_script)
+		return run_prepare(m, n->name, n->text->said, &x);
+	return expect_one(m, &x) && put_parse(m->p, n->name, n->text->said);
+}
+
+/* Likewise, under the settings that it was parsed under, where they can be had. */
+static bool prepare_bare_as_meant(struct said *m, struct pg_name *n)
+{
+	struct sb there = { .max = PG_LOOK_BYTES }, back = { .max = PG_LOOK_BYTES };
+	bool ok;
+	if (m->p->txn != 'E' && !pg_text_is_meant(m->c, n->text) && pg_text_settings(m->c, n->text, false, &there) &&
+	    pg_text_settings(m->c, n->text, true, &back))
+		ok = run_settings(m, &there) && prepare_bare(m, n) && run_settings(m, &back);
+	else
+		ok = prepare_bare(m, n);
+	sb_free(&there);
+	sb_free(&back);
+	return ok;
+}
+
+/* The one statement that a Parse's text is, if it speaks of a prepared statement; name: of which. SQL_EXECUTE: it
+ * executes it, in whatever way. SQL_EMPTY: none. */
+static enum sql_kind speaks_of(struct pg_client *c, const struct istr *text, char name[SQL_IDENT_MAX + 1])
 {
 	struct sql_reader r;
 	struct sql_stmt st;
 	unsigned mode = pg_sql_mode(c);
 	sql_read_init(&r, text->s, strnlen(text->s, text->len), mode, NULL, 0);
-	return sql_read(&r, &st) && st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL) &&
-	       sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) >= 0;
+	if (!sql_read(&r, &st))
+		return SQL_EMPTY;
+	bool speaks = st.kind == SQL_PREPARE || st.flags & SQL_EXECUTES ||
+		      (st.kind == SQL_DEALLOCATE && !(st.flags & SQL_ALL));
+	if (!speaks || sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
+		return SQL_EMPTY;
+	return st.flags & SQL_EXECUTES ? SQL_EXECUTE : st.kind;
 }
 
 /* The server has an empty statement of this name, for DEALLOCATE to find; and none that was left there before. */
@@ -314,18 +377,32 @@ static bool provide_empty(struct said *m, const char *name)
 	pg_put_u16(&o, 0);
 	pg_end(&o);
 	ASSERT(!o.bad);
-	if (!expect_one(m, &(struct expect_entry){ .kind = EXPECT_CLOSE, .flags = EXPECT_OWN }) ||
-	    !expect_one(m, &(struct expect_entry){ .kind = EXPECT_PARSE, .flags = EXPECT_OWN }))
+	if (!close_bare(m, name) || !expect_one(m, &(struct expect_entry){ .kind = EXPECT_PARSE, .flags = EXPECT_OWN }))
 		return false;
-	put_named(m->p, PG_CLOSE, name);
 	stream_put_copy(&m->p->sv.stream, o.p, o.len);
 	return true;
+}
+
+static enum pg_pass executes_deallocate(struct said *m, struct pg_name *n, const char *name,
+					struct expect_entry *behind)
+{
+	if (!pg_name_is_there(m->c, n) && !provide_empty(m, name))
+		return no_memory(m);
+	*behind = (struct expect_entry){ .kind = EXPECT_CLOSE,
+					 .flags = EXPECT_OWN | EXPECT_INVENTED | (n->changes ? EXPECT_SETS : 0u),
+					 .name = n,
+					 .closed = pg_text_ref(n->text) };
+	n->refs++;
+	n->batch = m->p->cache.batch;
+	pg_name_set(n, NULL);
+	return PG_PASS_AS_IT_IS;
 }
 
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind)
 {
 	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
 	struct pg_cache *k = &m.p->cache;
+	struct fault f;
 	char name[SQL_IDENT_MAX + 1];
 	if (pg_track_clears(c, x->text->s, strnlen(x->text->s, x->text->len))) {
 		if (!pg_names_begin(&c->names))
@@ -336,23 +413,22 @@ enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, 
 		k->clears++; /* what the server has so far it may not have any more */
 		return PG_PASS_AS_IT_IS;
 	}
-	if (!deallocates(c, x->text, name))
+	enum sql_kind kind = speaks_of(c, x->text, name);
+	if (kind != SQL_DEALLOCATE && kind != SQL_PREPARE)
 		return PG_PASS_AS_IT_IS;
 	struct pg_name *n = pg_name_find(c->names, name, strlen(name));
 	if (name_is_unclear(&m, n))
 		return wait_for_sync(&m);
-	if (!n || !n->text)
-		return PG_PASS_AS_IT_IS; /* the server says that there is none */
-	if (!n->is_pinned && !provide_empty(&m, name))
+	if (n && n->text && kind == SQL_DEALLOCATE)
+		return executes_deallocate(&m, n, name, behind);
+	if (n && n->text && !pg_name_is_there(c, n)) {
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" already exists", name);
+		fault_sqlstate(&f, "42P05");
+		return fail_with(&m, &f);
+	}
+	if (!may_have_its_own(&m) && !close_bare(&m, name))
 		return no_memory(&m);
-	*behind = (struct expect_entry){ .kind = EXPECT_CLOSE,
-					 .flags = EXPECT_OWN | EXPECT_INVENTED | (n->changes ? EXPECT_SETS : 0u),
-					 .name = n,
-					 .closed = pg_text_ref(n->text) };
-	n->refs++;
-	n->batch = k->batch;
-	pg_name_set(n, NULL);
-	return PG_PASS_AS_IT_IS;
+	return PG_PASS_AS_IT_IS; /* the server says whether there is one */
 }
 
 /* --- Parse */
@@ -402,24 +478,28 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, st
 	return PG_PASS_DROP;
 }
 
-/* A Parse of EXECUTE: the server is to have what the client means by the name under just that, and is the
- * client's from then on. Only what PREPARE made; what a Parse made is not known to SQL here. */
-static bool speaks_of_statement(struct said *m, const struct istr *text)
+/* A Parse of EXECUTE: the server is to have what the client means by the name under just that. */
+static enum pg_pass speaks_of_statement(struct said *m, const struct istr *text)
 {
 	char name[SQL_IDENT_MAX + 1];
-	struct sql_reader r;
-	struct sql_stmt st;
-	unsigned mode = pg_sql_mode(m->c);
-	sql_read_init(&r, text->s, strnlen(text->s, text->len), mode, NULL, 0);
-	if (!sql_read(&r, &st) || !(st.flags & SQL_EXECUTES) ||
-	    sql_ident_decode(text->s + st.name.at, st.name.len, mode, name) < 0)
-		return true;
+	struct session *s = &m->c->s;
+	struct fault f;
+	if (speaks_of(m->c, text, name) != SQL_EXECUTE)
+		return PG_PASS_AS_IT_IS;
 	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
-	if (!n || !n->text || !pg_is_script(n->text->said) || n->is_pinned)
-		return true;
-	n->is_pinned = true;
-	session_pin(&m->c->s, PIN_PREPARED & ~m->c->s.pins);
-	return run_prepare(m, name, n->text->said, NULL);
+	if (name_is_unclear(m, n))
+		return wait_for_sync(m);
+	if (!n || !n->text)
+		return may_have_its_own(m) || close_bare(m, name) ? PG_PASS_AS_IT_IS : no_memory(m);
+	if (pg_name_is_there(m->c, n))
+		return PG_PASS_AS_IT_IS;
+	if (must_wait_for_settings(m))
+		return wait_for_sync(m);
+	if (session_pins_are_refused(s, PIN_PREPARED, &f))
+		return fail_with(m, &f);
+	if (!(s->pins & PIN_PREPARED))
+		session_pin(s, PIN_PREPARED);
+	return prepare_bare_as_meant(m, n) ? PG_PASS_AS_IT_IS : no_memory(m);
 }
 
 /* A query, and the number of its types and they. */
@@ -464,11 +544,11 @@ static enum pg_pass parse(struct said *m, struct rd body)
 		istr_put(text);
 		return fail_with(m, &f);
 	}
-	if (look.speaks && !speaks_of_statement(m, text)) {
+	enum pg_pass how = look.speaks ? speaks_of_statement(m, text) : PG_PASS_AS_IT_IS;
+	if (how != PG_PASS_AS_IT_IS) {
 		istr_put(text);
-		return no_memory(m);
+		return how;
 	}
-	enum pg_pass how;
 	if (!len) {
 		how = parse_unnamed(m, text, 0);
 	} else if (must_wait_for_settings(m)) {
@@ -505,7 +585,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	if (name_is_unclear(m, n))
 		return wait_for_sync(m);
 	if (!n || !n->text) {
-		if (strncmp(name, PG_SERVER_NAME, sizeof PG_SERVER_NAME - 1) != 0)
+		if (may_have_its_own(m) && !pg_is_ours(name))
 			return PG_PASS_AS_IT_IS;
 		struct fault f;
 		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" does not exist", name);
@@ -680,6 +760,8 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	struct pg_name *n = pg_name_find(c->names, name, len);
 	if (name_is_unclear(m, n))
 		return wait_for_sync(m);
+	/* Under this very name, or maybe. */
+	bool is_there = n && n->text ? pg_name_is_there(c, n) : may_have_its_own(m) && !pg_is_ours(name);
 	if (n && n->text) {
 		x.closed = pg_text_ref(n->text);
 		x.name = n;
@@ -689,7 +771,11 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 		n->batch = k->batch;
 		pg_name_set(n, NULL);
 	}
-	return expect_one(m, &x) ? PG_PASS_DROP : no_memory(m);
+	if (is_there)
+		x.flags &= (uint16_t)~EXPECT_INVENTED;
+	if (!expect_one(m, &x))
+		return no_memory(m);
+	return is_there ? PG_PASS_AS_IT_IS : PG_PASS_DROP;
 }
 
 /* --- The door's side */

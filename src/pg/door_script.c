@@ -223,14 +223,6 @@ static void fail(struct builder *b, const struct sql_stmt *st, const struct faul
 	step(b, &(struct step){ .what = STEP_FAIL, .told = text });
 }
 
-static void fail_unknown(struct builder *b, const struct sql_stmt *st, const char *name)
-{
-	struct fault f;
-	fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" does not exist", name);
-	fault_sqlstate(&f, "26000");
-	fail(b, st, &f);
-}
-
 /* Prepares a text on the server. said: where the client says it now, or NULL. 0: PREPARE cannot say it. */
 static uint32_t own_prepare(struct builder *b, struct pg_text *text, const struct sql_stmt *said)
 {
@@ -354,11 +346,6 @@ static uint32_t number_of(struct builder *b, const char *name, struct pg_text *t
 
 /* --- The statements */
 
-static bool is_ours(const char *name)
-{
-	return strncmp(name, PG_SERVER_NAME, sizeof PG_SERVER_NAME - 1) == 0;
-}
-
 static void as_it_is(struct builder *b, const struct sql_stmt *st, enum what what)
 {
 	copy_part(b, st);
@@ -422,6 +409,50 @@ static void prepare(struct builder *b, const struct sql_stmt *st, const char *na
 			.what = STEP_PREPARE, .number = number, .name = interned(b, name), .text = text, .moved = by });
 }
 
+/* What speaks of a statement that is none of the client's. The server says so, unless it may have one of that name for
+ * this client alone; what another has left there is not found. */
+static void unknown(struct builder *b, const struct sql_stmt *st, const char *name)
+{
+	if (!pg_is_ours(name) && (b->c->s.pins || b->changes)) {
+		as_it_is(b, st, STEP_OTHER);
+		return;
+	}
+	put_name(b, st, 0);
+	long by = moved(b);
+	copy_part(b, st);
+	step(b, &(struct step){ .what = STEP_OTHER, .name = interned(b, name), .moved = by });
+}
+
+/* What a Parse made is itself a PREPARE: the server has what that makes under the client's own name. False: it cannot
+ * be run. */
+static bool may_prepare(struct builder *b, const struct sql_stmt *st, const struct istr *said)
+{
+	char name[SQL_IDENT_MAX + 1];
+	struct session *s = &b->c->s;
+	struct sql_reader r;
+	struct sql_stmt does;
+	struct fault f;
+	uint32_t number;
+	unsigned mode = pg_sql_mode(b->c);
+
+	sql_read_init(&r, said->s, strnlen(said->s, said->len), mode, NULL, 0);
+	if (pg_is_script(said) || !sql_read(&r, &does) || does.kind != SQL_PREPARE ||
+	    sql_ident_decode(said->s + does.name.at, does.name.len, mode, name) < 0)
+		return true;
+	bool is_there = meaning(b, name, &number) != NULL;
+	if (is_there) {
+		fault_set(&f, FAULT_PROTO, "prepared statement \"%s\" already exists", name);
+		fault_sqlstate(&f, "42P05");
+	}
+	if (is_there || session_pins_are_refused(s, PIN_PREPARED, &f)) {
+		fail(b, st, &f);
+		return false;
+	}
+	if (!(s->pins & PIN_PREPARED))
+		session_pin(s, PIN_PREPARED);
+	return true;
+}
+
 /* EXECUTE, also within EXPLAIN and CREATE TABLE AS. */
 static void execute(struct builder *b, const struct sql_stmt *st, const char *name)
 {
@@ -429,13 +460,11 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 	struct fault f;
 	struct pg_text *text = meaning(b, name, &number);
 	if (!text) {
-		if (is_ours(name))
-			fail_unknown(b, st, name);
-		else
-			as_it_is(b, st,
-				 STEP_OTHER); /* the server says that there is none, or has one for this client alone */
+		unknown(b, st, name);
 		return;
 	}
+	if (!may_prepare(b, st, text->said))
+		return;
 	if (!number) {
 		uint32_t made;
 		number = number_of(b, name, text);
@@ -468,10 +497,13 @@ static void deallocate(struct builder *b, const struct sql_stmt *st, const char 
 {
 	uint32_t number;
 	if (!meaning(b, name, &number)) {
-		if (is_ours(name))
-			fail_unknown(b, st, name);
-		else
-			as_it_is(b, st, STEP_OTHER);
+		unknown(b, st, name);
+		return;
+	}
+	const struct pg_name *n = number ? NULL : pg_name_find(b->c->names, name, strlen(name));
+	if (n && pg_name_is_there(b->c, n)) {
+		copy_part(b, st);
+		step(b, &(struct step){ .what = STEP_DEALLOCATE, .name = interned(b, name), .moved = moved(b) });
 		return;
 	}
 	number = pg_prepared_number(&b->p->cache);

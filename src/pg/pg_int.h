@@ -179,9 +179,11 @@ bool pg_reset_behind(struct pg_client *c, struct rd *in, uint32_t total, const s
 bool pg_reset_discards(struct pg_client *c, const char *text, size_t len);
 enum pg_pass pg_reset_query(struct pg_client *c, const char *text, size_t len);
 
-/* It is about to execute x->text, which may forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x, and then
- * *behind if its kind is set; or PG_PASS_WAIT, PG_PASS_FAILED. */
+/* It is about to execute x->text, which may make or forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x,
+ * and then *behind if its kind is set; PG_PASS_DROP: it fails, and that is all; or PG_PASS_WAIT, PG_PASS_FAILED. */
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
+/* Has the client's server what this name means under just that name? */
+bool pg_name_is_there(const struct pg_client *c, const struct pg_name *n);
 /* Has the server parse this text, ahead of a Query. 0: out of memory; else the statement's number. */
 uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */

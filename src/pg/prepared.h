@@ -16,6 +16,8 @@
 #include "pg/expect.h"
 #include "pg/text.h"
 
+#include <string.h>
+
 #define PG_NAMES_MAX       10000u /* statements that one client may name */
 #define PG_SERVER_NAME     "SLUICE_"
 #define PG_SERVER_NAME_MAX 24u
@@ -103,6 +105,11 @@ void pg_prepared_keep(struct pg_cache *c, struct pg_prepared *s);
 struct pg_prepared *pg_prepared_doubt(struct pg_cache *c, uint32_t number); /* NULL: it is gone already */
 /* The server does not have it (any more). */
 void pg_prepared_drop(struct pg_cache *c, struct pg_prepared *s);
+/* Is it a name of the house's? */
+static inline bool pg_is_ours(const char *name)
+{
+	return strncmp(name, PG_SERVER_NAME, sizeof PG_SERVER_NAME - 1) == 0;
+}
 /* Its name on the server. */
 void pg_prepared_name(const struct pg_prepared *s, char out[PG_SERVER_NAME_MAX]);
 /* The unnamed statement of the server is this text now; NULL: there is none. */

@@ -14,6 +14,8 @@
 static void name_gone(struct pg_name *n, const struct expect_entry *x, enum expect_end how)
 {
 	if (x->flags & EXPECT_USES) {
+		if (x->flags & EXPECT_OWN && how != EXPECT_ANSWERED)
+			n->is_pinned = false; /* it was to be prepared under this name */
 		n->uses--;
 		pg_name_check(n);
 		return;

@@ -40,6 +40,8 @@ static char *one_batch(PGconn *c, const char *set, const char *query)
  *   "a text"         Query
  *   "a/name/text"    Parse
  *   "a!name"         Bind, Describe, Execute
+ *   "a?text"         Parse, Bind, Describe, Execute, unnamed
+ *   "a#name"         Describe
  *   "a|query|text"   query, and Parse and execution of a text, in one batch */
 static char *step(PGconn *const *all, const char *said)
 {
@@ -52,6 +54,10 @@ static char *step(PGconn *const *all, const char *said)
 		return PQsendQuery(c, rest) ? results(c) : text("cannot send");
 	case '!':
 		return PQsendQueryPrepared(c, rest, 0, NULL, NULL, NULL, 0) ? results(c) : text("cannot send");
+	case '?':
+		return PQsendQueryParams(c, rest, 0, NULL, NULL, NULL, NULL, 0) ? results(c) : text("cannot send");
+	case '#':
+		return PQsendDescribePrepared(c, rest) ? results(c) : text("cannot send");
 	case '/':
 	case '|':
 		second = strchr(rest, said[1]);
@@ -162,6 +168,73 @@ static const char *const scripts[][20] = {
 	  "a/s/select * from tt",
 	  "a!s" },
 };
+
+/* SQL about prepared statements by the extended protocol, which the server is to have under the client's own names.
+ * Those that keep their server say DISCARD ALL in the end. */
+static const char *const extended[][16] = {
+	/* It means what it meant when it was prepared. */
+	{ "a prepare q as " EPOCH ", date '01/02/2020', 'a\\b'", "a set timezone = 'America/New_York'",
+	  "a set datestyle = 'ISO, DMY'", "x begin; select 1", "a?execute q", "a?explain (costs off) execute q",
+	  "x commit", "a execute q", "a show timezone", "a discard all" },
+	{ "a set search_path = s1", "a prepare q as select * from tt", "a set search_path = s2", "x begin; select 1",
+	  "a?execute q", "a?select * from tt", "x commit", "a discard all" },
+	/* What a Parse made. */
+	{ "a/q/select 'parsed'", "a?execute q", "a!q", "a deallocate q", "a?execute q", "a prepare q as select 'new'",
+	  "a?execute q", "a!q", "a?deallocate q", "a?execute q", "a execute q", "a discard all" },
+	{ "a/q/" EPOCH, "a set timezone = 'Asia/Tokyo'", "x begin; select 1", "a?execute q", "x commit", "a?execute q",
+	  "a begin", "a?execute nothing", "a?execute q", "a rollback", "a?execute q", "a discard all", "a?execute q" },
+	{ "a/q/select 1 as a", "a/r/execute q", "a!r", "a#r", "a!r", "a discard all", "a!r" },
+	/* One that fails takes nothing with it. */
+	{ "a/q/select 'parsed'", "a begin", "a selec", "a?execute q", "a rollback", "a?execute q", "a!q",
+	  "a discard all" },
+	{ "a|selec|select 1", "a/q/select 'parsed'", "a|selec|execute q", "a?execute q", "a discard all" },
+	/* There is one of that name. */
+	{ "a/q/select 'parsed'", "a?prepare q as select 'said'", "a!q", "a execute q", "a discard all" },
+	{ "a prepare q as select 'first'", "a?prepare q as select 'second'", "a!q", "a?execute q",
+	  "a?prepare q as select 'third'", "a execute q", "a discard all" },
+	{ "a?prepare q as select 'said'", "a?prepare q as select 'again'", "a!q", "a execute q", "a?execute q",
+	  "a discard all", "a!q" },
+	/* Nobody finds what another has prepared. */
+	{ "a/p/prepare q as select 'of a'", "a execute p", "a execute q", "a!q", "a discard all", "b!q", "b execute q",
+	  "b?execute q", "b deallocate q", "b?deallocate q", "b#q", "b?prepare q as select 'of b'", "b!q",
+	  "b discard all" },
+	{ "a?prepare q as select 'of a'", "a!q", "a execute q", "a?deallocate q", "a!q", "a discard all" },
+	{ "x create or replace function leaves(n text) returns int language plpgsql as "
+	  "$$begin execute 'prepare '||n||' as select 1'; return 1; end$$",
+	  "a select leaves('l')", "b execute l", "b!l", "b#l", "b?execute l", "b select leaves('m')", "a deallocate m",
+	  "a?deallocate m", "a?prepare m as select 'mine'", "a!m", "a discard all" },
+	{ "b execute nothing", "b explain execute nothing", "b execute nothing (1, (2)", "b select 1; execute \"NO\"",
+	  "b execute \"SLUICE_0\"", "b deallocate nothing", "b deallocate prepare \"SLUICE_1\"", "b!nothing",
+	  "b create temp table t as execute nothing" },
+};
+
+static void test_extended(void)
+{
+	PGconn *setup = client_to_pg(NULL);
+	sql(setup, "drop schema if exists s1, s2 cascade; create schema s1; create schema s2;"
+		   "create table s1.tt as select 1 as a; create table s2.tt as select 'x'::text as a, 2 as b");
+	for (size_t i = 0; i < COUNT(extended); i++) {
+		bool swaps = false;
+		for (size_t j = 0; j < COUNT(extended[i]) && extended[i][j]; j++)
+			swaps |= strncmp(extended[i][j], "x begin", 7) == 0;
+		sluice_with(swaps ? "default_pool_size = 2\n" : "default_pool_size = 1\n");
+		PGconn *direct[3], *through[3];
+		for (int k = 0; k < 3; k++) {
+			direct[k] = client_to_pg(NULL);
+			through[k] = client(NULL);
+		}
+		for (size_t j = 0; j < COUNT(extended[i]) && extended[i][j]; j++) {
+			char *want = step(direct, extended[i][j]);
+			check_str(text("%zu %zu %s", i, j, extended[i][j]), step(through, extended[i][j]), want);
+		}
+		check_eq(text("%zu: nothing kept its server", i),
+			 show_int(console(), "pools", "database", "test", "sv_active"), 0);
+		for (int k = 0; k < 3; k++)
+			client_close(direct[k]);
+		sluice_stop();
+	}
+	sql(client_to_pg(NULL), "drop schema s1, s2 cascade");
+}
 
 static void test_as_direct(void)
 {
@@ -306,6 +379,7 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "as_direct", test_as_direct },
+		{ "extended", test_extended },
 		{ "after_a_change", test_after_a_change },
 		{ "flushed", test_flushed },
 		{ "shared", test_shared },
