@@ -277,7 +277,7 @@ def ping_and_kill():
         try:
             ask(c, "select 1")
         except Error as e:
-            same(e.args[0] in (2006, 2013, 1927, 3169, 1317), True)
+            same(e.args[0] in (2006, 2013, 1053, 1927, 3169, 1317), True)
             break
     else:
         raise AssertionError("it lives")

@@ -2,9 +2,8 @@
 #ifndef SLUICE_TEST_DRIVE_H
 #define SLUICE_TEST_DRIVE_H
 
-/* DRIVER_<name> in the environment is its command line, or, beginning with a '!', why there is none. before: what stands
- * before the command, such as variables it needs. Skips the test where there is none. DRIVERS_TODO names a list of what does not work yet, a line
- * for each: driver, mode, case or *. */
+/* DRIVER_<name> in the environment is its command line, or, beginning with a '!', why there is none. before: what
+ * stands before the command, such as variables it needs. Skips the test where there is none. */
 void drive(const char *driver, const char *before, const char *mode);
 
 #endif

@@ -100,10 +100,6 @@ cp "$build/test/drivers/my_capi" "$work/" 2>/dev/null && export DRIVER_my_capi="
 export DRIVER_my_cli="'$work/my_cli.sh'"
 chmod -R a+rX "$work"
 
-# What is known not to work yet.
-{ echo; grep -v '^#' "$here/todo"; } >"$work/todo"
-export DRIVERS_TODO=$work/todo
-
 # Which of them were asked for.
 pg=() my=() passed=0 failed=0 skipped=0
 [ $# -gt 0 ] || set -- postgresql mysql
