@@ -136,7 +136,7 @@ static bool no_memory(struct session *s)
 
 /* Its character set, as if it had said SET NAMES with COLLATE; by its number as long as it is not known what its
  * servers call it. */
-static bool set_collation(struct session *s, uint8_t id)
+bool mysql_set_collation(struct session *s, uint8_t id)
 {
 	static const char *const names[] = { MYSQL_SET_CLIENT, MYSQL_SET_CONNECTION, MYSQL_SET_RESULTS, MYSQL_COLLATION,
 					     MYSQL_RESULTS };
@@ -158,7 +158,8 @@ static bool set_vars(struct session *s)
 	mysql_status_begins(c);
 	const char *schema = *c->login->entry.database ? database_remote_name(s->db) : "";
 	s->wait.kind = MYSQL_KIND_IS | (c->caps & MYSQL_KIND_CAPS) | (*schema ? 0 : MYSQL_KIND_NO_SCHEMA);
-	return varset_set(&s->vars, MYSQL_SCHEMA, schema, strlen(schema)) && set_collation(s, c->login->collation);
+	return varset_set(&s->vars, MYSQL_SCHEMA, schema, strlen(schema)) &&
+	       mysql_set_collation(s, c->login->collation);
 }
 
 static bool enter(struct entry *e, struct fault *f)
