@@ -256,10 +256,10 @@ static uint32_t answers(const struct my_stmt *st)
 	}
 }
 
-/* What it calls is called by others, later. */
-static bool is_definition(const struct my_stmt *st)
+/* What it calls is called by others, later; or is the server's to know: it is to kill its own connection. */
+static bool keeps_calls(const struct my_stmt *st)
 {
-	return st->kind == MY_CREATE || st->kind == MY_ALTER;
+	return st->kind == MY_CREATE || st->kind == MY_ALTER || st->kind == MY_KILL;
 }
 
 struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
@@ -283,7 +283,7 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);
 		look.pins |= mysql_pins_of(&st);
 		look.changes |= changes(&st);
-		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0 && !is_definition(&st);
+		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0 && !keeps_calls(&st);
 		if (st.kind == MY_SET) {
 			struct my_assignments a;
 			struct my_assignment x;
@@ -307,13 +307,12 @@ int mysql_track_rewrite(const struct mysql_track *t, const char *text, size_t le
 	for (; my_read(&r, &st); known &= ~(answers(&st) | MY_CALL_ROW_COUNT)) {
 		if (st.ncalls > MY_CALLS_MAX)
 			return -1;
-		for (unsigned i = 0; i < st.ncalls && !is_definition(&st); i++) {
+		for (unsigned i = 0; i < st.ncalls && !keeps_calls(&st); i++) {
 			const struct my_at_call *call = &st.at_call[i];
 			char said[MY_IDENT_QUOTED + 96], name[MY_IDENT_QUOTED];
 			/* The function stays there, uncalled, for it is what the value is of the type of. */
 			if (call->call & MY_CALL_CONNECTION_ID)
-				str_fmt(said, sizeof said,
-					st.kind == MY_KILL ? "%lu" : "IF(0,CONNECTION_ID(),CAST(%lu AS UNSIGNED))",
+				str_fmt(said, sizeof said, "IF(0,CONNECTION_ID(),CAST(%lu AS UNSIGNED))",
 					(unsigned long)connection_id);
 			else if (!(call->call & known))
 				continue;

@@ -320,9 +320,35 @@ static void test_status(void)
 	}
 }
 
+/* KILL CONNECTION_ID() is about itself, never about the server's connection that has the client's number. */
+static void test_kill_itself(void)
+{
+	for (size_t m = 0; m < COUNT(modes); m++) {
+		start(modes[m]);
+		MYSQL *c = my_client(NULL), *bystander = my_straight();
+		while (mysql_thread_id(bystander) < mysql_thread_id(c)) { /* until it is the server's, too */
+			my_close(bystander);
+			bystander = my_straight();
+		}
+		while (mysql_thread_id(c) < mysql_thread_id(bystander)) {
+			my_close(c);
+			c = my_client(NULL);
+		}
+		check_eq("the same number", mysql_thread_id(c), mysql_thread_id(bystander));
+		check("killed", mysql_query(c, "kill connection_id()") != 0 || mysql_query(c, "select 1") != 0);
+		check_my(bystander, "select 1", "1");
+		sluice_stop();
+	}
+}
+
 static const struct unit_test tests[] = {
-	{ "out_parameters", test_out_parameters }, { "no_cursor", test_no_cursor }, { "number", test_number },
-	{ "change_user", test_change_user },       { "status", test_status },       { NULL, NULL },
+	{ "out_parameters", test_out_parameters },
+	{ "no_cursor", test_no_cursor },
+	{ "number", test_number },
+	{ "change_user", test_change_user },
+	{ "status", test_status },
+	{ "kill_itself", test_kill_itself },
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)
