@@ -36,6 +36,7 @@ static void free_client(struct session *s)
 	pg_track_free(c);
 	pg_sink_free(c->sink);
 	pg_kept_free(c);
+	pg_ahead_forget(c);
 	free(c->pieces);
 	slab_put(&slab, c);
 }

@@ -288,10 +288,10 @@ bool pg_statements_make_room(struct pg_client *c)
 	return false;
 }
 
-uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text)
+uint32_t pg_statement_ahead(struct pg_client *c, struct pg_name *n)
 {
 	struct said m = { .c = c, .p = pg_server_of(c->s.server) };
-	const struct pg_prepared *s = prepare(&m, text, EXPECT_OWN | EXPECT_AHEAD, NULL);
+	const struct pg_prepared *s = prepare_as_meant(&m, n);
 	return s ? s->number : 0;
 }
 

@@ -56,6 +56,8 @@ struct builder {
 	bool changes;   /* settings may be other ones than now when a statement runs */
 	bool no_memory;
 	bool discards; /* DISCARD ALL is among it */
+	bool is_ahead; /* something is being prepared, before it is sent */
+	bool is_again; /* and was */
 };
 
 void pg_script_free(struct pg_server *p)
@@ -270,53 +272,26 @@ static struct pg_text *meaning(const struct builder *b, const char *name, uint32
 	return n ? n->text : NULL;
 }
 
-/* What PREPARE cannot say is parsed ahead of the Query: a transaction that has failed does not parse it. */
-static uint32_t have_parsed(struct builder *b, struct pg_text *text)
+/* Has it prepared before the Query is said. What is made here is thrown away, and the Query looked at once more then.
+ * 0: it cannot be had. */
+static uint32_t prepare_ahead(struct builder *b, const char *name)
 {
-	if (b->p->txn == 'E')
+	struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
+	ASSERT(n); /* or the script has prepared it itself */
+	if (b->p->txn == 'E' || b->is_again)
 		return 0;
-	uint32_t number = pg_statement_ahead(b->c, text);
+	uint32_t number = pg_statement_ahead(b->c, n);
+	b->is_ahead = true;
 	b->no_memory |= !number;
 	return number;
 }
 
-/* Prepares it between statements that take the server to the settings that it was parsed under, and back. 0: that
- * cannot be done. */
-static uint32_t prepare_as_parsed(struct builder *b, struct pg_text *text)
-{
-	struct sb there = { .max = PG_LOOK_BYTES }, back = { .max = PG_LOOK_BYTES };
-	uint32_t number = 0;
-	if (!b->changes && b->p->txn != 'E' && pg_text_settings(b->c, text, false, &there) &&
-	    pg_text_settings(b->c, text, true, &back)) {
-		sb_addf(&b->sql, "%s;", sb_str(&there));
-		step(b, &(struct step){ .what = STEP_OWN });
-		number = own_prepare(b, text, NULL);
-		sb_addf(&b->sql, "%s;", sb_str(&back));
-		step(b, &(struct step){ .what = STEP_OWN });
-	}
-	sb_free(&there);
-	sb_free(&back);
-	return number;
-}
-
-/* Prepares what the client's name means, as door_prepared.c does. */
+/* Prepares what the client's name means: here, if it is said here as it is meant, which is when no other settings hold
+ * and it does not have to be parsed; the whole text is read before the first statement of it runs. */
 static uint32_t prepare_as_meant(struct builder *b, const char *name, struct pg_text *text)
 {
-	uint32_t number;
-	if (b->changes || !pg_text_is_meant(b->c, text)) {
-		struct pg_name *n = pg_name_find(b->c->names, name, strlen(name));
-		number = prepare_as_parsed(b, text);
-		if (number)
-			return number;
-		text = pg_text_new(text->said);
-		b->no_memory |= !text;
-		if (!text)
-			return 0;
-		ASSERT(n); /* or the script has prepared it itself */
-		pg_name_set(n, text);
-	}
-	number = own_prepare(b, text, NULL);
-	return number ? number : have_parsed(b, text);
+	uint32_t number = b->changes || !pg_text_is_meant(b->c, text) ? 0 : own_prepare(b, text, NULL);
+	return number ? number : prepare_ahead(b, name);
 }
 
 /* The number that the server has, or will have, this text of the client's name under. 0: it cannot have it. */
@@ -472,10 +447,10 @@ static void execute(struct builder *b, const struct sql_stmt *st, const char *na
 	}
 	if (!number) {
 		fault_set(&f, FAULT_UNSUP,
-			  "prepared statement \"%s\" is not known to this server connection, and cannot be said by "
-			  "PREPARE",
+			  "prepared statement \"%s\" is not known to this server connection, and cannot be prepared "
+			  "within this query",
 			  name);
-		fault_hint(&f, "Bind and execute it by the protocol that prepared it, or use pool_mode=session.");
+		fault_hint(&f, "Execute it when the transaction has ended, in a query of its own.");
 		fail(b, st, &f);
 		return;
 	}
@@ -555,6 +530,20 @@ static void add_statement(struct builder *b, const struct sql_stmt *st)
 
 /* --- Sending */
 
+static void no_memory(struct builder *b)
+{
+	struct fault f;
+	fault_set(&f, FAULT_NOMEM, "no memory for a statement");
+	session_fail(&b->c->s, &f);
+}
+
+void pg_ahead_forget(struct pg_client *c)
+{
+	free(c->ahead_failed);
+	c->ahead_failed = NULL;
+	c->is_ahead = false;
+}
+
 static bool send_script(struct builder *b, const struct istr *said, bool changes)
 {
 	size_t n = PG_HEADER + b->sql.len + 1;
@@ -579,6 +568,20 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 	return false;
 }
 
+/* What is prepared ahead of the script's Query is on its way: the Query waits for it. */
+static enum pg_pass wait_for_ahead(struct builder *b)
+{
+	static const uint8_t sync[] = { PG_SYNC, 0, 0, 0, 4 };
+	const struct expect_entry x = { .kind = EXPECT_SYNC, .flags = EXPECT_OWN | EXPECT_AHEAD };
+	if (!expect_sent(&b->p->expect, &x)) {
+		no_memory(b);
+		return PG_PASS_FAILED;
+	}
+	stream_put_span(&b->p->sv.stream, sync, sizeof sync);
+	b->p->cache.batch++;
+	return pg_wait_for_sync(b->c);
+}
+
 enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names)
 {
 	struct pg_server *p = pg_server_of(c->s.server);
@@ -595,7 +598,14 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		return pg_wait_for_sync(c);
 	if (p->expect.unsure)
 		return PG_PASS_AS_IT_IS;
-	if (b.has_names && !pg_statements_make_room(c))
+	if (c->ahead_failed) {
+		f = *c->ahead_failed;
+		pg_ahead_forget(c);
+		return pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	}
+	b.is_again = c->is_ahead;
+	pg_ahead_forget(c);
+	if (b.has_names && !b.is_again && !pg_statements_make_room(c))
 		return PG_PASS_FAILED;
 	p->script = calloc(1, sizeof *p->script);
 	b.script = p->script;
@@ -621,9 +631,11 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		fault_sqlstate(&f, "54000");
 		pg_script_free(p);
 		how = pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	} else if (b.is_ahead && !b.no_memory && !b.sql.bad) {
+		pg_script_free(p);
+		how = wait_for_ahead(&b);
 	} else if (b.no_memory || b.sql.bad || !send_script(&b, p->script->said, changes || b.changes)) {
-		fault_set(&f, FAULT_NOMEM, "no memory for a statement");
-		session_fail(&c->s, &f);
+		no_memory(&b);
 		how = PG_PASS_FAILED;
 	}
 	sb_free(&b.sql);

@@ -2,6 +2,8 @@
  * Protocol, Message Flow. */
 #include "pg/engine_int.h"
 
+#include <stdlib.h>
+
 /* Bytes of a message that must be understood whole; those of errors and parameters are far smaller. */
 #define HELD_MAX         30000u
 /* A channel's name, and a payload of less than 8,000 bytes, of which another encoding may make more. */
@@ -131,13 +133,24 @@ static bool is_the_failure(const struct expect_entry *x, const struct pg_error *
 	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
 }
 
-/* What was sent ahead of a Query has failed, and the Query is skipped: what the client waits for is a ReadyForQuery. */
-static bool send_sync(struct pg_server *p)
+/* What was sent ahead of a Query has failed: its client hears it as that Query's answer. */
+static void ahead_failed(struct pg_client *c, const struct pg_error *e)
 {
-	static const uint8_t sync[] = { PG_SYNC, 0, 0, 0, 4 };
-	stream_put_span(&p->sv.stream, sync, sizeof sync);
-	p->cache.batch++;
-	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC });
+	if (c->ahead_failed || !(c->ahead_failed = malloc(sizeof *c->ahead_failed)))
+		return; /* or it hears that there is no such statement */
+	fault_set(c->ahead_failed, FAULT_INTERNAL, "%s", e->message);
+	fault_sqlstate(c->ahead_failed, e->sqlstate);
+	fault_hint(c->ahead_failed, "%s", e->hint);
+}
+
+/* And is over: the Query is looked at again. */
+static void ahead_ends(struct pg_server *p, struct pg_client *c, uint8_t txn)
+{
+	c->is_ahead = true;
+	p->txn = txn;
+	p->failed = false;
+	(void)expect_end(p);
+	check_held(p, &c->s, true);
 }
 
 /* ReadyForQuery, whole. to, at, n and what it gives: as below. */
@@ -157,6 +170,11 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		fault_set(&f, FAULT_PROTO, "transaction blocks not allowed in statement pooling mode");
 		server_fail(sv, &f);
 		return false;
+	}
+	const struct expect_entry *ends = expect_next(&p->expect);
+	if (to && ends && ends->flags & EXPECT_AHEAD) {
+		ahead_ends(p, pg_client_of(s), txn);
+		return stream_is_open(&sv->stream);
 	}
 	if (p->heal.is_under_way && s) {
 		p->failed = false;
@@ -178,7 +196,6 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 	}
 	p->failed = false;
 	p->done = 0;
-	const struct expect_entry *ends = expect_next(&p->expect);
 	if (p->script && ends && ends->flags & EXPECT_SCRIPT)
 		pg_script_free(p);
 	return ready(p, txn);
@@ -228,6 +245,10 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 		return false;
 	}
 	const struct expect_entry *x = expect_next(&p->expect);
+	if (to && x && x->flags & EXPECT_OWN && expect_has(&p->expect, EXPECT_AHEAD) && !is_last_word(&e)) {
+		ahead_failed(pg_client_of(s), &e);
+		to = NULL;
+	}
 	bool heals = to && !is_last_word(&e) && pg_heal_begin(p, &e);
 	if (heals)
 		to = NULL;
@@ -251,14 +272,7 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 		(void)pg_prepared_doubt(&p->cache, x->number);
 	if (!heals)
 		pg_heal_heard(&p->heal);
-	bool was_ahead = x && x->flags & EXPECT_AHEAD;
 	expect_error(&p->expect);
-	if (was_ahead)
-		pg_script_free(p); /* its Query is skipped */
-	if (was_ahead && sv->state != SERVER_DRAIN && !send_sync(p)) {
-		pg_server_no_memory(sv);
-		return false;
-	}
 	p->failed = true;
 	if (to)
 		check_held(p, s, true);

@@ -229,6 +229,6 @@ unsigned expect_owed(struct expect *e)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < e->count; i++)
-		n += entry(e, i)->kind == EXPECT_QUERY || entry(e, i)->kind == EXPECT_SYNC;
+		n += is_end(entry(e, i)) && !(entry(e, i)->flags & EXPECT_AHEAD);
 	return n;
 }

@@ -38,7 +38,8 @@ enum {
 	EXPECT_SETS = 128,   /* what it parses changes the session when it is executed */
 	EXPECT_SCRIPT = 256, /* a Query that was sent changed: door_script.c; text: as the client said it */
 	EXPECT_CLEARS = 512, /* an Execute that forgets all prepared statements */
-	EXPECT_AHEAD = 1024, /* a Parse of the house's, ahead of a Query: when it fails, a Sync has to follow */
+	EXPECT_AHEAD =
+		1024, /* a Sync of the house's: what comes up to it was sent ahead of a Query that waits for it */
 	EXPECT_AGAIN =
 		2048 /* an Execute that goes back to defaults: what its client asked for is set again behind it */
 };
@@ -98,7 +99,7 @@ static inline const struct expect_entry *expect_next(const struct expect *e)
 {
 	return e->count ? &e->ring[e->head] : (const struct expect_entry *)0;
 }
-/* How many ReadyForQuery are to come. */
+/* How many ReadyForQuery are to come, for the client. */
 unsigned expect_owed(struct expect *e);
 /* Does a batch that was begun wait for its Sync? Without one the server will not be ready. */
 static inline bool expect_needs_sync(const struct expect *e)

@@ -120,6 +120,7 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	bool batch_is_open = expect_needs_sync(e) || c->gather, told = e->skipping, unsure = e->unsure;
 
 	c->full = c->waits = false;
+	pg_ahead_forget(c);
 	stream_unhold(&s->stream, HOLD_OWNER);
 	if (c->gather) { /* the rest of it is dropped */
 		free(c->gather);

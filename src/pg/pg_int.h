@@ -41,11 +41,13 @@ struct pg_client {
 	bool refusal_told;          /* and has been answered with an error already */
 	bool refused_batch;         /* and what is refused is a batch: only a Sync ends it */
 	bool ending;                /* in a batch that ends a failed transaction */
+	bool is_ahead;              /* what its Query needs was prepared, and it is to be looked at again */
 	uint8_t failed;             /* enum pg_failed */
 	uint8_t refused_kind;       /* enum fault_kind: why */
 	uint32_t refused_ahead;     /* bytes that were sent behind what was refused, and are refused with it */
 	uint32_t gathered;          /* bytes in gather */
 	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
+	struct fault *ahead_failed; /* owned: or was not, for this reason; NULL mostly */
 	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
 	uint32_t clears_due;        /* unanswered Executes that forget them all */
 	uint32_t clears_batch;      /* of the server, when the last one was sent */
@@ -184,8 +186,8 @@ enum pg_pass pg_reset_query(struct pg_client *c, const char *text, size_t len);
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
 /* Has the client's server what this name means under just that name? */
 bool pg_name_is_there(const struct pg_client *c, const struct pg_name *n);
-/* Has the server parse this text, ahead of a Query. 0: out of memory; else the statement's number. */
-uint32_t pg_statement_ahead(struct pg_client *c, struct pg_text *text);
+/* Has the server parse what this name means, ahead of a Query. 0: out of memory; else the statement's number. */
+uint32_t pg_statement_ahead(struct pg_client *c, struct pg_name *n);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
 void pg_gather(struct pg_client *c, struct rd *in);
 enum pg_pass pg_statement_gathered(struct pg_client *c);
@@ -230,6 +232,8 @@ void pg_ask_for_replies(struct pg_server *p);
 /* door_script.c: a Query that says PREPARE, EXECUTE, DEALLOCATE or RESET, of a client that is linked; changes: its
  * session; has_names: its prepared statements are its own on every server. */
 enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names);
+/* Its Query, for which something was prepared, is none any more. */
+void pg_ahead_forget(struct pg_client *c);
 /* The Query at the cursor, of a client that is not linked: true when it is answered here, as it only deallocates one of
  * its statements. */
 bool pg_deallocate_without_server(struct pg_client *c, struct rd in);

@@ -174,10 +174,23 @@ static const char *const scripts[][20] = {
 static const char *const extended[][16] = {
 	/* It means what it meant when it was prepared. */
 	{ "a prepare q as " EPOCH ", date '01/02/2020', 'a\\b'", "a set timezone = 'America/New_York'",
-	  "a set datestyle = 'ISO, DMY'", "x begin; select 1", "a?execute q", "a?explain (costs off) execute q",
-	  "x commit", "a execute q", "a show timezone", "a discard all" },
+	  "a set datestyle = 'ISO, DMY'", "a set standard_conforming_strings = off", "x begin; select 1", "a?execute q",
+	  "a?explain (costs off) execute q", "x commit", "a execute q", "a show timezone", "a discard all" },
 	{ "a set search_path = s1", "a prepare q as select * from tt", "a set search_path = s2", "x begin; select 1",
 	  "a?execute q", "a?select * from tt", "x commit", "a discard all" },
+	/* A query that changes settings before, or behind. */
+	{ "a prepare q as " EPOCH, "a set timezone = 'America/New_York'", "x begin; select 1",
+	  "a set work_mem = '5MB'; execute q", "a execute q", "x commit", "a execute q", "a set work_mem = '4MB'" },
+	{ "a prepare q as " EPOCH, "a/p/select date '01/02/2020'::text, $1::int8[]", "x begin; select 1",
+	  "a set timezone = 'America/New_York'; set datestyle = 'ISO, DMY'; execute q; execute p (null)", "a execute q",
+	  "a execute p (null)", "x commit", "a execute p ('{}')", "a execute q" },
+	{ "a prepare q as " EPOCH, "x begin; select 1", "a begin", "a set timezone = 'Asia/Tokyo'; execute q",
+	  "a execute q", "a rollback", "a show timezone", "a execute q", "x commit", "a execute q" },
+	{ "a/q/select $1::text || 'a\\b'", "a set standard_conforming_strings = off", "x begin; select 1",
+	  "a execute q ('x')", "a select 'a\\b'", "x commit", "a execute q ('x')" },
+	{ "a/q/select * from s1.lost", "a set datestyle = 'ISO, DMY'", "x drop table if exists s1.lost",
+	  "x begin; select 1", "a execute q", "a select 1", "a begin", "a execute q", "a select 1", "a rollback",
+	  "a select 2", "x commit", "a execute q" },
 	/* What a Parse made. */
 	{ "a/q/select 'parsed'", "a?execute q", "a!q", "a deallocate q", "a?execute q", "a prepare q as select 'new'",
 	  "a?execute q", "a!q", "a?deallocate q", "a?execute q", "a execute q", "a discard all" },
@@ -214,6 +227,7 @@ static void test_extended(void)
 	sql(setup, "drop schema if exists s1, s2 cascade; create schema s1; create schema s2;"
 		   "create table s1.tt as select 1 as a; create table s2.tt as select 'x'::text as a, 2 as b");
 	for (size_t i = 0; i < COUNT(extended); i++) {
+		sql(client_to_pg(NULL), "create table if not exists s1.lost (n int)");
 		bool swaps = false;
 		for (size_t j = 0; j < COUNT(extended[i]) && extended[i][j]; j++)
 			swaps |= strncmp(extended[i][j], "x begin", 7) == 0;
