@@ -1,7 +1,7 @@
 # contrib/packages.sh - what is installed from Debian's packages, and how. Sourced by quickstart.sh and test/run.sh.
 # shellcheck shell=bash
 
-BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libev-dev libssl-dev libinih-dev libc-ares-dev libidn-dev libsodium-dev libpam0g-dev libldap-dev)
+BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libev-dev libssl-dev libinih-dev libc-ares-dev libidn-dev libsodium-dev zlib1g-dev libzstd-dev libpam0g-dev libldap-dev)
 SERVER_PACKAGES=(postgresql postgresql-client mariadb-server mariadb-client)
 TEST_PACKAGES=(libcunit1-dev libpq-dev libmariadb-dev clang libclang-rt-14-dev groff procps openssl python3 pgbouncer slapd ldap-utils libpam-pwdfile)
 

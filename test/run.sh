@@ -111,6 +111,11 @@ if wants integration; then
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 		one "$name" "$program"
 	done
+	# What works, works compressed.
+	for name in test_my_prepared test_my_state test_my_errors test_my_property; do
+		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+		one "$name, compressed" env TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zlib "$asan/test/integration/$name"
+	done
 fi
 # server WHAT: this newer server in the folder $newer; sets $there, where its programs are, or it is skipped.
 server() {
@@ -145,6 +150,10 @@ if wants newer; then
 			[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 			one "9/$name" env TEST_MY_BINDIR="$there" "$program"
+		done
+		for name in test_my_prepared test_my_state; do
+			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+			one "9/$name, compressed" env TEST_MY_BINDIR="$there" TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zstd "$asan/test/integration/$name"
 		done
 	fi
 	rm -rf "$newer"

@@ -5,6 +5,7 @@
 #include "core/slab.h"
 #include "core/str.h"
 #include "mysql/mysql.h"
+#include "mysql/pack.h"
 
 #include <stdlib.h>
 
@@ -163,7 +164,7 @@ static void answer_refused(struct mysql_client *c, uint32_t len, uint8_t seq, ui
 	if (mysql_expect_of(com) != MYSQL_EXPECT_NOTHING)
 		mysql_tell(&c->s, c->why, false);
 	c->refused_ahead -= total < c->refused_ahead ? total : c->refused_ahead;
-	if (!c->refused_ahead)
+	if (!c->refused_ahead && !stream_coded(&c->s.stream))
 		forget_why(c);
 }
 
@@ -509,10 +510,55 @@ static void relay_bytes(struct session *s, struct rd *in)
 		session_boundary(s, false);
 }
 
+/* --- Compression */
+
+/* It compresses each command by itself, and waits for the answer; one that does not wait is read no further meanwhile.
+ */
+static enum mysql_turn turn(void *arg, bool zero, unsigned *behind)
+{
+	struct mysql_client *c = arg;
+	const struct session *s = &c->s;
+	const struct mysql_server *p = s->server ? mysql_server_of(s->server) : NULL;
+	(void)behind;
+	if (!zero || (p && s->state == SESSION_ACTIVE && p->expect.wants_file))
+		return MYSQL_TURN_GOES_ON;
+	if (p && !mysql_expect_is_empty(&p->expect)) {
+		c->waits = true; /* the end of the answer has it read again */
+		return MYSQL_TURN_WAIT;
+	}
+	bool is_quiet = s->state == SESSION_IDLE || s->state == SESSION_ACTIVE;
+	return is_quiet && !c->asking ? MYSQL_TURN_BEGINS : MYSQL_TURN_WAIT;
+}
+
+bool mysql_client_pack(struct mysql_client *c)
+{
+	enum mysql_zip kind = c->caps & MYSQL_CAP_COMPRESS ? MYSQL_ZIP_ZLIB
+			      : c->caps & MYSQL_CAP_ZSTD   ? MYSQL_ZIP_ZSTD
+							   : MYSQL_ZIP_NONE;
+	if (kind == MYSQL_ZIP_NONE || c->s.stream.codec)
+		return true;
+	int level = (int)config_num(config_now(), SET_mysql_client_compression_level, NULL, NULL);
+	if (kind == MYSQL_ZIP_ZSTD && c->zstd_level && c->zstd_level < level)
+		level = c->zstd_level;
+	struct codec *codec = mysql_pack_new(MYSQL_PEER_CLIENT, kind, level, turn, c);
+	if (!codec) {
+		no_memory(&c->s);
+		return false;
+	}
+	stream_start_codec(&c->s.stream, codec, NULL);
+	return true;
+}
+
 static void on_bytes(struct session *s, struct rd *in)
 {
-	if (s->state == SESSION_LOGIN)
+	if (s->state == SESSION_LOGIN) {
+		bool was = s->stream.codec != NULL;
 		mysql_login_bytes(s, in);
+		if (s->stream.codec && !was) {
+			stream_to_codec(&s->stream, in); /* what is behind its login */
+			return;
+		}
+	}
 	if (s->state == SESSION_IDLE || s->state == SESSION_ACTIVE)
 		relay_bytes(s, in);
 }

@@ -6,6 +6,7 @@
 #include "core/str.h"
 #include "mysql/charset.h"
 #include "mysql/login.h"
+#include "mysql/zip.h"
 #include "net/listen.h"
 #include "net/tls.h"
 #include "session/entry.h"
@@ -75,6 +76,19 @@ const char *mysql_greeted_as(void)
 	return *known->version ? known->version : VERSION_UNKNOWN;
 }
 
+/* What clients may compress with. */
+static uint64_t zips_offered(void)
+{
+	enum { ZIPS_OFF, ZIPS_ZLIB, ZIPS_ZSTD, ZIPS_ANY }; /* the setting's words */
+	int64_t which = config_num(config_now(), SET_mysql_client_compression, NULL, NULL);
+	uint64_t caps = 0;
+	if ((which == ZIPS_ZLIB || which == ZIPS_ANY) && mysql_zip_has(MYSQL_ZIP_ZLIB))
+		caps |= MYSQL_CAP_COMPRESS;
+	if ((which == ZIPS_ZSTD || which == ZIPS_ANY) && mysql_zip_has(MYSQL_ZIP_ZSTD))
+		caps |= MYSQL_CAP_ZSTD;
+	return caps;
+}
+
 void mysql_greet(struct session *s)
 {
 	struct mysql_client *c = mysql_client_of(s);
@@ -89,7 +103,8 @@ void mysql_greet(struct session *s)
 	const struct mysql_known *known = mysql_known_to_all();
 	const char *version = mysql_greeted_as();
 	l->announced = mysql_plugin_announced(version);
-	l->offered = CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0);
+	l->offered = CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0) |
+		     zips_offered();
 	if (known->caps && !(known->caps & MYSQL_CAP_LONG_PASSWORD))
 		l->offered &= ~MYSQL_CAP_LONG_PASSWORD; /* it is MariaDB, and has capabilities of its own */
 	struct mysql_greeting g = {
@@ -122,7 +137,9 @@ void mysql_welcome(struct session *s, const struct varset *reported)
 	}
 	mysql_tell_ok(c);
 	c->seq = 1;
-	if (stream_kept(&s->stream))
+	if (!mysql_client_pack(c))
+		return;
+	if (stream_kept(&s->stream) || stream_coded(&s->stream))
 		session_resume_input(s);
 }
 
@@ -318,6 +335,7 @@ static void response(struct session *s, const struct mysql_response *r)
 	if (r->caps & MYSQL_CAP_CONNECT_ATTRS)
 		take_attrs(c, r->attrs);
 	l->has_plugins = (r->caps & MYSQL_CAP_PLUGIN_AUTH) != 0;
+	c->zstd_level = r->zstd_level;
 	c->caps = r->caps & l->offered;
 	if (tls_mode_now(TLS_CLIENTS) >= TLS_REQUIRE && !s->stream.tls && tls_is_for(s)) {
 		fault_set(&f, FAULT_DENIED, "Connections using insecure transport are prohibited");

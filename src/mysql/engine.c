@@ -7,6 +7,7 @@
 #include "mysql/charset.h"
 #include "mysql/login.h"
 #include "mysql/mysql.h"
+#include "mysql/pack.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -435,6 +436,8 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 			mysql_broken(sv, "it wants a file of nobody's");
 			return false;
 		}
+		if (sv->stream.codec)
+			mysql_pack_file(sv->stream.codec);
 		if (!to && !mysql_expect_is_empty(&p->expect)) { /* whose client has left */
 			uint8_t none[MYSQL_HEADER] = { 0, 0, 0, p->seq };
 			stream_put_copy(&sv->stream, none, sizeof none);
@@ -567,6 +570,35 @@ static void on_bytes(struct server *sv, struct rd *in)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
 	else if (sv->state == SERVER_DRAIN)
 		count_drained(sv, (uint32_t)(in->p - from));
+}
+
+/* --- Compression */
+
+static enum mysql_turn turn(void *arg, bool zero, unsigned *behind)
+{
+	const struct mysql_server *p = arg;
+	(void)zero;
+	if (mysql_expect_is_empty(&p->expect))
+		return MYSQL_TURN_ANY;
+	*behind = p->expect.count - 1u;
+	return mysql_expect_is_fresh(&p->expect) && !p->results ? MYSQL_TURN_BEGINS : MYSQL_TURN_GOES_ON;
+}
+
+bool mysql_server_pack(struct mysql_server *p)
+{
+	struct server *sv = &p->sv;
+	enum mysql_zip kind = p->caps & MYSQL_CAP_COMPRESS ? MYSQL_ZIP_ZLIB
+			      : p->caps & MYSQL_CAP_ZSTD   ? MYSQL_ZIP_ZSTD
+							   : MYSQL_ZIP_NONE;
+	if (kind == MYSQL_ZIP_NONE)
+		return true;
+	struct codec *codec = mysql_pack_new(MYSQL_PEER_SERVER, kind, mysql_server_zip_level(sv), turn, p);
+	if (!codec) {
+		mysql_no_memory(sv);
+		return false;
+	}
+	stream_start_codec(&sv->stream, codec, NULL);
+	return true;
 }
 
 static bool at_rest(const struct server *sv)

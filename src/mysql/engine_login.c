@@ -5,6 +5,7 @@
 #include "core/str.h"
 #include "mysql/charset.h"
 #include "mysql/login.h"
+#include "mysql/zip.h"
 #include "net/tls.h"
 
 #include <stdlib.h>
@@ -60,6 +61,28 @@ void mysql_engine_start(struct server *sv)
 	p->login = calloc(1, sizeof *p->login);
 	if (!p->login)
 		mysql_no_memory(sv);
+}
+
+/* --- Compression */
+
+int mysql_server_zip_level(const struct server *sv)
+{
+	return (int)config_num(sv->pool->config, SET_server_compression_level, sv->pool->db->conf, NULL);
+}
+
+/* The capability of the kind that the database's servers are to have; 0: none. */
+static uint64_t zip_cap(struct server *sv, const struct mysql_greeting *g)
+{
+	static const uint64_t caps[] = { 0, MYSQL_CAP_COMPRESS, MYSQL_CAP_ZSTD };
+	enum mysql_zip kind =
+		(enum mysql_zip)config_num(sv->pool->config, SET_server_compression, sv->pool->db->conf, NULL);
+	if (kind == MYSQL_ZIP_NONE || sv->errand) /* a word or two does not pay */
+		return 0;
+	if (mysql_zip_has(kind) && g->caps & caps[kind])
+		return caps[kind];
+	log_info(&sv->log, "not compressed: %s offer %s",
+		 mysql_zip_has(kind) ? "the server does not" : "this build does not", mysql_zip_name(kind));
+	return 0;
 }
 
 /* --- Our answer */
@@ -132,6 +155,7 @@ static bool send_response(struct server *sv)
 		.database = database_remote_name(sv->pool->db),
 		.plugin = plugin,
 		.attrs = rd_of(a.p, a.len),
+		.zstd_level = (uint8_t)mysql_server_zip_level(sv),
 	};
 	mysql_put_response(&o, l->seq, &r);
 	str_wipe(auth, sizeof auth);
@@ -195,6 +219,7 @@ static bool greeted(struct server *sv, struct rd body, size_t more)
 	p->caps = (CAPS_WANTED & g.caps) | (sv->kind & MYSQL_KIND_CAPS);
 	if (!(sv->kind & MYSQL_KIND_NO_SCHEMA))
 		p->caps |= MYSQL_CAP_CONNECT_WITH_DB;
+	p->caps |= zip_cap(sv, &g);
 	bool wants = server_wants_tls(sv, &must);
 	if (wants && g.caps & MYSQL_CAP_SSL && more) { /* in plain, from anybody on the way */
 		mysql_broken(sv, "data behind its greeting, before encryption");
@@ -307,6 +332,8 @@ static bool auth_step(struct server *sv, struct rd body)
 		if (!mysql_take_state(p, &seen))
 			return false;
 		mysql_forget_told(p);
+		if (!mysql_server_pack(p))
+			return false;
 		if (sv->errand)
 			mysql_engine_set_up(p, NULL);
 		else
@@ -361,8 +388,12 @@ bool mysql_engine_login_packet(struct server *sv, struct rd *in)
 	if (!l->has_greeted)
 		return greeted(sv, m.body, rd_left(in));
 	sv->greeted = true; /* it has an opinion of who we are */
-	if (l->has_answered)
-		return auth_step(sv, m.body);
+	if (l->has_answered) {
+		bool goes_on = auth_step(sv, m.body);
+		if (sv->stream.codec && rd_left(in))
+			mysql_broken(sv, "data behind the OK that lets us in");
+		return goes_on;
+	}
 	mysql_broken(sv, "data before our answer to its greeting");
 	return false;
 }

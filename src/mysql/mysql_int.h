@@ -25,6 +25,7 @@ struct mysql_client {
 	uint16_t status;               /* that it was told last */
 	uint8_t seq;                   /* of the next packet to it, if it is ours */
 	uint8_t nonce[MYSQL_SCRAMBLE]; /* the last that it answered: who wants to be another user may answer it again */
+	uint8_t zstd_level;            /* that it asks for */
 	bool in_skip;                  /* what passes from it is dropped */
 	bool in_more;                  /* the packet that passes from it goes on in the next one */
 	bool in_file;                  /* and is a part of a file that the server asked for */
@@ -172,6 +173,8 @@ void mysql_status_begins(struct mysql_client *c);
 void mysql_tell_ok(struct mysql_client *c);
 /* The client may be read from again. */
 void mysql_client_unfull(struct mysql_client *c);
+/* From here on both sides compress, if that was agreed on. False: the session is closed. */
+bool mysql_client_pack(struct mysql_client *c);
 
 /* --- door_command.c: a command about the session itself, whose header and first byte are at the cursor. */
 enum mysql_command {
@@ -222,6 +225,7 @@ void mysql_welcome(struct session *s, const struct varset *reported);
 
 /* --- engine_login.c: a packet of a server that logs in. */
 void mysql_engine_login_free(struct mysql_server *p);
+int mysql_server_zip_level(const struct server *sv);
 void mysql_engine_start(struct server *sv);
 /* False: more has to come, the server is closed, or it is logged in. */
 bool mysql_engine_login_packet(struct server *sv, struct rd *in);
@@ -238,6 +242,8 @@ void mysql_no_memory(struct server *sv);
 /* What an answer says of the session's state becomes that of the server, and is noted there. False: the server is
  * closed. */
 bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen);
+/* From here on both sides compress, if that was agreed on. False: the server is closed. */
+bool mysql_server_pack(struct mysql_server *p);
 void mysql_forget_told(struct mysql_server *p);
 
 /* --- own.c: the house's own statements. */

@@ -1,10 +1,8 @@
 /* stream.c - sockets on the loop: one read buffer for the worker, pieces out by one write. */
-#include "net/stream.h"
+#include "net/stream_int.h"
 
 #include "core/assert.h"
 #include "core/loop.h"
-#include "core/slab.h"
-#include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,38 +12,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUT_PIECES 16
-#define FRONT_MAX  512u        /* kept input up to this is copied in front of the next read */
 #define ARENA_SIZE (32u << 10) /* copies that live until the next flush */
 
-struct outq {
-	struct iovec v[OUT_PIECES];
-	size_t n;
-};
-
-/* The read buffer: FRONT_MAX bytes for what was kept, then the room of one read; a record that was begun before may end
- * in it. */
-static uint8_t read_buf[FRONT_MAX + STREAM_READ_SIZE + TLS_RECORD_MAX];
-/* TLS: what one read gave, as it came; and what leaves together, of one stream at a time and never for longer than a
- * call. */
-static uint8_t wire_in[STREAM_READ_SIZE];
-static uint8_t wire_out[STREAM_READ_SIZE + TLS_RECORD_MAX];
-static size_t wire_len;
-static bool read_buf_busy;
+struct slab stream_outqs;
+uint8_t stream_read_buf[FRONT_MAX + STREAM_READ_SIZE + TLS_RECORD_MAX];
+bool stream_read_busy;
 static uint8_t arena[ARENA_SIZE];
 static size_t arena_used;
 static struct buf *arena_more; /* a chain, for what did not fit */
 static struct list dirty = { &dirty, &dirty };
-static struct slab outqs;
 static struct task flush_task;
 
-static void flush_dirty(void);
 static void on_io(struct ev_loop *loop, struct ev_io *io, int revents);
 
 static void run_flush(struct task *t)
 {
 	(void)t;
-	flush_dirty();
+	stream_flush_dirty();
 }
 
 static struct stream *stream_of(struct ev_io *io)
@@ -68,8 +51,8 @@ static void watch(struct stream *st)
 
 static void stream_begin(struct stream *st, int fd, const struct stream_ops *ops, bool connecting)
 {
-	if (!outqs.size) {
-		slab_init(&outqs, "outq", sizeof(struct outq));
+	if (!stream_outqs.size) {
+		slab_init(&stream_outqs, "outq", sizeof(struct outq));
 		flush_task.run = run_flush;
 	}
 	*st = (struct stream){ .ops = ops, .connecting = connecting };
@@ -177,11 +160,13 @@ void stream_unhold(struct stream *st, unsigned why)
 	st->holds &= (uint8_t)~why;
 	if (stream_is_open(st))
 		watch(st);
+	if (st->is_wrapped)
+		wrap_wake(st);
 }
 
 /* --- Writing */
 
-static void fail_later(struct stream *st)
+void stream_fail_later(struct stream *st)
 {
 	st->failed = true;
 	if (list_empty(&st->in_dirty))
@@ -189,8 +174,7 @@ static void fail_later(struct stream *st)
 	loop_defer(&flush_task);
 }
 
-/* Keeps bytes behind the backlog. */
-static bool keep_out(struct stream *st, const uint8_t *p, size_t n)
+bool stream_keep_out(struct stream *st, const uint8_t *p, size_t n)
 {
 	struct buf **at = &st->backlog;
 	while (*at && (*at)->next)
@@ -216,10 +200,10 @@ static bool keep_out(struct stream *st, const uint8_t *p, size_t n)
 	return true;
 }
 
-static void drop_out(struct stream *st)
+void stream_drop_out(struct stream *st)
 {
 	if (st->out)
-		slab_put(&outqs, st->out);
+		slab_put(&stream_outqs, st->out);
 	st->out = NULL;
 	while (st->backlog) {
 		struct buf *b = st->backlog;
@@ -233,20 +217,20 @@ static struct outq *out_for(struct stream *st)
 	if (st->failed || !stream_is_open(st))
 		return NULL;
 	if (!st->out) {
-		st->out = slab_get(&outqs);
+		st->out = slab_get(&stream_outqs);
 		if (!st->out) {
-			fail_later(st);
+			stream_fail_later(st);
 			return NULL;
 		}
 		if (list_empty(&st->in_dirty))
 			list_add(&dirty, &st->in_dirty);
-		if (!read_buf_busy)
+		if (!stream_read_busy)
 			loop_defer(&flush_task);
 	}
 	return st->out;
 }
 
-static ssize_t write_pieces(int fd, struct iovec *v, size_t n)
+ssize_t stream_write(int fd, struct iovec *v, size_t n)
 {
 	ssize_t rc;
 	do {
@@ -260,7 +244,7 @@ static ssize_t write_pieces(int fd, struct iovec *v, size_t n)
 	return rc;
 }
 
-static void tell_stall(struct stream *st, bool was_stalled)
+void stream_tell_stall(struct stream *st, bool was_stalled)
 {
 	if (!st->backlog || was_stalled)
 		return;
@@ -269,91 +253,7 @@ static void tell_stall(struct stream *st, bool was_stalled)
 		st->ops->on_stall(st, true);
 }
 
-/* --- TLS: ciphertext on its way out */
-
-/* Sends what wire_out has of this stream; what is not taken is kept. 0 or errno. */
-static int wire_send(struct stream *st)
-{
-	size_t done = 0, n = wire_len;
-	struct iovec v = { wire_out, n };
-	wire_len = 0;
-	if (n == 0)
-		return 0;
-	if (!st->backlog) {
-		ssize_t rc = write_pieces(st->io.fd, &v, 1);
-		if (rc >= 0)
-			done = (size_t)rc;
-		else if (errno != EAGAIN && errno != EWOULDBLOCK)
-			return errno;
-	}
-	return done == n || keep_out(st, wire_out + done, n - done) ? 0 : ENOMEM;
-}
-
-static bool wire_put(void *arg, const uint8_t *p, size_t n)
-{
-	struct stream *st = arg;
-	while (n > 0) {
-		size_t fits = sizeof wire_out - wire_len < n ? sizeof wire_out - wire_len : n;
-		memcpy(wire_out + wire_len, p, fits);
-		wire_len += fits;
-		p += fits;
-		n -= fits;
-		if (n > 0 && wire_send(st) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* Encrypts pieces, small ones together: a record has some 30 bytes and a microsecond of its own. */
-static bool encrypt(struct tls *t, const struct iovec *v, size_t n)
-{
-	static uint8_t joined[TLS_PLAIN_MAX];
-	size_t len = 0;
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *at = v[i].iov_base;
-		size_t left = v[i].iov_len;
-		while (left > 0) {
-			if (len == 0 && (left >= sizeof joined || i + 1 == n)) { /* as it stands */
-				size_t whole = i + 1 == n ? left : left - left % sizeof joined;
-				if (!tls_write(t, at, whole))
-					return false;
-				at += whole;
-				left -= whole;
-				continue;
-			}
-			size_t fits = sizeof joined - len < left ? sizeof joined - len : left;
-			memcpy(joined + len, at, fits);
-			len += fits;
-			at += fits;
-			left -= fits;
-			if (len == sizeof joined) {
-				if (!tls_write(t, joined, len))
-					return false;
-				len = 0;
-			}
-		}
-	}
-	return len == 0 || tls_write(t, joined, len);
-}
-
-static int flush_tls(struct stream *st)
-{
-	struct outq *q = st->out;
-	bool was_stalled = st->backlog != NULL;
-	/* In the handshake there is nothing to say it in. */
-	bool ok = !tls_is_up(st->tls) || encrypt(st->tls, q->v, q->n);
-	slab_put(&outqs, q);
-	st->out = NULL;
-	int err = wire_send(st);
-	if (!err && !ok)
-		err = EIO;
-	if (!err)
-		tell_stall(st, was_stalled);
-	return err;
-}
-
-/* Writes the queued pieces; what is not taken is kept. Gives 0, or the errno with which the socket broke. */
-static int flush(struct stream *st)
+int stream_flush(struct stream *st)
 {
 	struct outq *q = st->out;
 	size_t done = 0;
@@ -362,10 +262,10 @@ static int flush(struct stream *st)
 
 	if (!q)
 		return 0;
-	if (st->tls)
-		return flush_tls(st);
+	if (st->is_wrapped)
+		return wrap_flush(st);
 	if (!was_stalled && !st->connecting) {
-		ssize_t rc = write_pieces(st->io.fd, q->v, q->n);
+		ssize_t rc = stream_write(st->io.fd, q->v, q->n);
 		if (rc >= 0)
 			done = (size_t)rc;
 		else if (errno != EAGAIN && errno != EWOULDBLOCK)
@@ -374,43 +274,29 @@ static int flush(struct stream *st)
 	for (size_t i = 0; i < q->n && !err; i++) {
 		size_t skip = done < q->v[i].iov_len ? done : q->v[i].iov_len;
 		done -= skip;
-		if (skip < q->v[i].iov_len && !keep_out(st, (uint8_t *)q->v[i].iov_base + skip, q->v[i].iov_len - skip))
+		if (skip < q->v[i].iov_len &&
+		    !stream_keep_out(st, (uint8_t *)q->v[i].iov_base + skip, q->v[i].iov_len - skip))
 			err = ENOMEM;
 	}
-	slab_put(&outqs, q);
+	slab_put(&stream_outqs, q);
 	st->out = NULL;
 	if (!err)
-		tell_stall(st, was_stalled);
+		stream_tell_stall(st, was_stalled);
 	return err;
 }
 
-/* Why it failed, when that was not for want of memory. */
-static struct {
-	const struct stream *st;
-	struct fault f;
-} failed_tls;
-
-static bool take_why(const struct stream *st, struct fault *f)
-{
-	if (failed_tls.st != st)
-		return false;
-	*f = failed_tls.f;
-	failed_tls.st = NULL;
-	return true;
-}
-
-static void flush_dirty(void)
+void stream_flush_dirty(void)
 {
 	while (!list_empty(&dirty)) {
 		struct stream *st = list_owner(dirty.next, struct stream, in_dirty);
 		list_del(&st->in_dirty);
-		int err = st->failed ? ENOMEM : flush(st);
+		int err = st->failed ? ENOMEM : stream_flush(st);
 		if (err) {
 			struct fault f;
-			if (!take_why(st, &f))
+			if (!wrap_why(st, &f))
 				fault_errno(&f, err, "write");
 			st->failed = true;
-			drop_out(st);
+			stream_drop_out(st);
 			st->ops->on_end(st, &f);
 		}
 	}
@@ -455,9 +341,9 @@ void stream_put_span(struct stream *st, const void *p, size_t n)
 	}
 	if (q->n == OUT_PIECES) { /* early, but in order */
 		list_del(&st->in_dirty);
-		if (flush(st)) {
-			drop_out(st);
-			fail_later(st);
+		if (stream_flush(st)) {
+			stream_drop_out(st);
+			stream_fail_later(st);
 			return;
 		}
 		q = out_for(st);
@@ -473,7 +359,7 @@ void *stream_put_room(struct stream *st, size_t n)
 		return NULL;
 	void *p = arena_room(n);
 	if (!p) {
-		fail_later(st);
+		stream_fail_later(st);
 		return NULL;
 	}
 	stream_put_span(st, p, n);
@@ -493,14 +379,14 @@ static void write_backlog(struct stream *st)
 	while (st->backlog) {
 		struct buf *b = st->backlog;
 		struct iovec v = { b->data + b->start, b->len };
-		ssize_t rc = write_pieces(st->io.fd, &v, 1);
+		ssize_t rc = stream_write(st->io.fd, &v, 1);
 		if (rc < 0) {
 			if (errno == EAGAIN || errno == EWOULDBLOCK)
 				return;
 			struct fault f;
 			fault_errno(&f, errno, "write");
 			st->failed = true;
-			drop_out(st);
+			stream_drop_out(st);
 			st->ops->on_end(st, &f);
 			return;
 		}
@@ -535,7 +421,7 @@ static void after_keep(struct stream *st)
 	}
 }
 
-static void end(struct stream *st, int err)
+void stream_end(struct stream *st, int err)
 {
 	struct fault f;
 	if (err)
@@ -543,11 +429,10 @@ static void end(struct stream *st, int err)
 	st->ops->on_end(st, err ? &f : NULL);
 }
 
-/* Shows what came, behind what was kept: n bytes at read_buf + FRONT_MAX. */
-static void show_fresh(struct stream *st, size_t n)
+void stream_show(struct stream *st, size_t n)
 {
 	size_t kept = 0;
-	uint8_t *base = read_buf + FRONT_MAX;
+	uint8_t *base = stream_read_buf + FRONT_MAX;
 	if (st->in) {
 		kept = st->in->len;
 		base -= kept;
@@ -556,12 +441,12 @@ static void show_fresh(struct stream *st, size_t n)
 		st->in = NULL;
 	}
 	struct rd in = rd_of(base, kept + n);
-	read_buf_busy = true;
+	stream_read_busy = true;
 	bool open = deliver(st, &in);
 	if (open && rd_left(&in) && !buf_append(&st->in, in.p, rd_left(&in)))
-		fail_later(st);
-	read_buf_busy = false;
-	flush_dirty();
+		stream_fail_later(st);
+	stream_read_busy = false;
+	stream_flush_dirty();
 	if (stream_is_open(st))
 		after_keep(st);
 }
@@ -573,7 +458,7 @@ static void read_kept(struct stream *st)
 	if (room < 4096)
 		room = 4096;
 	if (!buf_reserve(&st->in, room)) {
-		end(st, ENOMEM);
+		stream_end(st, ENOMEM);
 		return;
 	}
 	ssize_t n;
@@ -582,7 +467,7 @@ static void read_kept(struct stream *st)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-			end(st, n < 0 ? errno : 0);
+			stream_end(st, n < 0 ? errno : 0);
 		return;
 	}
 	st->in->len += (uint32_t)n;
@@ -594,141 +479,20 @@ static void read_fresh(struct stream *st)
 	ssize_t n;
 
 	do
-		n = recv(st->io.fd, read_buf + FRONT_MAX, STREAM_READ_SIZE, 0);
+		n = recv(st->io.fd, stream_read_buf + FRONT_MAX, STREAM_READ_SIZE, 0);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-			end(st, n < 0 ? errno : 0);
+			stream_end(st, n < 0 ? errno : 0);
 		return;
 	}
-	show_fresh(st, (size_t)n);
-}
-
-/* --- TLS: ciphertext that came */
-
-static void end_tls(struct stream *st, const struct fault *f)
-{
-	st->failed = true;
-	st->ops->on_end(st, f);
-}
-
-/* What the library had to say of itself (its part of the handshake, an alert) leaves. False: the stream is over. */
-static bool send_own(struct stream *st, bool was_stalled)
-{
-	int err = wire_send(st);
-	if (!err) {
-		tell_stall(st, was_stalled);
-		return stream_is_open(st);
-	}
-	end(st, err);
-	return false;
-}
-
-static bool go_on_shaking(struct stream *st)
-{
-	struct fault f;
-	bool was_stalled = st->backlog != NULL;
-	enum tls_got got = tls_handshake(st->tls, &f);
-	if (!send_own(st, was_stalled))
-		return false;
-	if (got == TLS_FAILED)
-		end_tls(st, &f);
-	if (got != TLS_OK)
-		return false;
-	if (st->ops->on_secure) {
-		read_buf_busy = true;
-		st->ops->on_secure(st);
-		read_buf_busy = false;
-	}
-	return stream_is_open(st);
-}
-
-static void read_tls(struct stream *st)
-{
-	uint8_t *base = read_buf + FRONT_MAX;
-	struct fault f;
-	size_t len = 0;
-	ssize_t n;
-
-	do
-		n = recv(st->io.fd, wire_in, sizeof wire_in, 0);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0) {
-		if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
-			end(st, n < 0 ? errno : 0);
-		return;
-	}
-	tls_feed(st->tls, wire_in, (size_t)n);
-	if (!tls_is_up(st->tls) && !go_on_shaking(st)) {
-		tls_feed(NULL, NULL, 0);
-		flush_dirty();
-		return;
-	}
-	bool was_stalled = st->backlog != NULL;
-	enum tls_got got = tls_read(st->tls, base, STREAM_READ_SIZE + TLS_RECORD_MAX, &len, &f);
-	if (!send_own(st, was_stalled)) {
-		flush_dirty();
-		return;
-	}
-	if (len > 0 && st->in && st->in->len > FRONT_MAX) { /* too much to copy each time */
-		if (buf_append(&st->in, base, len))
-			stream_redeliver(st);
-		else
-			fail_later(st);
-	} else if (len > 0) {
-		show_fresh(st, len);
-	}
-	flush_dirty();
-	if (got == TLS_MORE || !stream_is_open(st) || st->failed)
-		return;
-	if (got == TLS_END)
-		end(st, 0);
-	else
-		end_tls(st, &f);
-}
-
-bool stream_start_tls(struct stream *st, const struct tls_start *how, struct rd *first)
-{
-	ASSERT(!st->tls);
-	struct tls *t = tls_new(how, wire_put, st);
-	if (!t)
-		return false;
-	if (st->out) { /* in plain, before anything else */
-		list_del(&st->in_dirty);
-		if (flush(st)) {
-			drop_out(st);
-			fail_later(st);
-		}
-	}
-	st->tls = t;
-	if (first) {
-		size_t n = rd_left(first);
-		tls_feed(t, rd_take(first, n), n);
-	}
-	struct fault f;
-	bool was_stalled = st->backlog != NULL;
-	enum tls_got got = tls_handshake(t, &f);
-	int err = wire_send(st);
-	if (!err)
-		tell_stall(st, was_stalled);
-	if (got == TLS_OK) { /* no handshake is so short */
-		got = TLS_FAILED;
-		fault_set(&f, FAULT_IO, "TLS handshake failed: it ended before it began");
-	}
-	if (err || got == TLS_FAILED) {
-		if (got == TLS_FAILED) {
-			failed_tls.st = st;
-			failed_tls.f = f;
-		}
-		fail_later(st);
-	}
-	return true;
+	stream_show(st, (size_t)n);
 }
 
 void stream_read_now(struct stream *st)
 {
-	if (st->tls)
-		read_tls(st);
+	if (st->is_wrapped)
+		wrap_read(st);
 	else if (st->in && st->in->len > FRONT_MAX)
 		read_kept(st);
 	else
@@ -737,17 +501,20 @@ void stream_read_now(struct stream *st)
 
 void stream_redeliver(struct stream *st)
 {
-	ASSERT(!read_buf_busy);
-	if (!st->in || !stream_is_open(st))
+	ASSERT(!stream_read_busy);
+	if (!st->in || !stream_is_open(st)) {
+		if (st->is_wrapped)
+			wrap_wake(st);
 		return;
+	}
 	/* The buffer is out of st while it is lent, so that whoever closes st does not free it under the cursor. */
 	struct buf *b = st->in;
 	st->in = NULL;
 	struct rd in = rd_of(b->data + b->start, b->len);
-	read_buf_busy = true;
+	stream_read_busy = true;
 	bool open = deliver(st, &in);
-	read_buf_busy = false;
-	flush_dirty(); /* spans may point into b */
+	stream_read_busy = false;
+	stream_flush_dirty(); /* spans may point into b */
 	size_t left = rd_left(&in);
 	if (!open || left == 0 || !stream_is_open(st)) {
 		buf_put(b);
@@ -758,6 +525,8 @@ void stream_redeliver(struct stream *st)
 	}
 	if (stream_is_open(st))
 		after_keep(st);
+	if (st->is_wrapped)
+		wrap_wake(st);
 }
 
 static void on_connected(struct stream *st)
@@ -791,34 +560,18 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
 		stream_read_now(st);
 }
 
-/* Last words, and the goodbye behind them, which tells the other end that nothing was cut off. */
-static void close_tls(struct stream *st)
-{
-	if (!st->failed && !st->backlog) {
-		if (st->out && tls_is_up(st->tls))
-			(void)encrypt(st->tls, st->out->v, st->out->n);
-		tls_bye(st->tls);
-		(void)wire_send(st);
-	}
-	wire_len = 0;
-	tls_free(st->tls);
-	st->tls = NULL;
-	if (failed_tls.st == st)
-		failed_tls.st = NULL;
-}
-
 void stream_close(struct stream *st, bool drain)
 {
 	if (!stream_is_open(st))
 		return;
-	if (st->tls)
-		close_tls(st);
+	if (st->is_wrapped)
+		wrap_close(st);
 	else if (st->out && !st->failed && !st->connecting && !st->backlog)
-		(void)write_pieces(st->io.fd, st->out->v, st->out->n);
+		(void)stream_write(st->io.fd, st->out->v, st->out->n);
 	list_del(&st->in_dirty);
-	drop_out(st);
+	stream_drop_out(st);
 	if (drain && !st->connecting) {
-		uint8_t away[4096]; /* not read_buf: its bytes may be under somebody's cursor */
+		uint8_t away[4096]; /* not stream_read_buf: its bytes may be under somebody's cursor */
 		for (int i = 0; i < 16 && recv(st->io.fd, away, sizeof away, MSG_DONTWAIT) > 0; i++)
 			;
 	}

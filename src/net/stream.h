@@ -5,7 +5,7 @@
  * Writing: pieces are queued (borrowed spans, copies) and leave in one system call when the callback has returned, or
  * at the end of the turn; what the kernel does not take is copied and kept, and the owner hears that the stream stalls.
  * TLS: a stream becomes encrypted by stream_start_tls(), and nothing else changes for its owner. What is kept to be
- * written is ciphertext then.
+ * written is ciphertext then. Likewise stream_start_codec(), above TLS: what one read gave is shown in pieces then.
  * All on the loop's thread. Callbacks fire from the loop, never inside a call of this module but stream_redeliver(). */
 #ifndef SLUICE_NET_STREAM_H
 #define SLUICE_NET_STREAM_H
@@ -43,9 +43,11 @@ enum {
 	HOLD_PEER = 1 /* whom we write to is stalled */,
 	HOLD_FULL = 2 /* ours: too much is kept */,
 	HOLD_OWNER = 4,
-	HOLD_SELF = 8 /* it does not take our answers */
+	HOLD_SELF = 8 /* it does not take our answers */,
+	HOLD_CODED = 16 /* ours: too much is kept that its codec cannot read yet */
 };
 
+struct codec;
 struct outq;
 struct tls;
 struct tls_start;
@@ -57,9 +59,11 @@ struct stream {
 	struct outq *out;    /* owned: pieces of this callback; NULL mostly */
 	struct buf *backlog; /* owned, a chain: what the kernel did not take; NULL mostly */
 	struct tls *tls;     /* owned; NULL: plain. For questions, see net/tls.h */
+	struct codec *codec; /* owned; NULL: bytes are as they are sent */
 	struct list in_dirty;
 	uint8_t holds;
 	bool connecting, failed;
+	bool is_wrapped; /* by TLS or a codec */
 };
 
 /* Takes over fd (non-blocking) and begins to read. */
@@ -95,10 +99,16 @@ void *stream_put_room(struct stream *st, size_t n);
  * first: bytes of the other side's that have come already and belong to its handshake, consumed; NULL: none. on_secure
  * or on_end follows, never from within this call. False when out of memory, and nothing has changed. */
 bool stream_start_tls(struct stream *st, const struct tls_start *how, struct rd *first);
+/* Passes all bytes through a codec from here on: what is queued leaves without it, before it. The stream's from now on.
+ * rest: what the owner has been shown and belongs to the codec, consumed; NULL: none. What is kept belongs to it too.
+ */
+void stream_start_codec(struct stream *st, struct codec *c, struct rd *rest);
+/* Likewise, for whoever began it without knowing the rest. */
+void stream_to_codec(struct stream *st, struct rd *rest);
 /* Reads now, without waiting for the loop to say that there is something (after a deferred accept). */
 void stream_read_now(struct stream *st);
 /* Shows what is kept to the owner again; nothing happens when nothing is kept. Not from within any
- * on_bytes: put it off to the turn's end. */
+ * on_bytes: put it off to the turn's end. What a codec keeps is read on, later in the turn. */
 void stream_redeliver(struct stream *st);
 void stream_hold(struct stream *st, unsigned why);
 void stream_unhold(struct stream *st, unsigned why);
@@ -107,6 +117,8 @@ static inline size_t stream_kept(const struct stream *st)
 {
 	return st->in ? st->in->len : 0;
 }
+/* Bytes that have come and are kept for a codec, which will make others of them. */
+size_t stream_coded(const struct stream *st);
 /* Bytes that the kernel did not take yet. */
 static inline size_t stream_stalled(const struct stream *st)
 {

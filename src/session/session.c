@@ -185,7 +185,10 @@ static void on_bytes(struct stream *st, struct rd *in)
 static void on_end(struct stream *st, const struct fault *why)
 {
 	struct session *s = list_owner(st, struct session, stream);
-	session_close(s, why ? why->text : "client unexpected eof");
+	if (why && why->kind == FAULT_PROTO)
+		session_fail(s, why); /* it can still be told */
+	else
+		session_close(s, why ? why->text : "client unexpected eof");
 }
 
 static void on_stall(struct stream *st, bool stalled)

@@ -55,6 +55,8 @@ MYSQL *my_try(const struct my_how *how, char **e)
 		mysql_optionsv(c, MYSQL_DEFAULT_AUTH, how->plugin);
 	if (how->attr)
 		mysql_optionsv(c, MYSQL_OPT_CONNECT_ATTR_ADD, "test_attr", how->attr);
+	if (getenv("TEST_MY_COMPRESS")) /* whatever is tested works with it too */
+		mysql_optionsv(c, MYSQL_OPT_COMPRESS, NULL);
 	int port = how->port ? how->port : how->straight ? my_port() : sluice_my_port();
 	if (mysql_real_connect(c, socket ? NULL : "127.0.0.1", user, password, database, (unsigned)port, socket,
 			       how->flags)) {
