@@ -1,5 +1,5 @@
 /* pool.c - who gets which server connection, and when another is opened. */
-#include "pool/pool.h"
+#include "pool/pool_int.h"
 
 #include "core/assert.h"
 #include "core/loop.h"
@@ -95,6 +95,8 @@ void pool_configure(struct pool *p)
 	/* A forced user's own limits are those of [users], as for any other. */
 	const struct user_conf *uc = p->user->is_forced ? config_find_user(c, p->user->name->s) : p->user->conf;
 
+	const struct setting_value *own_active = uc ? overrides_find(&uc->set, SET_max_active) : NULL;
+
 	p->lim = (struct pool_limits){
 		.size = (uint32_t)config_num(c, SET_default_pool_size, dc, uc),
 		.min_size = (uint32_t)config_num(c, SET_min_pool_size, dc, uc),
@@ -109,6 +111,13 @@ void pool_configure(struct pool *p)
 		.connect_ms = limit_ms(p, SET_server_connect_timeout),
 		.retry_ms = limit_ms(p, SET_server_login_retry),
 		.check_ms = limit_ms(p, SET_server_check_delay),
+		.max_waiting = config_num(c, SET_backpressure, dc, uc) == BACKPRESSURE_REJECT
+				       ? (uint32_t)config_num(c, SET_max_waiting, dc, uc)
+				       : 0,
+		.active_db = (uint32_t)config_num(c, SET_max_active, dc, NULL),
+		.active_user = own_active ? (uint32_t)own_active->num : 0,
+		.queue = { 1000 * (uint64_t)config_num(c, SET_queue_target, dc, uc),
+			   1000 * (uint64_t)config_num(c, SET_queue_interval, dc, uc) },
 		.validation_ms = limit_ms(p, SET_validation_timeout),
 		.opening = { (uint32_t)config_num(c, SET_connect_rate, dc, NULL),
 			     (uint32_t)config_num(c, SET_connect_burst, dc, NULL) },
@@ -135,7 +144,7 @@ static void due(struct deadline *d)
 }
 
 /* At or before ms. */
-static void wake_at(struct pool *p, uint64_t ms)
+void pool_wake_at(struct pool *p, uint64_t ms)
 {
 	if (!deadline_is_set(&p->deadline) || ms < p->deadline.due_ms)
 		(void)deadline_set(&p->deadline, ms); /* no memory: the next event serves */
@@ -237,7 +246,8 @@ static void lend(struct pool *p, struct server *sv)
 
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
-	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own) {
+	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own &&
+	    (!pool_has_active_limit(p) || pool_may_be_active(p))) {
 		struct server *sv = pick_idle(p, w->kind);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
@@ -254,17 +264,9 @@ struct server *pool_take(struct pool *p, struct pool_wait *w)
 	return NULL;
 }
 
-static void left_line(struct pool *p, struct pool_wait *w)
-{
-	list_del(&w->in_line);
-	p->nwaiting--;
-	p->nwaiting_own -= w->is_own;
-	p->stats.v[STAT_wait_time] += loop_now_us() - w->since_us;
-}
-
 void pool_leave(struct pool *p, struct pool_wait *w)
 {
-	left_line(p, w);
+	pool_left_line(p, w);
 	pool_serve(p);
 }
 
@@ -279,43 +281,7 @@ void pool_give(struct server *sv)
 	server_release(sv);
 }
 
-static void refuse_all(struct pool *p, const struct fault *f)
-{
-	while (!list_empty(&p->waiting)) {
-		struct pool_wait *w = list_owner(p->waiting.next, struct pool_wait, in_line);
-		left_line(p, w);
-		w->refused(w, f);
-	}
-}
-
-static struct pool_wait *first_of_kind(const struct pool *p, uint64_t kind)
-{
-	LIST_EACH (&p->waiting, it) {
-		struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
-		if (w->kind == kind)
-			return w;
-	}
-	return NULL;
-}
-
-void pool_refuse_kind(struct pool *p, uint64_t kind, uint64_t instead, const struct fault *f)
-{
-	struct pool_wait *w;
-	if (p->kind == kind)
-		p->kind = instead;
-	while ((w = first_of_kind(p, kind))) {
-		left_line(p, w);
-		w->refused(w, f);
-	}
-}
-
 /* --- Opening more */
-
-/* By name: whom a database forces is the same user as who comes himself. */
-static bool is_same_user(const struct pool *a, const struct pool *b)
-{
-	return a->user->name == b->user->name;
-}
 
 /* A server of another pool of this database that nobody needs, closed to make room. */
 static bool make_room(struct pool *p, bool same_user)
@@ -323,7 +289,7 @@ static bool make_room(struct pool *p, bool same_user)
 	struct server *oldest = NULL;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
-		if (o == p || o->nwaiting || (same_user ? !is_same_user(o, p) : o->db != p->db))
+		if (o == p || o->nwaiting || (same_user ? !pool_is_same_user(o, p) : o->db != p->db))
 			continue;
 		struct list *idle = &o->by_state[SERVER_IDLE];
 		if (!list_empty(idle) && (!oldest || server_at(idle->prev)->released_ms < oldest->released_ms))
@@ -335,7 +301,7 @@ static bool make_room(struct pool *p, bool same_user)
 }
 
 /* Both without those that are for one session alone: nobody in line has anything of them. */
-static uint32_t opening(const struct pool *p)
+uint32_t pool_opening(const struct pool *p)
 {
 	uint32_t apart = p->napart - p->count[SERVER_LISTEN];
 	return p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] + p->count[SERVER_CHECK] +
@@ -350,7 +316,7 @@ static uint32_t live(const struct pool *p)
 
 bool pool_is_opening(const struct pool *p)
 {
-	return opening(p) && !live(p);
+	return pool_opening(p) && !live(p);
 }
 
 /* Those that are lent, or will be. */
@@ -389,7 +355,7 @@ static bool has_room(struct pool *p)
 	uint32_t total = for_clients(p);
 
 	if (now < p->starved_until_ms) { /* descriptors are short: not one more try before there may be some */
-		wake_at(p, p->starved_until_ms);
+		pool_wake_at(p, p->starved_until_ms);
 		return false;
 	}
 	if (p->lim.size && total >= p->lim.size) {
@@ -398,7 +364,7 @@ static bool has_room(struct pool *p)
 			return false;
 		uint64_t since = list_owner(p->waiting.next, struct pool_wait, in_line)->since_us / 1000;
 		if (now < since + p->lim.reserve_ms) {
-			wake_at(p, since + p->lim.reserve_ms);
+			pool_wake_at(p, since + p->lim.reserve_ms);
 			return false;
 		}
 	}
@@ -409,12 +375,12 @@ static bool may_open(struct pool *p)
 {
 	uint64_t wait;
 	if (pool_gate(p, &wait) != GATE_GO) {
-		wake_at(p, loop_now() + wait);
+		pool_wake_at(p, loop_now() + wait);
 		return false;
 	}
 	bool is_new_round = pool_all_failed(p);
 	if (is_new_round && loop_now() < pool_retry_at(p)) {
-		wake_at(p, pool_retry_at(p));
+		pool_wake_at(p, pool_retry_at(p));
 		return false;
 	}
 	/* After a failure one at a time. */
@@ -434,7 +400,7 @@ static struct server *open_own(struct pool *p)
 	struct list *idle = &p->by_state[SERVER_IDLE];
 	uint64_t wait;
 	if (pool_gate(p, &wait) != GATE_GO) {
-		wake_at(p, loop_now() + wait);
+		pool_wake_at(p, loop_now() + wait);
 		return NULL;
 	}
 	while (!has_room(p)) {
@@ -514,13 +480,15 @@ static void grow_mixed(struct pool *p)
 
 static void grow(struct pool *p)
 {
-	uint32_t under_way = opening(p), total = for_clients(p);
+	uint32_t under_way = pool_opening(p), total = for_clients(p);
 	uint32_t in_line = p->nwaiting - p->nwaiting_own, want = in_line > under_way ? in_line - under_way : 0;
 
 	if (p->is_mixed && p->nwaiting) {
 		grow_mixed(p);
 		return;
 	}
+	if (want && !pool_may_be_active(p)) /* none of them would get it */
+		want = 0;
 
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&
 	    want < p->lim.min_size - total)
@@ -552,7 +520,7 @@ static void check_unused(struct pool *p)
 	if (p->db->dropped || was_vain || (keep && loop_now() >= p->unused_since + keep))
 		pool_free(p);
 	else if (keep)
-		wake_at(p, p->unused_since + keep);
+		pool_wake_at(p, p->unused_since + keep);
 }
 
 /* One that need not be asked first whether it lives. */
@@ -582,7 +550,7 @@ static void refuse_at_gate(struct pool *p)
 		return;
 	p->stats.v[STAT_breaker_refused_count] += p->nwaiting;
 	pool_gate_fault(p, &f);
-	refuse_all(p, &f);
+	pool_refuse_all(p, &f);
 }
 
 /* The end of a turn in which something changed: idle servers to those who wait, then more servers. */
@@ -599,6 +567,13 @@ static void serve(struct task *t)
 		for (struct list *it = p->waiting.next; it != &p->waiting;) {
 			struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
 			it = it->next;
+			if (pool_is_late(p, w)) {
+				pool_shed(p, w, "its pool is overloaded");
+				it = p->waiting.next;
+				continue;
+			}
+			if (!pool_may_be_active(p))
+				break;
 			struct server *sv = w->is_own ? open_own(p) : pick_checked(p, w->kind);
 			if (!sv && (w->is_own || list_empty(&p->by_state[SERVER_IDLE])))
 				break;
@@ -606,25 +581,27 @@ static void serve(struct task *t)
 				swap_idle(p, w->kind);
 				continue;
 			}
-			left_line(p, w);
+			pool_left_line(p, w);
 			if (!w->is_own)
 				lend(p, sv);
 			w->granted(w, sv);
 			it = p->waiting.next; /* it may have changed */
 		}
-		if (p->nwaiting && opening(p) == 0)
+		if (p->nwaiting && pool_opening(p) == 0)
 			refuse_at_gate(p);
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
-		if (p->nwaiting && pool_all_failed(p) && !live(p) && opening(p) == 0 && loop_now() < pool_retry_at(p)) {
+		if (p->nwaiting && pool_all_failed(p) && !live(p) && pool_opening(p) == 0 &&
+		    loop_now() < pool_retry_at(p)) {
 			struct fault f = p->failure;
 			fault_set(&f, p->failure.kind,
 				  "server login has been failing, cached error: %.400s (server_login_retry)",
 				  p->failure.text);
 			fault_sqlstate(&f, p->failure.sqlstate);
-			refuse_all(p, &f);
+			pool_refuse_all(p, &f);
 		}
 		grow(p);
 		shrink(p);
+		pool_shed_more(p);
 	}
 	if (on_change)
 		on_change();
@@ -639,11 +616,11 @@ void pool_serve(struct pool *p)
 /* Others that wait only because their database or user is at its limit. */
 static void serve_others(struct pool *p)
 {
-	if (!p->lim.max_db && !p->lim.max_user)
+	if (!p->lim.max_db && !p->lim.max_user && !pool_has_active_limit(p))
 		return;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
-		if (o != p && o->nwaiting && (o->db == p->db || is_same_user(o, p)))
+		if (o != p && o->nwaiting && (o->db == p->db || pool_is_same_user(o, p)))
 			pool_serve(o);
 	}
 }
@@ -651,9 +628,11 @@ static void serve_others(struct pool *p)
 void pool_server_ready(struct server *sv)
 {
 	struct pool *p = sv->pool;
+	if (pool_has_active_limit(p))
+		pool_serve_oldest(p);
 	if (p->nwaiting || pool_is_paused(p) || on_change)
 		pool_serve(p);
-	if (!p->nwaiting)
+	if (!p->nwaiting || pool_has_active_limit(p))
 		serve_others(p);
 }
 
@@ -665,8 +644,8 @@ void pool_server_failed(struct pool *p, const struct fault *f)
 	} else {
 		p->starved_until_ms = loop_now() + STARVED_MS;
 	}
-	if (p->nwaiting && !live(p) && opening(p) == 0 && f->kind != FAULT_BUSY && pool_all_failed(p))
-		refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */
+	if (p->nwaiting && !live(p) && pool_opening(p) == 0 && f->kind != FAULT_BUSY && pool_all_failed(p))
+		pool_refuse_all(p, f); /* those who come later, and before the retry is due, hear of it in serve() */
 	pool_serve(p);
 }
 

@@ -4,6 +4,7 @@
 #ifndef SLUICE_POOL_POOL_H
 #define SLUICE_POOL_POOL_H
 
+#include "gate/codel.h"
 #include "pool/database.h"
 #include "pool/server.h"
 
@@ -17,10 +18,13 @@ struct pool_limits {
 	enum pool_mode mode;
 	bool round_robin;
 	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms; /* 0: no limit; check_ms 0: always */
-	uint64_t validation_ms;                                        /* for a check */
-	struct bucket_limits opening;                                  /* connect_rate: of each host */
-	uint64_t rollback_ms;                                          /* 0: what was abandoned is closed */
-	const char *check_query, *reset_query;                         /* of pool->config */
+	uint32_t max_waiting;                                          /* 0: no limit */
+	uint32_t active_db, active_user;                               /* max_active; 0: no limit */
+	struct codel_limits queue;
+	uint64_t validation_ms;                /* for a check */
+	struct bucket_limits opening;          /* connect_rate: of each host */
+	uint64_t rollback_ms;                  /* 0: what was abandoned is closed */
+	const char *check_query, *reset_query; /* of pool->config */
 	bool reset_always;
 };
 
@@ -48,6 +52,7 @@ struct pool {
 	uint64_t host_tried_ms;     /* when that happened last, or one of them was tried again */
 	uint32_t failed_generation; /* of the database; of another one the failures are history */
 	struct fault failure;
+	struct codel codel;         /* of the waiting line */
 	uint64_t answered_before;   /* statements that were in time, when one was late last */
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */

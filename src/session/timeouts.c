@@ -298,7 +298,7 @@ void session_read_limits(struct session *s)
 	/* A stream of changes is a statement that does not end. */
 	bool none = s->replication != REPLICATION_NONE;
 	s->limits = (struct session_limits){
-		.wait = limit(s, SET_query_wait_timeout),
+		.wait = limit(s, SET_backpressure) == BACKPRESSURE_BLOCK ? 0 : limit(s, SET_query_wait_timeout),
 		.query = none ? 0 : limit(s, SET_query_timeout),
 		.xact = none ? 0 : limit(s, SET_transaction_timeout),
 		.idle_xact = none ? 0 : limit(s, SET_idle_transaction_timeout),

@@ -169,8 +169,9 @@ static void test_cut_in_an_answer(void)
  * servers that were idle meanwhile. */
 static void test_hang(void)
 {
-	PGconn *con = begin("pool_mode = transaction\nquery_timeout = 0.3\nserver_rollback_timeout = 0.3\n"
-			    "breaker_failures = 2\nbreaker_reset = 3\nserver_connect_timeout = 1\nvalidation_timeout = 1");
+	PGconn *con =
+		begin("pool_mode = transaction\nquery_timeout = 0.3\nserver_rollback_timeout = 0.3\n"
+		      "breaker_failures = 2\nbreaker_reset = 3\nserver_connect_timeout = 1\nvalidation_timeout = 1");
 	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
 	sql(a, "begin; select 1");
 	sql(b, "begin; select 1");
@@ -296,6 +297,151 @@ static void test_pace(void)
 	check_balance(con);
 }
 
+static void send_query(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+/* Its statement must work. */
+static void check_served(PGconn *c)
+{
+	PGresult *r;
+	wait_until("an answer", is_answered(c));
+	r = PQgetResult(c);
+	check(PQresultErrorMessage(r), PQresultStatus(r) == PGRES_TUPLES_OK);
+	while (r) {
+		PQclear(r);
+		r = PQgetResult(c);
+	}
+}
+
+static int waiting(PGconn *con)
+{
+	return show_int(con, "LEDGER", "item", "waiting", "value");
+}
+
+/* The line is full: who comes then hears so at once. */
+static void test_max_waiting(void)
+{
+	enum { N = 5, ROOM = 2 };
+	sluice_with("pool_mode = transaction\ndefault_pool_size = 1\nbackpressure = reject\nmax_waiting = 2");
+	PGconn *con = console(), *a = client(NULL), *c[N];
+	for (int i = 0; i < N; i++)
+		c[i] = client(NULL);
+	sql(a, "begin");
+	for (int i = 0; i < ROOM; i++)
+		send_query(c[i], "select 'served'");
+	wait_until("they wait", waiting(con) == ROOM);
+	for (int i = ROOM; i < N; i++) {
+		uint64_t before = now_ms();
+		check_sql_fails(c[i], "select 'refused'", "53300", "max_waiting others wait");
+		check("at once", now_ms() - before < AT_ONCE_MS);
+	}
+	check_eq("counted", show_int(con, "STATS", "database", "test", "total_shed_count"), N - ROOM);
+	sql(a, "commit");
+	for (int i = 0; i < ROOM; i++)
+		check_served(c[i]);
+	for (int i = ROOM; i < N; i++)
+		check_scalar(c[i], "select 'it stays'", "it stays");
+	check_balance(con);
+}
+
+/* Who blocks is not timed out. */
+static void test_block(void)
+{
+	sluice_start(&(struct conf){ .settings = "pool_mode = transaction\ndefault_pool_size = 1\n"
+						 "query_wait_timeout = 0.2",
+				     .users = "alice = backpressure=block\nbob = pool_size=1" });
+	PGconn *a = client(NULL), *b = client(NULL), *d = client("user=bob"), *e = client("user=bob");
+	sql(a, "begin");
+	sql(d, "begin");
+	send_query(b, "select 'patient'");
+	check_sql_fails(e, "select 1", "53300", "query_wait_timeout");
+	check_sql_fails(e, "select 1", "53300", "query_wait_timeout");
+	check("not told, though it waited longer", !is_answered(b));
+	sql(a, "commit");
+	check_served(b);
+}
+
+/* A database may be used by so many at once, whatever its pools hold; the place goes to whoever waited longest. */
+static void test_max_active(void)
+{
+	sluice_start(&(struct conf){ .databases = "test = @PG@ max_active=2\nother = @PG@ dbname=test",
+				     .settings = "pool_mode = transaction",
+				     .users = "carol = max_active=1" });
+	PGconn *con = console(), *a = client(NULL), *b = client(NULL), *c = client("user=bob"), *d = client(NULL);
+	check_scalar(c, "select 1", "1"); /* it has an idle server */
+	sql(a, "begin");
+	sql(b, "begin");
+	send_query(c, "select 'bob'");
+	wait_until("one waits", waiting(con) == 1);
+	send_query(d, "select 'alice'");
+	wait_until("two wait", waiting(con) == 2);
+	check_scalar(client("dbname=other"), "select 'not here'", "not here");
+	check_eq("and none was opened for them", show_int(con, "LEDGER", "item", "servers", "value"), 4);
+	check_scalar(a, "select 1", "1"); /* in a transaction it keeps its place */
+	check_eq("they wait", waiting(con), 2);
+	sql(a, "commit");
+	check_served(c);
+	check_served(d);
+	sql(b, "commit");
+	/* A user, in all databases. */
+	PGconn *e = client("user=carol"), *f = client("user=carol dbname=other");
+	sql(e, "begin");
+	send_query(f, "select 'carol'");
+	wait_until("it waits", waiting(con) == 1);
+	check_scalar(a, "select 'alice'", "alice");
+	sql(e, "commit");
+	check_served(f);
+	check_balance(con);
+}
+
+/* More queries than are served: with queue_target those who are served are served soon, and the rest hears so. */
+static void test_overload(void)
+{
+	enum { N = 24, FOR_MS = 2500, WARM_MS = 1000 };
+	uint64_t average[2];
+	for (int with = 0; with < 2; with++) {
+		sluice_with(text("pool_mode = transaction\ndefault_pool_size = 2\nqueue_target = %d\n"
+				 "queue_interval = 100",
+				 with ? 20 : 0));
+		PGconn *c[N];
+		uint64_t sent[N], begun = now_ms(), sum = 0;
+		int served = 0, shed = 0, other = 0;
+		for (int i = 0; i < N; i++) {
+			c[i] = client(NULL);
+			send_query(c[i], "select pg_sleep(0.02)");
+			sent[i] = now_ms();
+		}
+		while (now_ms() - begun < FOR_MS) {
+			poll_pause();
+			for (int i = 0; i < N; i++) {
+				if (!is_answered(c[i]))
+					continue;
+				PGresult *r = PQgetResult(c[i]);
+				const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+				bool ok = PQresultStatus(r) == PGRES_TUPLES_OK, late = now_ms() - begun > WARM_MS;
+				served += late && ok;
+				shed += late && !ok && state && strcmp(state, "53300") == 0;
+				other += !ok && (!state || strcmp(state, "53300") != 0);
+				if (late && ok)
+					sum += now_ms() - sent[i];
+				for (; r; r = PQgetResult(c[i]))
+					PQclear(r);
+				send_query(c[i], "select pg_sleep(0.02)");
+				sent[i] = now_ms();
+			}
+		}
+		average[with] = served ? sum / (uint64_t)served : 0;
+		char *what = text("with %d: %d served, %d shed, after %d ms", with, served, shed, (int)average[with]);
+		check(what, (shed > 0) == with && other == 0 && served > 20);
+		check_balance(console());
+		sluice_stop();
+	}
+	check(text("%d ms, without it %d", (int)average[1], (int)average[0]), 2 * average[1] < average[0]);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -309,6 +455,10 @@ int main(int argc, char **argv)
 		{ "by_default", test_by_default },
 		{ "forgotten", test_forgotten },
 		{ "pace", test_pace },
+		{ "max_waiting", test_max_waiting },
+		{ "block", test_block },
+		{ "max_active", test_max_active },
+		{ "overload", test_overload },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "gate", tests);
