@@ -37,7 +37,7 @@ struct row {
 	struct cell cells[SHOW_COLS_MAX];
 	size_t n;
 	size_t used;
-	char text[1024]; /* of the numbers and times among the cells */
+	char text[2048]; /* of the numbers and times among the cells */
 	struct sb sb;    /* for one long text */
 };
 void row_text(struct row *r, const char *s); /* borrowed until the row is sent; NULL: an SQL NULL */

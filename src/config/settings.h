@@ -62,6 +62,7 @@ enum {
 	AUTH_TYPE_LDAP
 };
 enum { PIN_POLICY_PIN, PIN_POLICY_ERROR, PIN_POLICY_IGNORE };
+enum { RATE_DELAY, RATE_REJECT };
 enum { BACKPRESSURE_BLOCK, BACKPRESSURE_TIMEOUT, BACKPRESSURE_REJECT };
 enum { LOAD_BALANCE_ROUND_ROBIN, LOAD_BALANCE_DISABLE };
 /* The n-th word of an enum row, in a buffer of that size; "" when there is none. For syslog_facility, and to log. */

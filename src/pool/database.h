@@ -49,6 +49,7 @@ struct database {
 	void *notes;         /* owned: the engine's own, of what it has learned there; in one piece; NULL mostly */
 	void *listener;      /* the engine's own: what listens there for all clients; NULL mostly */
 	struct list pools;
+	struct bucket rate;        /* rate_limit, of all that is lent there */
 	struct stats gone_stats;   /* of pools that were dropped */
 	uint32_t servers, clients; /* clients: also those that are still logging in */
 	uint32_t clients_in;       /* and without them */
@@ -75,6 +76,7 @@ struct user {
 	const struct user_conf *conf; /* NULL: a guest, in no file */
 	struct secret secret;
 	uint32_t clients;
+	struct bucket rate; /* of its own rate_limit */
 	bool is_admin, is_stats;
 	bool is_forced;
 	bool is_house; /* and not for clients: no client's settings are ever in force on its servers */

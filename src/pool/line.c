@@ -1,5 +1,5 @@
-/* line.c - who waits for a server: who may have one at all (max_active), and who has waited in vain (max_waiting,
- * queue_target). */
+/* line.c - who waits for a server: who may have one at all (max_active), and how often (rate_limit), and who has waited
+ * in vain (max_waiting, queue_target). */
 #include "pool/pool_int.h"
 
 #include "core/loop.h"
@@ -56,7 +56,7 @@ bool pool_is_same_user(const struct pool *a, const struct pool *b)
 bool pool_may_be_active(const struct pool *p)
 {
 	uint32_t of_db = 0, of_user = 0;
-	if (!pool_has_active_limit(p))
+	if (!(p->lim.active_db | p->lim.active_user))
 		return true;
 	LIST_EACH (pools_all(), it) {
 		const struct pool *o = list_owner(it, struct pool, in_all);
@@ -86,12 +86,49 @@ void pool_serve_oldest(struct pool *p)
 		pool_serve(oldest);
 }
 
+/* --- rate_limit */
+
+#define DELAY_MAX_US 60000000u /* whoever comes later than that is not to wait for it */
+
+void pool_rate(struct pool *p, struct pool_wait *w)
+{
+	const struct pool_limits *lim = &p->lim;
+	uint64_t now = loop_now_us();
+	uint64_t of_db = bucket_wait_us(&p->db->rate, &lim->rate_db, now);
+	uint64_t of_user = bucket_wait_us(&p->user->rate, &lim->rate_user, now);
+	uint64_t wait = of_db > of_user ? of_db : of_user;
+
+	w->not_before_us = 0;
+	w->is_over = false;
+	if (w->is_login)
+		return;
+	w->is_over = wait > (lim->rate_rejects ? 0 : DELAY_MAX_US);
+	p->stats.v[STAT_rate_limited_count] += wait > 0;
+	if (w->is_over)
+		return;
+	w->not_before_us = wait ? now + wait : 0;
+	bucket_take(&p->db->rate, &lim->rate_db, now);
+	bucket_take(&p->user->rate, &lim->rate_user, now);
+}
+
+/* Those in line whose time, by rate_limit, has not come. */
+uint32_t pool_delayed(const struct pool *p)
+{
+	uint32_t n = 0;
+	if (p->lim.is_gated)
+		for (const struct list *at = p->waiting.next; at != &p->waiting; at = at->next) {
+			const struct pool_wait *w = list_owner(at, struct pool_wait, in_line);
+			n += !w->is_own && w->not_before_us > loop_now_us();
+		}
+	return n;
+}
+
 /* --- Too many in line */
 
 bool pool_is_late(struct pool *p, const struct pool_wait *w)
 {
-	uint64_t now = loop_now_us();
-	return codel_is_late(&p->codel, &p->lim.queue, now - w->since_us, now);
+	uint64_t now = loop_now_us(), since = w->not_before_us > w->since_us ? w->not_before_us : w->since_us;
+	return codel_is_late(&p->codel, &p->lim.queue, now > since ? now - since : 0, now);
 }
 
 void pool_shed(struct pool *p, struct pool_wait *w, const char *why)
@@ -99,9 +136,10 @@ void pool_shed(struct pool *p, struct pool_wait *w, const char *why)
 	struct fault f;
 	fault_set(&f, FAULT_BUSY, "no server connection was free, and %s: waited for %" PRIu64 " ms, %u are in line",
 		  why, (loop_now_us() - w->since_us) / 1000, p->nwaiting);
-	fault_hint(&f,
-		   "The limits are the settings max_waiting and queue_target. Whoever tries again should wait first, "
-		   "ever longer.");
+	fault_hint(
+		&f,
+		"The limits are the settings max_waiting, queue_target and rate_limit. Whoever tries again should wait first, "
+		"ever longer.");
 	p->stats.v[STAT_shed_count]++;
 	pool_left_line(p, w);
 	w->refused(w, &f);

@@ -97,6 +97,7 @@ void pool_configure(struct pool *p)
 
 	const struct setting_value *own_active = uc ? overrides_find(&uc->set, SET_max_active) : NULL;
 
+	const struct setting_value *own_rate = uc ? overrides_find(&uc->set, SET_rate_limit) : NULL;
 	p->lim = (struct pool_limits){
 		.size = (uint32_t)config_num(c, SET_default_pool_size, dc, uc),
 		.min_size = (uint32_t)config_num(c, SET_min_pool_size, dc, uc),
@@ -114,6 +115,9 @@ void pool_configure(struct pool *p)
 		.max_waiting = config_num(c, SET_backpressure, dc, uc) == BACKPRESSURE_REJECT
 				       ? (uint32_t)config_num(c, SET_max_waiting, dc, uc)
 				       : 0,
+		.rate_db = { p->user->is_house ? 0 : (uint32_t)config_num(c, SET_rate_limit, dc, NULL),
+			     (uint32_t)config_num(c, SET_rate_burst, dc, NULL) },
+		.rate_rejects = config_num(c, SET_rate_action, dc, uc) == RATE_REJECT,
 		.active_db = (uint32_t)config_num(c, SET_max_active, dc, NULL),
 		.active_user = own_active ? (uint32_t)own_active->num : 0,
 		.queue = { 1000 * (uint64_t)config_num(c, SET_queue_target, dc, uc),
@@ -130,6 +134,11 @@ void pool_configure(struct pool *p)
 		p->lim.min_size = 0;
 	if (p->lim.size && p->lim.min_size > p->lim.size)
 		p->lim.min_size = p->lim.size;
+	if (own_rate && !p->user->is_house) {
+		const struct setting_value *burst = overrides_find(&uc->set, SET_rate_burst);
+		p->lim.rate_user = (struct bucket_limits){ (uint32_t)own_rate->num, burst ? (uint32_t)burst->num : 1 };
+	}
+	p->lim.is_gated = p->lim.active_db || p->lim.active_user || p->lim.rate_db.rate || p->lim.rate_user.rate;
 	config_put(was);
 	retire(p, false);
 	pool_forget_failures(p);
@@ -246,8 +255,15 @@ static void lend(struct pool *p, struct server *sv)
 
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
-	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own &&
-	    (!pool_has_active_limit(p) || pool_may_be_active(p))) {
+	bool is_free = true;
+	if (p->lim.is_gated) {
+		pool_rate(p, w);
+		is_free = !w->not_before_us && !w->is_over && pool_may_be_active(p);
+	} else {
+		w->not_before_us = 0;
+		w->is_over = false;
+	}
+	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own && is_free) {
 		struct server *sv = pick_idle(p, w->kind);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
@@ -481,7 +497,8 @@ static void grow_mixed(struct pool *p)
 static void grow(struct pool *p)
 {
 	uint32_t under_way = pool_opening(p), total = for_clients(p);
-	uint32_t in_line = p->nwaiting - p->nwaiting_own, want = in_line > under_way ? in_line - under_way : 0;
+	uint32_t in_line = p->nwaiting - p->nwaiting_own - pool_delayed(p),
+		 want = in_line > under_way ? in_line - under_way : 0;
 
 	if (p->is_mixed && p->nwaiting) {
 		grow_mixed(p);
@@ -567,6 +584,15 @@ static void serve(struct task *t)
 		for (struct list *it = p->waiting.next; it != &p->waiting;) {
 			struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
 			it = it->next;
+			if (w->is_over) {
+				pool_shed(p, w, "it would be more than rate_limit");
+				it = p->waiting.next;
+				continue;
+			}
+			if (w->not_before_us > loop_now_us()) {
+				pool_wake_at(p, w->not_before_us / 1000 + 1);
+				continue;
+			}
 			if (pool_is_late(p, w)) {
 				pool_shed(p, w, "its pool is overloaded");
 				it = p->waiting.next;
@@ -616,7 +642,7 @@ void pool_serve(struct pool *p)
 /* Others that wait only because their database or user is at its limit. */
 static void serve_others(struct pool *p)
 {
-	if (!p->lim.max_db && !p->lim.max_user && !pool_has_active_limit(p))
+	if (!p->lim.max_db && !p->lim.max_user && !p->lim.is_gated)
 		return;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
@@ -628,11 +654,11 @@ static void serve_others(struct pool *p)
 void pool_server_ready(struct server *sv)
 {
 	struct pool *p = sv->pool;
-	if (pool_has_active_limit(p))
+	if (p->lim.is_gated)
 		pool_serve_oldest(p);
 	if (p->nwaiting || pool_is_paused(p) || on_change)
 		pool_serve(p);
-	if (!p->nwaiting || pool_has_active_limit(p))
+	if (!p->nwaiting || p->lim.is_gated)
 		serve_others(p);
 }
 

@@ -20,6 +20,9 @@ struct pool_limits {
 	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms; /* 0: no limit; check_ms 0: always */
 	uint32_t max_waiting;                                          /* 0: no limit */
 	uint32_t active_db, active_user;                               /* max_active; 0: no limit */
+	struct bucket_limits rate_db, rate_user;                       /* rate_limit */
+	bool rate_rejects;
+	bool is_gated; /* one of max_active and rate_limit holds */
 	struct codel_limits queue;
 	uint64_t validation_ms;                /* for a check */
 	struct bucket_limits opening;          /* connect_rate: of each host */
@@ -69,8 +72,11 @@ struct pool {
 struct pool_wait {
 	struct list in_line;
 	uint64_t since_us;
-	uint64_t kind; /* of the server that it wants: struct server */
-	bool is_own;   /* wants a server that is opened for it alone, and closed when it is given back */
+	uint64_t kind;          /* of the server that it wants: struct server */
+	bool is_login;          /* only to hear what servers report: no rate_limit holds for it */
+	uint64_t not_before_us; /* it is over rate_limit until then; 0: it is not */
+	bool is_over;           /* and is to be refused for it */
+	bool is_own;            /* wants a server that is opened for it alone, and closed when it is given back */
 	/* sv is ACTIVE and yours; is_own: it is being opened, and sv->session, which is to be set now, hears of it. */
 	void (*granted)(struct pool_wait *w, struct server *sv);
 	void (*refused)(struct pool_wait *w, const struct fault *f);

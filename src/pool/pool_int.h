@@ -15,12 +15,12 @@ void pool_left_line(struct pool *p, struct pool_wait *w);
 void pool_refuse_all(struct pool *p, const struct fault *f);
 /* By name: whom a database forces is the same user as who comes himself. */
 bool pool_is_same_user(const struct pool *a, const struct pool *b);
-static inline bool pool_has_active_limit(const struct pool *p)
-{
-	return (p->lim.active_db | p->lim.active_user) != 0;
-}
 /* Does max_active allow one more server to be lent? */
 bool pool_may_be_active(const struct pool *p);
+/* Takes a token of each rate_limit that holds for w: its not_before_us and is_over say what follows. */
+void pool_rate(struct pool *p, struct pool_wait *w);
+/* Those in line whose time has not come. */
+uint32_t pool_delayed(const struct pool *p);
 /* A place is free under max_active: the pool that it is for is served before others. */
 void pool_serve_oldest(struct pool *p);
 /* Is the first in line to be told to go? Then shed it. */

@@ -400,8 +400,10 @@ void session_login_done(struct session *s)
 	/* What servers report at login is not known yet: wait for a first one, or for its own. */
 	session_move(s, SESSION_WELCOME);
 	deadline_clear(&s->deadline);
+	s->wait.is_login = !s->wait.is_own;
 	struct server *sv = pool_take(s->pool, &s->wait);
 	if (sv) {
+		s->wait.is_login = false;
 		pool_give(sv);
 		welcome(s);
 	} else {
@@ -457,6 +459,7 @@ static void granted(struct pool_wait *w, struct server *sv)
 		return;
 	}
 	if (s->state == SESSION_WELCOME) {
+		s->wait.is_login = false;
 		pool_give(sv);
 		welcome(s);
 		return;

@@ -397,6 +397,44 @@ static void test_max_active(void)
 	check_balance(con);
 }
 
+/* So many transactions a second, of a database or of a user; more wait for their time, or are refused. */
+static void test_rate(void)
+{
+	enum { N = 5 };
+	sluice_start(&(struct conf){ .databases = "test = @PG@ rate_limit=10 rate_burst=3\nother = @PG@ dbname=test",
+				     .settings = "pool_mode = transaction\nmin_pool_size = 1",
+				     .users = "bob = rate_limit=1 rate_action=reject" });
+	PGconn *con = console(), *a = client(NULL), *c[N];
+	for (int i = 0; i < N; i++)
+		c[i] = client(NULL);
+	uint64_t before = now_ms();
+	for (int i = 0; i < 15; i++)
+		check_scalar(a, "select 'one after another'", "one after another");
+	uint64_t took = now_ms() - before;
+	check(text("%d ms", (int)took), took >= 1100 && took < 1500 + AT_ONCE_MS);
+	before = now_ms();
+	for (int i = 0; i < N; i++)
+		send_query(c[i], "select 'together'");
+	for (int i = 0; i < N; i++)
+		check_served(c[i]);
+	took = now_ms() - before;
+	check(text("together in %d ms", (int)took), took >= 350 && took < 500 + AT_ONCE_MS);
+	check("delayed", show_int(con, "STATS", "database", "test", "total_rate_limited_count") >= 10);
+	sql(a, "begin");
+	took = now_ms();
+	for (int i = 0; i < 30; i++)
+		check_scalar(a, "select 1", "1");
+	check("within a transaction nobody waits", now_ms() - took < 1000);
+	sql(a, "commit");
+	/* A user, wherever it is. */
+	PGconn *b = client("user=bob dbname=other");
+	check_scalar(b, "select 'bob'", "bob");
+	check_sql_fails(b, "select 'again'", "53300", "rate_limit");
+	check_scalar(client("dbname=other"), "select 'others'", "others");
+	wait_until("later", PQresultStatus(PQexec(b, "select 1")) == PGRES_TUPLES_OK);
+	check_balance(con);
+}
+
 /* More queries than are served: with queue_target those who are served are served soon, and the rest hears so. */
 static void test_overload(void)
 {
@@ -458,6 +496,7 @@ int main(int argc, char **argv)
 		{ "max_waiting", test_max_waiting },
 		{ "block", test_block },
 		{ "max_active", test_max_active },
+		{ "rate", test_rate },
 		{ "overload", test_overload },
 		{ NULL, NULL },
 	};
