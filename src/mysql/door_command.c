@@ -50,7 +50,7 @@ static enum mysql_command reset(struct mysql_client *c)
 	bool ok = session_reset(s) && (!schema || varset_set(&s->vars, MYSQL_SCHEMA, schema->s, schema->len));
 	/* MariaDB goes back to the collation of the greeting, MySQL to its own. */
 	if (ok && !mysql_known_of(s->db)->is_mariadb)
-		ok = mysql_set_collation(s, 0);
+		ok = mysql_set_collation(s, 0, NULL);
 	istr_put(schema);
 	if (!ok) {
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");

@@ -151,21 +151,25 @@ static bool no_memory(struct session *s)
 	return false;
 }
 
-/* Its character set, as if it had said SET NAMES with COLLATE; by its number as long as it is not known what its
- * servers call it. */
-bool mysql_set_collation(struct session *s, uint8_t id)
+/* Its character set as if it had said SET NAMES with COLLATE, by its number as long as it is not known what its servers
+ * call it. */
+bool mysql_set_collation(struct session *s, uint8_t id, const char *schema)
 {
-	static const char *const names[] = { MYSQL_SET_CLIENT, MYSQL_SET_CONNECTION, MYSQL_SET_RESULTS, MYSQL_COLLATION,
-					     MYSQL_RESULTS };
-	char number[8];
 	const struct mysql_collation *known = mysql_collation_find(s->db, id);
+	char number[8];
 	str_fmt(number, sizeof number, "%u", (unsigned)id);
-	for (size_t i = 0; i < sizeof names / sizeof names[0] - (known && known->is_own); i++) {
-		const char *value = !known ? number : i < 3 ? known->set : known->name;
-		if (!varset_set(&s->vars, names[i], value, strlen(value)))
-			return false;
-	}
-	return true;
+	const char *set = known ? known->set : number, *name = known ? known->name : number;
+	struct varset_pair pairs[6];
+	size_t n = 0;
+	pairs[n++] = (struct varset_pair){ MYSQL_SET_CLIENT, set };
+	pairs[n++] = (struct varset_pair){ MYSQL_SET_CONNECTION, set };
+	pairs[n++] = (struct varset_pair){ MYSQL_SET_RESULTS, set };
+	if (!known || !known->is_own)
+		pairs[n++] = (struct varset_pair){ MYSQL_RESULTS, name };
+	pairs[n++] = (struct varset_pair){ MYSQL_COLLATION, name };
+	if (schema)
+		pairs[n++] = (struct varset_pair){ MYSQL_SCHEMA, schema };
+	return varset_set_all(&s->vars, pairs, n);
 }
 
 /* The default schema that its servers are to have, and what else it came with. */
@@ -175,8 +179,7 @@ static bool set_vars(struct session *s)
 	mysql_status_begins(c);
 	const char *schema = *c->login->entry.database ? database_remote_name(s->db) : "";
 	s->wait.kind = MYSQL_KIND_IS | (c->caps & MYSQL_KIND_CAPS) | (*schema ? 0 : MYSQL_KIND_NO_SCHEMA);
-	return varset_set(&s->vars, MYSQL_SCHEMA, schema, strlen(schema)) &&
-	       mysql_set_collation(s, c->login->collation);
+	return mysql_set_collation(s, c->login->collation, schema);
 }
 
 static bool enter(struct entry *e, struct fault *f)

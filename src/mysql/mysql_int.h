@@ -219,8 +219,9 @@ void mysql_greet(struct session *s);
 const char *mysql_greeted_as(void); /* the version that clients are told */
 void mysql_login_free(struct mysql_client *c);
 void mysql_login_bytes(struct session *s, struct rd *in);
-/* As if it had greeted with this collation; 0: its server's own. False: out of memory. */
-bool mysql_set_collation(struct session *s, uint8_t id);
+/* As if it had greeted with this collation (0: its server's own) and this default schema (NULL: that stays). False: out
+ * of memory. */
+bool mysql_set_collation(struct session *s, uint8_t id, const char *schema);
 void mysql_welcome(struct session *s, const struct varset *reported);
 
 /* --- engine_login.c: a packet of a server that logs in. */

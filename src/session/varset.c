@@ -17,6 +17,14 @@ static bool same_vars(const struct map_node *n, const void *key, size_t len)
 	return len == v->count * sizeof(struct var) && (len == 0 || memcmp(v->at, key, len) == 0);
 }
 
+static void put_all(const struct var *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		istr_put(at[i].name);
+		istr_put(at[i].value);
+	}
+}
+
 /* The one set with these variables, whose references are consumed. */
 static const struct varset *intern_set(const struct var *at, size_t count)
 {
@@ -25,10 +33,7 @@ static const struct varset *intern_set(const struct var *at, size_t count)
 	struct varset *v;
 	if (n) {
 		v = list_owner(n, struct varset, node);
-		for (size_t i = 0; i < count; i++) { /* ours are surplus */
-			istr_put(at[i].name);
-			istr_put(at[i].value);
-		}
+		put_all(at, count); /* ours are surplus */
 	} else {
 		v = malloc(sizeof *v + len);
 		if (v) {
@@ -41,10 +46,7 @@ static const struct varset *intern_set(const struct var *at, size_t count)
 		}
 		if (!v || !map_add(&all, &v->node, at, len)) {
 			free(v);
-			for (size_t i = 0; i < count; i++) {
-				istr_put(at[i].name);
-				istr_put(at[i].value);
-			}
+			put_all(at, count);
 			return NULL;
 		}
 	}
@@ -74,10 +76,7 @@ void varset_put(const struct varset *cv)
 	map_del(&all, &v->node);
 	if (v->part != v)
 		varset_put(v->part);
-	for (uint32_t i = 0; i < v->count; i++) {
-		istr_put(v->at[i].name);
-		istr_put(v->at[i].value);
-	}
+	put_all(v->at, v->count);
 	free(v);
 }
 
@@ -95,10 +94,7 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 		if (order == 0) {
 			if (base->at[i].value == val) { /* nothing changes */
 				istr_put(val);
-				for (size_t k = 0; k < n; k++) {
-					istr_put(at[k].name);
-					istr_put(at[k].value);
-				}
+				put_all(at, n);
 				return varset_ref(base);
 			}
 			at[n++] = (struct var){ istr_ref(base->at[i].name), val };
@@ -125,10 +121,7 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 	return intern_set(at, n);
 fail:
 	istr_put(val);
-	for (size_t k = 0; k < n; k++) {
-		istr_put(at[k].name);
-		istr_put(at[k].value);
-	}
+	put_all(at, n);
 	return NULL;
 }
 
@@ -146,6 +139,36 @@ bool varset_set(const struct varset **v, const char *name, const char *value, si
 	if (!with)
 		return false;
 	varset_put(*v);
+	*v = with;
+	return true;
+}
+
+bool varset_set_all(const struct varset **v, const struct varset_pair *pairs, size_t n)
+{
+	struct var at[VARSET_MAX];
+	const struct varset *base = *v;
+	size_t done = 0;
+	for (size_t i = 0, k = 0; i < base->count || k < n; done++) {
+		int order = i == base->count ? 1 : k == n ? -1 : strcasecmp(base->at[i].name->s, pairs[k].name);
+		ASSERT(k + 1 >= n || strcasecmp(pairs[k].name, pairs[k + 1].name) < 0);
+		if (done == VARSET_MAX) {
+			put_all(at, done);
+			return false;
+		}
+		at[done].name = order > 0 ? istr_get(pairs[k].name, strlen(pairs[k].name)) : istr_ref(base->at[i].name);
+		at[done].value =
+			order >= 0 ? istr_get(pairs[k].value, strlen(pairs[k].value)) : istr_ref(base->at[i].value);
+		if (!at[done].name || !at[done].value) {
+			put_all(at, done + 1);
+			return false;
+		}
+		i += order <= 0;
+		k += order >= 0;
+	}
+	const struct varset *with = intern_set(at, done);
+	if (!with)
+		return false;
+	varset_put(base);
 	*v = with;
 	return true;
 }
@@ -213,13 +236,22 @@ const struct varset *varset_over_known(const struct varset *base, const struct v
 
 const struct varset *varset_unknown(const struct varset *base, const struct varset *v)
 {
-	const struct varset *left = varset_ref(v);
-	for (uint32_t i = 0; i < v->count; i++)
-		if (varset_find(base, v->at[i].name->s) && !varset_unset(&left, v->at[i].name->s)) {
-			varset_put(left);
-			return NULL;
-		}
-	return left;
+	struct var at[VARSET_MAX];
+	size_t n = 0;
+	for (uint32_t i = 0, k = 0; k < v->count;) {
+		int order = i == base->count ? 1 : by_name(&base->at[i], &v->at[k]);
+		if (order > 0)
+			at[n++] = v->at[k];
+		i += order <= 0;
+		k += order >= 0;
+	}
+	if (n == v->count)
+		return varset_ref(v);
+	for (size_t i = 0; i < n; i++) {
+		istr_ref(at[i].name);
+		istr_ref(at[i].value);
+	}
+	return intern_set(at, n);
 }
 
 const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name))

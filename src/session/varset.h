@@ -36,6 +36,12 @@ static inline bool varset_is_full(const struct varset *v, const char *name)
 }
 /* As varset_with(), in place: *v is replaced. False, and *v as it was, when out of memory. */
 bool varset_set(const struct varset **v, const char *name, const char *value, size_t value_len);
+/* The same for several at once, which costs little more than for one. They are in the order of their names, each of
+ * which occurs once. */
+struct varset_pair {
+	const char *name, *value;
+};
+bool varset_set_all(const struct varset **v, const struct varset_pair *pairs, size_t n);
 /* The same without this one. */
 bool varset_unset(const struct varset **v, const char *name);
 /* Of the variables of `over` those that `base` has too, on top of it. */

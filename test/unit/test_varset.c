@@ -49,6 +49,51 @@ static const struct varset *set_of(const char *const (*vars)[2])
 	return v;
 }
 
+/* Several at once are the same as one by one, and those that are not there are told as they were before. */
+static void test_all(void)
+{
+	static const char *const base[][2] = { { "b", "1" }, { "D", "1" }, { "f", "1" }, { NULL, NULL } };
+	static const struct {
+		struct varset_pair pairs[4];
+		size_t n;
+		const char *const unknown[4][2]; /* of the result, in the base */
+	} rows[] = {
+		{ { { "", "" } }, 0, { { NULL, NULL } } },
+		{ { { "a", "1" } }, 1, { { "a", "1" }, { NULL, NULL } } },
+		{ { { "d", "2" } }, 1, { { NULL, NULL } } },
+		{ { { "b", "1" }, { "d", "1" }, { "F", "1" } }, 3, { { NULL, NULL } } },
+		{ { { "A", "x" }, { "d", "2" }, { "e", "3" }, { "g", "" } },
+		  4,
+		  { { "A", "x" }, { "e", "3" }, { "g", "" }, { NULL, NULL } } },
+		{ { { "c", "1" }, { "f", "9" } }, 2, { { "c", "1" }, { NULL, NULL } } },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct varset *from = set_of(base), *one = varset_ref(from), *all = varset_ref(from);
+		for (size_t k = 0; k < rows[i].n; k++)
+			check("one by one", varset_set(&one, rows[i].pairs[k].name, rows[i].pairs[k].value,
+						       strlen(rows[i].pairs[k].value)));
+		check("all at once", varset_set_all(&all, rows[i].pairs, rows[i].n) && all == one);
+		const struct varset *unknown = varset_unknown(from, all), *wanted = set_of(rows[i].unknown);
+		check("what the base has not", unknown == wanted);
+		const struct varset *const sets[] = { from, one, all, unknown, wanted };
+		for (size_t k = 0; k < COUNT(sets); k++)
+			varset_put(sets[k]);
+	}
+	const struct varset *full = varset_empty();
+	char name[8];
+	for (unsigned i = 0; i < VARSET_MAX; i++) {
+		(void)snprintf(name, sizeof name, "x%02u", i);
+		check("it fits", varset_set(&full, name, "1", 1));
+	}
+	const struct varset *was = full;
+	check("one too many",
+	      !varset_set_all(&full, (const struct varset_pair[]){ { "x07", "2" }, { "y", "1" } }, 2) && full == was);
+	check("what is there", varset_set_all(&full, (const struct varset_pair[]){ { "x07", "2" } }, 1) && full != was);
+	varset_put(full);
+	check_eq("no set is left", varset_count(), 0);
+	check_eq("no string is left", istr_count(), 0);
+}
+
 static void test_bound(void)
 {
 	const struct varset *v = varset_empty();
@@ -125,6 +170,7 @@ void suite_varset(void)
 {
 	static const struct unit_test tests[] = {
 		{ "equal sets are the same pointer", test_equal_is_same },
+		{ "several at once are as one by one", test_all },
 		{ "a set has a bound", test_bound },
 		{ "one over another", test_over },
 		{ "a part", test_part },
