@@ -52,9 +52,42 @@ one() {
 	count "$name" "$status" "$log"
 }
 
+# later NAME COMMAND...: the same beside others, as many at once as there are cores; settle counts them, in this order.
+# Each has its own servers, ports and folders, and mostly waits.
+at_once=${TEST_JOBS:-$(nproc)} running=0 queue=()
+later() {
+	local name=$1 log
+	log=$asan/logs/${name//\//_}.log
+	shift
+	queue+=("$name")
+	rm -f "$log.status"
+	if [ "$running" -ge "$at_once" ]; then
+		wait -n
+		running=$((running - 1))
+	fi
+	(
+		trap - EXIT INT TERM
+		timeout -k 10 900 "$@" >"$log" 2>&1 </dev/null
+		echo $? >"$log.status"
+	) &
+	running=$((running + 1))
+}
+settle() {
+	local name log
+	wait
+	for name in "${queue[@]}"; do
+		log=$asan/logs/${name//\//_}.log
+		count "$name" "$(cat "$log.status" 2>/dev/null || echo 1)" "$log"
+		rm -f "$log.status"
+	done
+	running=0 queue=()
+}
+
 # Whatever it ends by, the last line counts.
 finish() {
 	trap - EXIT INT TERM
+	# shellcheck disable=SC2046
+	kill $(jobs -p) 2>/dev/null
 	[ -z "${newer:-}" ] || rm -rf "$newer"
 	[ ${#bad[@]} = 0 ] || printf '\nFailed: %s\n' "${bad[*]}"
 	printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
@@ -109,13 +142,14 @@ if wants integration; then
 		name=$(basename "$program")
 		[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-		one "$name" "$program"
+		later "$name" "$program"
 	done
 	# What works, works compressed.
 	for name in test_my_prepared test_my_state test_my_errors test_my_property; do
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-		one "$name, compressed" env TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zlib "$asan/test/integration/$name"
+		later "$name, compressed" env TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zlib "$asan/test/integration/$name"
 	done
+	settle
 fi
 # server WHAT: this newer server in the folder $newer; sets $there, where its programs are, or it is skipped.
 server() {
@@ -133,14 +167,15 @@ if wants newer; then
 		for name in test_query test_sql test_state test_tracked test_pipeline test_prepared test_copy test_cancel test_auth test_kept test_protocol test_replication test_load test_execute test_meaning test_property; do
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 			cp "$asan/test/integration/$name" "$newer/$name" && "$top/test/servers/get.sh" lend "$newer" "$newer/$name"
-			one "18/$name" env TEST_PG_BINDIR="$there" "$newer/$name"
+			later "18/$name" env TEST_PG_BINDIR="$there" "$newer/$name"
 		done
 		if [ $# = 0 ]; then
-			one "18/drivers" env TEST_PG_BINDIR="$there" "$top/test/drivers/run.sh" postgresql
-			one "test_load, programs of 18" env TEST_PG_BINDIR="$here" TEST_CLIENT_BINDIR="$there" "$asan/test/integration/test_load"
-			one "18/test_load, programs of here" env TEST_PG_BINDIR="$there" TEST_CLIENT_BINDIR="$here" "$asan/test/integration/test_load"
+			later "18/drivers" env TEST_PG_BINDIR="$there" "$top/test/drivers/run.sh" postgresql
+			later "test_load, programs of 18" env TEST_PG_BINDIR="$here" TEST_CLIENT_BINDIR="$there" "$asan/test/integration/test_load"
+			later "18/test_load, programs of here" env TEST_PG_BINDIR="$there" TEST_CLIENT_BINDIR="$here" "$asan/test/integration/test_load"
 		fi
 	fi
+	settle
 	rm -rf "$newer"
 	say "MySQL 9: its server, its programs"
 	server mysql
@@ -149,13 +184,14 @@ if wants newer; then
 			name=$(basename "$program")
 			[ -x "$program" ] && [ -f "$program" ] && [ "${name%.*}" = "$name" ] || continue
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-			one "9/$name" env TEST_MY_BINDIR="$there" "$program"
+			later "9/$name" env TEST_MY_BINDIR="$there" "$program"
 		done
 		for name in test_my_prepared test_my_state; do
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-			one "9/$name, compressed" env TEST_MY_BINDIR="$there" TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zstd "$asan/test/integration/$name"
+			later "9/$name, compressed" env TEST_MY_BINDIR="$there" TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zstd "$asan/test/integration/$name"
 		done
 	fi
+	settle
 	rm -rf "$newer"
 fi
 if [ "$part" = property ]; then
