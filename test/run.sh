@@ -164,7 +164,7 @@ if wants newer; then
 	server postgresql
 	if [ -x "$there/postgres" ]; then
 		# What asks the server itself, and drives libpq; then the programs of each release, with the server of the other.
-		for name in test_query test_sql test_state test_tracked test_pipeline test_prepared test_copy test_cancel test_auth test_kept test_protocol test_replication test_load test_execute test_meaning test_property; do
+		for name in test_query test_sql test_state test_tracked test_pipeline test_prepared test_copy test_cancel test_auth test_kept test_protocol test_replication test_load test_execute test_meaning test_order test_property; do
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 			cp "$asan/test/integration/$name" "$newer/$name" && "$top/test/servers/get.sh" lend "$newer" "$newer/$name"
 			later "18/$name" env TEST_PG_BINDIR="$there" "$newer/$name"

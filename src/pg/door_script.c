@@ -623,7 +623,10 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		}
 		copy_to(&b, len);
 	}
-	if (b.script && b.script->n >= STEPS_MAX) {
+	if (b.is_ahead && !b.no_memory && !b.sql.bad) {
+		pg_script_free(p);
+		how = wait_for_ahead(&b);
+	} else if (b.script && b.script->n >= STEPS_MAX) {
 		fault_set(&f, FAULT_UNSUP,
 			  "more than %u statements in one text, with PREPARE, EXECUTE or DEALLOCATE among "
 			  "them",
@@ -631,9 +634,6 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		fault_sqlstate(&f, "54000");
 		pg_script_free(p);
 		how = pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
-	} else if (b.is_ahead && !b.no_memory && !b.sql.bad) {
-		pg_script_free(p);
-		how = wait_for_ahead(&b);
 	} else if (b.no_memory || b.sql.bad || !send_script(&b, p->script->said, changes || b.changes)) {
 		no_memory(&b);
 		how = PG_PASS_FAILED;
