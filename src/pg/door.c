@@ -180,6 +180,8 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 
 	if (is_whole && pg_frame(&at, total, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
+	if (pg_track_must_wait(c))
+		return pg_wait_for_sync(c);
 	if (!is_whole) {
 		if (rd_left(in) < PG_LOOK_BYTES)
 			return PG_PASS_WAIT;

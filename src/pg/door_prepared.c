@@ -522,6 +522,8 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	}
 	const struct istr *text, *last = m->c->unnamed.text;
 	struct fault f;
+	if (pg_track_must_wait(m->c))
+		return wait_for_sync(m);
 	if (!is_parse_body(body)) { /* the server would say so, and what it never parsed is not to be remembered */
 		fault_set(&f, FAULT_PROTO, "invalid message format in Parse");
 		return fail_with(m, &f);
@@ -788,6 +790,8 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	struct fault f;
 	if (m->total > PG_LOOK_BYTES && rd_left(&at) < PG_LOOK_BYTES - PG_HEADER - 1)
 		return PG_PASS_WAIT;
+	if (pg_track_must_wait(m->c))
+		return wait_for_sync(m);
 	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
 	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
 	m->changes = look.changes || pins;

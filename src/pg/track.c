@@ -69,7 +69,7 @@ static unsigned mode_of(const struct varset *vars)
 		mode |= SQL_BACKSLASH;
 	for (size_t i = 0; encoding && i < sizeof trails / sizeof *trails; i++)
 		if (strcasecmp(encoding->s, trails[i]) == 0)
-			mode |= SQL_ASCII_TRAILS;
+			mode |= SQL_ASCII_TRAILS | (strstr(trails[i], "JIS") ? SQL_KANA : 0u);
 	return mode;
 }
 
@@ -456,6 +456,14 @@ bool pg_track_is_unclear(const struct pg_client *c)
 		return false;
 	/* COMMIT or ROLLBACK may be among what runs, and take back what was set. */
 	return t->has_unknown || ((t->local || t->before.said != c->s.said) && expect_runs(&p->expect));
+}
+
+/* Within one batch it is not waited for: the server would tell of it behind that. */
+bool pg_track_must_wait(const struct pg_client *c)
+{
+	const struct pg_track *t = c->track;
+	struct pg_server *p = pg_server_of(c->s.server);
+	return p->expect.ends > 0 && (p->moves || (t && t->in_xact && expect_runs(&p->expect)));
 }
 
 /* --- Settings */

@@ -45,6 +45,8 @@ bool pg_track_resets(const struct sql_stmt *st);
 const struct varset *pg_track_said(struct pg_client *c);
 /* Is it not known for sure what its settings will be, or which tables it sees, when what it says next is parsed? */
 bool pg_track_is_unclear(const struct pg_client *c);
+/* Will what was sent before change how a text is read? Then it is read when that is answered. */
+bool pg_track_must_wait(const struct pg_client *c);
 /* A client whose settings were refused says this: when it goes back to who it was when it came, that is not asked for
  * once more. */
 void pg_track_way_out(struct pg_client *c, const char *text, size_t len);

@@ -104,6 +104,13 @@ static bool skip_blanks(struct sql_lexer *l)
 
 /* --- Strings */
 
+/* Is what follows this byte the second half of its character? Where an escape may be half of one, characters have one
+ * byte or two, or twice two. */
+static bool is_half(unsigned mode, uint8_t c)
+{
+	return c >= 128 && mode & SQL_ASCII_TRAILS && !(mode & SQL_KANA && c >= 0xa1 && c <= 0xdf);
+}
+
 /* Behind the quote that ends what begins at i. 0: it does not end, or cannot be told. */
 static uint32_t skip_quoted(const struct sql_lexer *l, uint32_t i, uint8_t quote, bool doubles, bool escapes)
 {
@@ -120,9 +127,7 @@ static uint32_t skip_quoted(const struct sql_lexer *l, uint32_t i, uint8_t quote
 	}
 	while (i < l->end) {
 		uint8_t c = l->s[i++];
-		if (c == '\\') {
-			if ((l->mode & SQL_ASCII_TRAILS) && i >= 2 && l->s[i - 2] >= 128)
-				return 0; /* half a character? */
+		if (c == '\\' || is_half(l->mode, c)) {
 			if (i == l->end)
 				return 0;
 			i++;
@@ -429,9 +434,15 @@ static const uint8_t *put_escape(struct out *o, const uint8_t *s, const uint8_t 
 }
 
 /* What is between the quotes of one piece. */
-static bool put_piece(struct out *o, const uint8_t *s, const uint8_t *end, uint8_t quote, bool escapes, bool uescapes)
+static bool put_piece(struct out *o, const uint8_t *s, const uint8_t *end, uint8_t quote, bool escapes, bool uescapes,
+		      unsigned mode)
 {
 	while (s < end && !o->full) {
+		if (escapes && is_half(mode, *s) && end - s > 1) {
+			put(o, *s++);
+			put(o, *s++);
+			continue;
+		}
 		if (*s == '\\' && (escapes || uescapes)) {
 			s = escapes ? put_escape(o, s, end) : put_uescape(o, s, end);
 			if (!s)
@@ -472,10 +483,10 @@ int sql_ident_decode(const void *token, size_t len, unsigned mode, char out[SQL_
 			return SQL_NOT_TOLD;
 		break;
 	case SQL_TOK_QUOTED:
-		(void)put_piece(&o, s + 1, s + len - 1, '"', false, false);
+		(void)put_piece(&o, s + 1, s + len - 1, '"', false, false, mode);
 		break;
 	case SQL_TOK_UQUOTED:
-		if (!put_piece(&o, s + 3, s + len - 1, '"', false, true) && !o.full)
+		if (!put_piece(&o, s + 3, s + len - 1, '"', false, true, mode) && !o.full)
 			return SQL_NOT_TOLD;
 		break;
 	default:
@@ -522,7 +533,7 @@ int sql_string_decode(const void *token, size_t len, unsigned mode, char *out, s
 	uint32_t i = t.kind == SQL_TOK_STRING ? 1 : t.kind == SQL_TOK_ESTRING ? 2 : 3;
 	while (i) {
 		uint32_t to = skip_quoted(&l, i, '\'', true, escapes);
-		if (!to || !put_piece(&o, l.s + i, l.s + to - 1, '\'', escapes, t.kind == SQL_TOK_USTRING))
+		if (!to || !put_piece(&o, l.s + i, l.s + to - 1, '\'', escapes, t.kind == SQL_TOK_USTRING, mode))
 			return SQL_NOT_TOLD;
 		i = next_piece(&l, to);
 	}

@@ -17,7 +17,8 @@ enum {
 	SQL_POSTGRES = 0,
 	SQL_BACKSLASH = 1,    /* standard_conforming_strings is off: '\'' is a string */
 	SQL_ASCII_TRAILS = 2, /* client_encoding is one whose later bytes may look like ASCII (BIG5, GB18030, GBK,
-				 JOHAB, SHIFT_JIS_2004, SJIS, UHC): what depends on such a byte is SQL_TOK_BAD */
+				 JOHAB, SHIFT_JIS_2004, SJIS, UHC) */
+	SQL_KANA = 4,         /* and one of SJIS's, in which the bytes A1 to DF are characters of their own */
 };
 
 /* Bytes [at, at + len) of the text. */

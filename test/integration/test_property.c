@@ -853,6 +853,25 @@ static const struct {
 	  "0 P s3 \"select 2\" P s2 \"select 3\" E p1 0 S B p2 s4 () S\n" },
 	{ "a portal's name that is longer than any other", "# 1 clients, 1 servers, max_prepared_statements = 3\n"
 							   "0 P s1 \"select 1\" B @5000 s1 () E @5000 0 S\n" },
+	{ "what is set under way reads what follows",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 Q \"set standard_conforming_strings = off\" Q \"select 'a\\\\'' ; set work_mem = '7MB' --'\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\" Q \"discard all\" P - \"set standard_conforming_strings = off\" B - - () E - 0 S "
+	  "Q \"select 'a\\\\'' ; set work_mem = '8MB' --'\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\" Q \"discard all\" Q \"begin\" Q \"set standard_conforming_strings = off\"\n"
+	  "0 Q \"rollback\" Q \"select 'a\\\\' ; set work_mem = '9MB' --'\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\"\n" },
+	{ "half a character is no escape",
+	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
+	  "0 Q \"set client_encoding = sjis\" Q \"select length(E'\x95\\\\'); set work_mem = '7MB'\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"select length(E'\xb1\\\\'; set work_mem = 8'); show work_mem\" Q \"set client_encoding = gbk\" "
+	  "Q \"set standard_conforming_strings = off\" Q \"select length('\x95\\\\'); set work_mem = '8MB'\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\"\n" },
 	{ "what runs by it is followed", "# 2 clients, 1 servers, max_prepared_statements = 3\n"
 					 "0 P s1 \"set work_mem = '7MB'\" B @5000 s1 () E @5000 0 S\n"
 					 "1 Q \"show work_mem\"\n"

@@ -82,7 +82,14 @@ static const struct {
 	{ 0, "x=-1 y<+-2 z@-3", "w<x>=-#<1>w<y><+-#<2>w<z>o<@->#<3>" },
 	{ 0, "(a)[1:2],{", "(w<a>)[#<1>:#<2>],!<{>" },
 	{ 0, "a \\ b", "w<a>!<\\ b>" },
-	{ SQL_ASCII_TRAILS, "e'\201\\' b", "!<e'\201\\' b>" },
+	{ SQL_ASCII_TRAILS, "e'\201\\' b", "e<e'\201\\'>w<b>" },
+	{ SQL_ASCII_TRAILS, "e'\201\201\\' b'", "e<e'\201\201\\' b'>" },
+	{ SQL_ASCII_TRAILS, "e'\261\\' b", "e<e'\261\\'>w<b>" },
+	{ SQL_ASCII_TRAILS, "e'\2010\2010\\' b'", "e<e'\2010\2010\\' b'>" },
+	{ SQL_ASCII_TRAILS, "e'\201", "!<e'\201>" },
+	{ SQL_ASCII_TRAILS | SQL_KANA, "e'\261\\' b'", "e<e'\261\\' b'>" },
+	{ SQL_ASCII_TRAILS | SQL_KANA, "e'\340\\' b", "e<e'\340\\'>w<b>" },
+	{ SQL_ASCII_TRAILS | SQL_BACKSLASH, "'\201\\' b", "s<'\201\\'>w<b>" },
 	{ SQL_ASCII_TRAILS, "e'a\\' b' '\201\\' b", "e<e'a\\' b'>s<'\201\\'>w<b>" },
 };
 
