@@ -259,6 +259,8 @@ static bool answered(struct mysql_server *p, bool failed)
 			p->status |= MYSQL_STATUS_IN_TRANS;
 		if (mysql_expect_is_empty(&p->expect))
 			server_drained(sv);
+		else
+			server_drains_on(sv);
 		return true;
 	}
 	if (!s) {

@@ -65,6 +65,8 @@ static bool ready(struct pg_server *p, uint8_t txn)
 			pg_track_abandoned(p);
 		if (expect_is_empty(&p->expect))
 			server_drained(sv);
+		else
+			server_drains_on(sv);
 		return true;
 	}
 	if (!s) {

@@ -46,8 +46,12 @@ static void cancel_over(struct cancel *c, enum courier_end how, const struct fau
 	if (!sv)
 		return;
 	sv->is_doubtful |= how == COURIER_UNKNOWN;
-	if (--sv->cancels == 0 && sv->state == SERVER_CANCEL)
+	if (--sv->cancels > 0)
+		return;
+	if (sv->state == SERVER_CANCEL)
 		server_release(sv);
+	else if (sv->state == SERVER_DRAIN && sv->cancels_again)
+		server_drains_on(sv);
 }
 
 static void cancel_done(struct courier *courier, enum courier_end how, const struct fault *why)

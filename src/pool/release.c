@@ -161,6 +161,7 @@ static void clean_up(struct server *sv)
 			break;
 		server_move(sv, SERVER_DRAIN);
 		sv->drained = 0;
+		sv->cancels_again = false;
 		allow(sv, p->lim.rollback_ms);
 		(void)server_cancel(sv, NULL);
 		break;
@@ -174,6 +175,15 @@ static void clean_up(struct server *sv)
 		sv->ops->run(sv, "ROLLBACK");
 		break;
 	}
+}
+
+void server_drains_on(struct server *sv)
+{
+	if (sv->state != SERVER_DRAIN)
+		return;
+	sv->cancels_again = sv->cancels > 0; /* that one may have been for what is answered now */
+	if (!sv->cancels)
+		(void)server_cancel(sv, NULL);
 }
 
 void server_drained(struct server *sv)

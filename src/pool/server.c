@@ -467,6 +467,7 @@ static void on_deadline(struct deadline *d)
 		server_close(sv, "no answer to the house's own query", NULL);
 		break;
 	case SERVER_DRAIN:
+		(void)server_cancel(sv, NULL); /* it would run on */
 		server_close(sv, "what its client left was not over within server_rollback_timeout", NULL);
 		break;
 	case SERVER_IDLE:

@@ -91,6 +91,7 @@ struct server {
 	struct cancel *errand; /* what it was opened for: a cancel request that is a statement; NULL mostly */
 	uint64_t kind;         /* its engine's own: what was agreed on with it, and cannot be changed any more */
 	uint32_t drained;      /* DRAIN: bytes that were swallowed */
+	bool cancels_again;    /* DRAIN: another answer is awaited than the one that was asked to be cancelled */
 
 	bool secret_second;               /* of two passwords the other one was tried */
 	const struct secret *secret_used; /* by this login; set by the engine, and for comparison only */
@@ -147,6 +148,8 @@ void server_sync_refused(struct server *sv, const struct fault *f, const char *n
 void server_done_own(struct server *sv, const struct fault *f);
 /* All that abandon() waited for has been answered. */
 void server_drained(struct server *sv);
+/* One of the answers that nobody wants is here, and there are more: what runs now is cancelled, too. */
+void server_drains_on(struct server *sv);
 /* Of engines whose servers speak first, and which asked for TLS then: is it to be encrypted? must: and not used in
  * plain.
  */
