@@ -243,13 +243,17 @@ static bool take_options(struct session *s, const char *options, struct fault *f
 {
 	struct pg_option o;
 	for (;;) {
+		const char *from = options + strspn(options, " \t\n\r\f\v");
 		switch (pg_next_option(&options, &o)) {
 		case PG_OPTION_END:
 			return true;
 		case PG_OPTION_BAD:
 			if (is_ignored("options"))
 				return true;
-			return fault_set(f, FAULT_PROTO, "unsupported startup parameter in options: %.60s", options);
+			return fault_set(f, FAULT_PROTO,
+					 "unsupported startup parameter in options: only -c name=value and "
+					 "--name=value can be had, not %.60s",
+					 from);
 		case PG_OPTION_OK:
 			break;
 		}

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MAX  256u
+#define STEPS_MAX                                                                                                      \
+	16384u /* more than what a text of STREAM_KEEP_MAX bytes can say, but for RESET ALL of many settings */
 #define SCRIPT_MAX (16u << 20) /* bytes of the text that is sent */
 
 enum what {
@@ -628,7 +629,7 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 		how = wait_for_ahead(&b);
 	} else if (b.script && b.script->n >= STEPS_MAX) {
 		fault_set(&f, FAULT_UNSUP,
-			  "more than %u statements in one text, with PREPARE, EXECUTE or DEALLOCATE among "
+			  "more than %u statements in one text, with PREPARE, EXECUTE, DEALLOCATE or RESET among "
 			  "them",
 			  STEPS_MAX - 1);
 		fault_sqlstate(&f, "54000");

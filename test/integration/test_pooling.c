@@ -195,6 +195,8 @@ static void test_startup_parameters(void)
 	sluice_stop();
 	sluice_with(NULL);
 	check_login_fails("08P01", "unsupported startup parameter in options: 7up", "options='-c 7up=off'");
+	check_login_fails("08P01", "--name=value can be had, not -c", "options='-c'");
+	check_login_fails("08P01", "--name=value can be had, not -B 10", "options='-c geqo=off -B 10'");
 	check_scalar(client("options='-c geqo=off'"), "show geqo", "off");
 	check_sql_fails(client("options='-c no_such_setting=off'"), "select 1", "42704", "no_such_setting");
 	check_scalar(client("options='-c timezone=Asia/Tokyo -c datestyle=German'"), "show timezone", "Asia/Tokyo");
