@@ -452,8 +452,11 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	uint32_t noted = p->heal.len;
 	if (noted || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
 		pg_heal_note(p, in, type, total);
-	if (pass_message(s, in, type, total, shares))
+	if (pass_message(s, in, type, total, shares)) {
+		if (s->server == &p->sv && (type == PG_BIND || type == PG_EXECUTE))
+			p->heal.ran = p->cache.batch + 1;
 		return true;
+	}
 	if (s->server == &p->sv) /* it waits, and is noted when it passes */
 		p->heal.len = noted;
 	return false;

@@ -269,7 +269,7 @@ static bool must_wait_for_settings(const struct said *m)
  * what was said before in its batch, fails with it: heal.h. */
 static bool cannot_heal(const struct said *m)
 {
-	return m->p->txn != 'I' || m->p->expect.count != m->p->expect.invented;
+	return m->p->txn != 'I' || m->p->expect.count != m->p->expect.invented || pg_heal_has_run(m->p);
 }
 
 void pg_too_many_names(struct fault *f)

@@ -135,6 +135,15 @@ static bool is_the_failure(const struct expect_entry *x, const struct pg_error *
 	return strcmp(e->sqlstate, x->kind == EXPECT_QUERY ? "42601" : "26000") == 0;
 }
 
+/* A batch will be said again, whose client has not said its Sync yet. */
+static bool send_sync(struct pg_server *p)
+{
+	static const uint8_t sync[] = { PG_SYNC, 0, 0, 0, 4 };
+	stream_put_span(&p->sv.stream, sync, sizeof sync);
+	p->cache.batch++;
+	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC });
+}
+
 /* What was sent ahead of a Query has failed: its client hears it as that Query's answer. */
 static void ahead_failed(struct pg_client *c, const struct pg_error *e)
 {
@@ -275,6 +284,10 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 	if (!heals)
 		pg_heal_heard(&p->heal);
 	expect_error(&p->expect);
+	if (heals && p->expect.skipping && !send_sync(p)) {
+		pg_server_no_memory(sv);
+		return false;
+	}
 	p->failed = true;
 	if (to)
 		check_held(p, s, true);

@@ -8,9 +8,15 @@
 
 static uint32_t last_edition;
 
+bool pg_heal_has_run(const struct pg_server *p)
+{
+	return p->heal.ran == p->cache.batch + 1;
+}
+
 static bool may_begin(const struct pg_server *p, uint8_t type)
 {
-	return (type == PG_BIND || type == PG_DESCRIBE) && p->txn == 'I' && p->expect.count == p->expect.invented;
+	return (type == PG_BIND || type == PG_DESCRIBE) && p->txn == 'I' && p->expect.count == p->expect.invented &&
+	       !pg_heal_has_run(p);
 }
 
 static bool has_room(struct pg_heal *h, uint32_t n)
@@ -40,7 +46,7 @@ void pg_heal_note(struct pg_server *p, const struct rd *in, uint8_t type, uint32
 		h->is_told = false; /* door_prepared.c knows */
 	}
 	bool is_of_batch = type == PG_BIND || type == PG_DESCRIBE || type == PG_EXECUTE || type == PG_CLOSE ||
-			   type == PG_PARSE || type == PG_SYNC;
+			   type == PG_PARSE || type == PG_SYNC || type == PG_FLUSH;
 	if (h->is_whole || !is_of_batch || total > rd_left(in) || h->len + total > PG_HEAL_MAX || !has_room(h, total)) {
 		h->len = 0;
 		return;
@@ -97,7 +103,7 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 	if (!x->number)
 		return false;
 	doubt(p, x->number, has_changed);
-	if (!h->len || !h->is_whole || h->is_again)
+	if (!h->len || h->is_again) /* without its Sync, too: one of the house's own takes its place */
 		return false;
 	if (has_changed && x->kind != EXPECT_DESCRIBE && !h->describes && h->is_told)
 		return false;

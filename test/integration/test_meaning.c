@@ -336,7 +336,7 @@ static void test_after_a_change(void)
 }
 
 /* ParseComplete is told before it is known whether it holds. */
-static void test_flushed(void)
+static void say_flushed(bool flushed)
 {
 	char body[1024], type = 0;
 	size_t n;
@@ -356,13 +356,58 @@ static void test_flushed(void)
 	require("sent", raw_send(fd, BYTES("P\0\0\0\x1es\0select * from changes\0\0\0H\0\0\0\4")));
 	require("heard", raw_next(fd, &type, body, sizeof body, &n));
 	check_eq("parsed", type, '1');
-	require("sent", raw_send(fd, BYTES("B\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\4")));
-	static const char heard[] = "2DCZ";
-	for (size_t i = 0; i < sizeof heard - 1; i++) {
+	require("sent", raw_send(fd, BYTES("B\0\0\0\x0d\0s\0\0\0\0\0\0\0")));
+	if (flushed) {
+		require("sent", raw_send(fd, BYTES("H\0\0\0\4")));
+		require("heard", raw_next(fd, &type, body, sizeof body, &n));
+		check_eq("bound", type, '2');
+	}
+	require("sent", raw_send(fd, BYTES("E\0\0\0\x09\0\0\0\0\0S\0\0\0\4")));
+	const char *heard = flushed ? "DCZ" : "2DCZ";
+	for (size_t i = 0; i < strlen(heard); i++) {
 		require("heard", raw_next(fd, &type, body, sizeof body, &n));
 		check_eq(text("%zu", i), type, heard[i]);
 	}
 	raw_close(fd);
+}
+
+/* What ran before it in its batch is not lost when a statement is healed. */
+static void say_flushed_behind_others(void)
+{
+	char body[1024], type = 0, heard[32] = "";
+	size_t n;
+	sluice_with("default_pool_size = 1\n");
+	PGconn *setup = client_to_pg(NULL), *a = client(NULL);
+	sql(setup,
+	    "drop table if exists changes, other; create table changes as select 1 as n; create table other (n int)");
+	PQclear(PQprepare(a, "s", ALL, 0, NULL));
+	PQclear(PQexecPrepared(a, "s", 0, NULL, NULL, NULL, 0));
+	sql(setup, "alter table changes add more text");
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &n));
+	require("sent", raw_send(fd, BYTES("P\0\0\0\x24\0insert into other values (1)\0\0\0"
+					   "B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0H\0\0\0\4")));
+	require("heard", raw_expect(fd, 'C', body, sizeof body, &n));
+	require("sent", raw_send(fd, BYTES("P\0\0\0\x1es\0select * from changes\0\0\0H\0\0\0\4")));
+	require("heard", raw_expect(fd, '1', body, sizeof body, &n));
+	require("sent", raw_send(fd, BYTES("B\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\4")));
+	while (type != 'Z' && strlen(heard) < sizeof heard - 1) {
+		require("heard", raw_next(fd, &type, body, sizeof body, &n));
+		heard[strlen(heard)] = type;
+	}
+	check_str("as direct", heard, "2DCZ");
+	check_scalar(setup, "select count(*) from other", "1");
+	raw_close(fd);
+	sql(setup, "drop table changes, other");
+}
+
+static void test_flushed(void)
+{
+	say_flushed(false);
+	sluice_stop();
+	say_flushed(true);
+	sluice_stop();
+	say_flushed_behind_others();
 }
 
 /* Those who mean the same share. */
