@@ -17,6 +17,12 @@ void my_funcs_init(struct sql_funcs *f)
 		{ "row_count", MY_CALL_ROW_COUNT },
 		{ "last_insert_id", MY_CALL_LAST_INSERT_ID },
 		{ "connection_id", MY_CALL_CONNECTION_ID },
+		/* Of MySQL's own components: locks that last as long as the session, a log that is read on. */
+		{ "service_get_read_locks", MY_CALL_USER },
+		{ "service_get_write_locks", MY_CALL_USER },
+		{ "version_tokens_lock_shared", MY_CALL_USER },
+		{ "version_tokens_lock_exclusive", MY_CALL_USER },
+		{ "audit_log_read", MY_CALL_USER },
 	};
 	memset(f, 0, sizeof *f);
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

@@ -164,6 +164,8 @@ static const struct {
 	{ MY8, "SELECT GET_LOCK ('a', -1) AS l;", "select alone get_lock ['a']" },
 	{ MY8, "do release_lock(\"a\")", "do alone release_lock [\"a\"]" },
 	{ MY8, "select release_all_locks()", "select alone release_all" },
+	{ MY8, "select service_get_write_locks('n', 'a', 10)", "select user" },
+	{ MY8, "select version_tokens_lock_shared('a', 10)", "select user" },
 	{ MY8, "select get_lock(concat('a', id), 10) from t", "select get_lock" },
 	{ MY8, "select get_lock('a', 10) from t", "select get_lock" },
 	{ MY8, "select get_lock('a', 1), get_lock('b', 1)", "select get_lock" },
