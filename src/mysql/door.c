@@ -318,6 +318,11 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		return false;
 	if (is_execute && rd_left(in) < (len < EXECUTE_FRONT ? len : EXECUTE_FRONT) + MYSQL_HEADER)
 		return false;
+	if (looks && s->server && mysql_expect_has(&mysql_server_of(s->server)->expect, MYSQL_EXPECT_CHANGES)) {
+		c->waits = true; /* it may change how this is read */
+		stream_hold(&s->stream, HOLD_OWNER);
+		return false;
+	}
 	struct mysql_query q = { .rewrites = false };
 	if (looks && !look_at(c, in, len, &q))
 		return s->state != SESSION_DEAD; /* it is answered */

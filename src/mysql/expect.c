@@ -106,6 +106,14 @@ bool mysql_expect_sent(struct mysql_expect *e, const struct mysql_expect_entry *
 	return true;
 }
 
+bool mysql_expect_has(struct mysql_expect *e, unsigned flag)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (mysql_expect_at(e, i)->flags & flag)
+			return true;
+	return false;
+}
+
 bool mysql_expect_is_fresh(const struct mysql_expect *e)
 {
 	return e->phase == PHASE_HEAD;

@@ -84,6 +84,8 @@ static inline const struct mysql_expect_entry *mysql_expect_first(const struct m
 }
 /* The nth, 0 being the first; n < count. */
 struct mysql_expect_entry *mysql_expect_at(struct mysql_expect *e, unsigned n);
+/* Is there an entry with this flag? */
+bool mysql_expect_has(struct mysql_expect *e, unsigned flag);
 /* Nothing of the first one's answer has come yet. */
 bool mysql_expect_is_fresh(const struct mysql_expect *e);
 

@@ -1,6 +1,7 @@
 /* test_my_state.c - clients of transaction pooling over few servers: what each has said is its own, on whatever server
  * it comes to, or keeps it where it is. */
 #include "harness_my.h"
+#include "mysqlraw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,19 @@ static void test_warnings(void)
 	check_my(a, "show warnings", "");
 }
 
+/* What is set under way reads what follows. */
+static void test_ahead(void)
+{
+	struct myraw r;
+	start(1, "");
+	require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+	require("sent", myraw_query(&r, "set sql_mode = 'NO_BACKSLASH_ESCAPES'"));
+	require("sent", myraw_query(&r, "select 'a\\', get_lock('l', 1) -- '"));
+	require("answered", myraw_wait(&r));
+	check_str("it has a lock", my_show(admin, "clients", "id", text("%u", r.thread), "pins"), "get_lock");
+	myraw_close(&r, false);
+}
+
 static void test_policy(void)
 {
 	start(1, "pin_policy = error\n");
@@ -258,9 +272,11 @@ static void test_policy(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "ordinary", test_ordinary }, { "schemas", test_schemas },   { "settings", test_settings },
-	{ "pins", test_pins },         { "routines", test_routines }, { "last", test_last },
-	{ "warnings", test_warnings }, { "policy", test_policy },     { NULL, NULL },
+	{ "ordinary", test_ordinary }, { "schemas", test_schemas },
+	{ "settings", test_settings }, { "pins", test_pins },
+	{ "routines", test_routines }, { "last", test_last },
+	{ "warnings", test_warnings }, { "ahead", test_ahead },
+	{ "policy", test_policy },     { NULL, NULL },
 };
 
 int main(int argc, char **argv)
