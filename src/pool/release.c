@@ -139,6 +139,14 @@ static void wait_for_cancels(struct server *sv)
 	server_move(sv, SERVER_CANCEL);
 }
 
+#define CANCEL_AGAIN_MS 1000u
+
+void server_arm_drain(struct server *sv)
+{
+	uint64_t now = loop_now(), left = sv->drains_until > now ? sv->drains_until - now : 0;
+	allow(sv, left < CANCEL_AGAIN_MS ? left + 1 : CANCEL_AGAIN_MS);
+}
+
 /* Its session left in the middle of something: that is cancelled, and rolled back. */
 static void clean_up(struct server *sv)
 {
@@ -162,7 +170,8 @@ static void clean_up(struct server *sv)
 		server_move(sv, SERVER_DRAIN);
 		sv->drained = 0;
 		sv->cancels_again = false;
-		allow(sv, p->lim.rollback_ms);
+		sv->drains_until = loop_now() + p->lim.rollback_ms;
+		server_arm_drain(sv);
 		(void)server_cancel(sv, NULL);
 		break;
 	case ENGINE_OPEN:

@@ -468,6 +468,10 @@ static void on_deadline(struct deadline *d)
 		break;
 	case SERVER_DRAIN:
 		(void)server_cancel(sv, NULL); /* it would run on */
+		if (now < sv->drains_until) {  /* the one before may have come before what it was for */
+			server_arm_drain(sv);
+			break;
+		}
 		server_close(sv, "what its client left was not over within server_rollback_timeout", NULL);
 		break;
 	case SERVER_IDLE:

@@ -28,4 +28,7 @@ void server_forget_cancels(struct server *sv);
 void server_run_errand(struct server *sv);
 void server_errand_over(struct server *sv, const struct fault *why);
 
+/* release.c: DRAIN: when it is cancelled once more, or closed */
+void server_arm_drain(struct server *sv);
+
 #endif
