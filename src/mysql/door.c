@@ -8,6 +8,8 @@
 #include "mysql/pack.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #define ER_PACKET_TOO_LARGE   1153
 #define ER_QUERY_TIMEOUT      3024 /* MySQL's */
@@ -168,6 +170,26 @@ static void answer_refused(struct mysql_client *c, uint32_t len, uint8_t seq, ui
 		forget_why(c);
 }
 
+/* What it waits for, or says next, is answered with f, and with it that its transaction is gone: as after a deadlock,
+ * it begins another. False: out of memory. */
+static bool fail_transaction_as(struct mysql_client *c, bool in_xact, const struct fault *f, bool owed)
+{
+	struct fault why = *f;
+	c->track.in_xact = false;
+	c->track.pins &= ~SESSION_PINS_SOFT;
+	c->s.pins &= ~SESSION_PINS_SOFT;
+	if (in_xact)
+		fault_set(&why, FAULT_IO, "%s: the transaction is gone with its server", f->text);
+	if (owed)
+		mysql_tell(&c->s, &why, false);
+	else if (in_xact) {
+		if (!keep_why(c, &why))
+			return false;
+		c->has_failed = true;
+	}
+	return true;
+}
+
 /* All that is owed by a server that is gone is answered with f. */
 static bool lost(struct session *s, const struct server *sv, const struct fault *f)
 {
@@ -178,7 +200,7 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 	c->full = c->waits = false;
 	mysql_statement_given_up(c);
 	stream_unhold(&s->stream, HOLD_OWNER);
-	if (s->pins || p->status & MYSQL_STATUS_IN_TRANS) /* what it had there is gone, and it would not know */
+	if (s->pins & ~SESSION_PINS_SOFT) /* what it had there is gone, and it would not know */
 		return false;
 	if (c->out_left || c->is_partway || c->in_file)
 		return false;
@@ -186,9 +208,9 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 		owed += !(mysql_expect_at(&p->expect, i)->flags & MYSQL_EXPECT_OWN);
 	if (owed > 1) /* nobody can know which have been run */
 		return false;
+	if (!fail_transaction_as(c, p->status & MYSQL_STATUS_IN_TRANS, f, owed))
+		return false;
 	c->in_skip = c->in_left || c->in_more; /* the rest of it is nobody's */
-	if (owed)
-		mysql_tell(s, f, false);
 	c->seq = 1;
 	session_resume_input(s);
 	return true;
@@ -328,11 +350,6 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		return s->state != SESSION_DEAD; /* it is answered */
 	if (!s->server)
 		mysql_client_fresh(c);
-	struct fault f;
-	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && c->track.insert_id && !mysql_bring_id(c, &f)) {
-		session_fail(s, &f);
-		return false;
-	}
 	if (!mysql_link(s, in, total))
 		return false;
 	struct mysql_server *p = mysql_server_of(s->server);
@@ -351,7 +368,8 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		} else if (looks && !q.is_whole) {
 			x.flags = MYSQL_EXPECT_PARTIAL;
 		}
-		if ((q.look.changes && !x.text) || !mysql_expect_sent(&p->expect, &x)) {
+		if ((q.look.changes && !x.text) || !mysql_query_prepare(c, p, &q) ||
+		    !mysql_expect_sent(&p->expect, &x)) {
 			istr_put(x.text);
 			no_memory(s);
 			return false;
@@ -360,11 +378,6 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	c->is_fresh = c->is_fresh && kind == MYSQL_EXPECT_NOTHING;
 	if (q.rewrites)
 		return send_rewritten(c, in, len, &q);
-	if (com == MYSQL_COM_STMT_PREPARE)
-		c->has_statements = true;
-	/* The server names it, and each server by a name of its own. */
-	if (com == MYSQL_COM_STMT_PREPARE && s->mode != POOL_SESSION && !(s->pins & PIN_PREPARED))
-		session_pin(s, PIN_PREPARED);
 	if (is_text && rd_left(in) >= total && !send_named(c, in, len, com, &done))
 		return false;
 	if (done)
@@ -512,7 +525,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 	 * link. */
 	if (s->state == SESSION_ACTIVE && s->server && !c->in_left && !c->in_more && !c->waits && !c->is_due &&
 	    mysql_engine.at_rest(s->server))
-		session_boundary(s, false);
+		mysql_boundary(mysql_server_of(s->server));
 }
 
 /* --- Compression */

@@ -35,7 +35,7 @@ void mysql_forget_state(struct mysql_client *c)
 {
 	mysql_track_free(&c->track);
 	c->track = (struct mysql_track){ .nheld = 0 };
-	c->has_statements = c->is_partway = false;
+	c->is_partway = false;
 	mysql_status_begins(c);
 	mysql_client_fresh(c);
 	mysql_statements_forget(c);

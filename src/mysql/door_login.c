@@ -135,6 +135,7 @@ void mysql_welcome(struct session *s, const struct varset *reported)
 		istr_put(c->attrs);
 		c->attrs = NULL;
 	}
+	mysql_status_begins(c);
 	mysql_tell_ok(c);
 	c->seq = 1;
 	if (!mysql_client_pack(c))

@@ -4,6 +4,8 @@
 #include "mysql/mysql_int.h"
 
 #include "core/assert.h"
+#include "core/str.h"
+#include "mysql/charset.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 #define ID_END   (MYSQL_HEADER + 5u) /* where the number of a statement ends, in a command and in the answer */
 #define LOOK_MAX (32u << 10)         /* bytes in which the types of an EXECUTE have to be */
 #define COPY_MAX 512u                /* bytes of a command that is cheaper to copy than to send in two pieces */
-#define MINE     (PIN_HOLD | PIN_LONG_DATA)
+#define MINE     (PIN_HOLD | PIN_LONG_DATA | PIN_PREPARED)
 
 #define ER_UNKNOWN_HANDLER 1243
 #define ER_WRONG_ARGUMENTS 1210
@@ -74,10 +76,7 @@ static bool answer(struct said *m, const struct fault *f)
 		mysql_tell(&c->s, f, false);
 		return true;
 	}
-	uint8_t bytes[MYSQL_OK_MAX];
-	struct mysql_out o = mysql_out(bytes, sizeof bytes);
-	mysql_put_ok(&o, c->seq++, MYSQL_OK, &(struct mysql_ok){ .status = mysql_status(c) });
-	stream_put_copy(&c->s.stream, o.p, o.len);
+	mysql_tell_ok(c);
 	return true;
 }
 
@@ -89,6 +88,14 @@ static bool answer_unknown(struct said *m, uint32_t id)
 							  : "mysqld_stmt_execute";
 	fault_set(&f, FAULT_PROTO, "Unknown prepared statement handler (%" PRIu32 ") given to %s", id, to);
 	fault_mysql(&f, ER_UNKNOWN_HANDLER, "HY000");
+	return answer(m, &f);
+}
+
+static bool answer_wrong(struct said *m)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "Incorrect arguments to mysqld_stmt_execute");
+	fault_mysql(&f, ER_WRONG_ARGUMENTS, "HY000");
 	return answer(m, &f);
 }
 
@@ -107,7 +114,8 @@ static void check_pins(struct mysql_client *c)
 {
 	struct session *s = &c->s;
 	uint32_t want = (c->statements.cursors ? (uint32_t)PIN_HOLD : 0u) |
-			(c->statements.longs ? (uint32_t)PIN_LONG_DATA : 0u);
+			(c->statements.longs ? (uint32_t)PIN_LONG_DATA : 0u) |
+			(c->statements.kept ? (uint32_t)PIN_PREPARED : 0u) | (c->track.pins & PIN_PREPARED);
 	if (want & ~s->pins) {
 		bool was = s->server->was_session;
 		session_pin(s, want & ~s->pins);
@@ -144,8 +152,8 @@ static void set_state(struct mysql_client *c, struct mysql_server *p, struct mys
 static void keep(struct mysql_client *c, struct mysql_server *p, struct mysql_statement *st, struct mysql_prepared *ps)
 {
 	hold(p, st, ps);
-	st->is_kept = c->has_statements = true;
-	session_pin(&c->s, PIN_PREPARED & ~c->s.pins);
+	mysql_statement_keep(&c->statements, st);
+	check_pins(c);
 }
 
 /* --- Sending */
@@ -171,30 +179,38 @@ static void make_room(struct mysql_server *p)
 		put_close(p, id);
 }
 
-static const char *value_of(const struct varset *vars, int i)
+static const char *value_of(const struct varset *vars, const char *name)
 {
-	const struct istr *v = varset_find(vars, mysql_meaning_names[i]);
+	const struct istr *v = varset_find(vars, name);
 	return v ? v->s : "";
 }
 
-static void meaning_now(const struct session *s, const char *values[MYSQL_MEANINGS])
+/* room: for a value that is none of the settings'. */
+static void meaning_now(const struct session *s, const char *values[MYSQL_MEANINGS], char room[64])
 {
 	for (int i = 0; i < MYSQL_MEANINGS; i++)
-		values[i] = value_of(s->vars, i);
+		values[i] = value_of(s->vars, mysql_meaning_names[i]);
+	const char *set = value_of(s->vars, MYSQL_SET_CONNECTION);
+	if (!*values[MYSQL_MEANING_COLLATION] && *set) {
+		str_fmt(room, 64, "%c%s", MYSQL_MEANING_DEFAULT_OF, set);
+		values[MYSQL_MEANING_COLLATION] = room;
+	}
 }
 
 /* The command has to wait until its statement is on this server: it is prepared there, under the settings that it was
  * prepared under first. */
-static bool provide(struct said *m, const struct mysql_statement *st)
+static bool provide(struct said *m, const struct istr *text)
 {
 	struct mysql_client *c = m->c;
 	struct mysql_server *p = server_of(m);
 	const char *then[MYSQL_MEANINGS], *now[MYSQL_MEANINGS];
+	char room[64];
 	struct fault f;
 	if (is_owed(m)) /* what is to be answered may change the settings */
 		return wait(m);
 	if (c->due_fault) { /* that was tried already */
-		f = *c->due_fault;
+		if (!session_is_late(&c->s, &f))
+			f = *c->due_fault;
 		free(c->due_fault);
 		c->due_fault = NULL;
 		return answer(m, &f);
@@ -203,8 +219,8 @@ static bool provide(struct said *m, const struct mysql_statement *st)
 		fault_set(&f, FAULT_INTERNAL, "the statement could not be prepared on its server");
 		return answer(m, &f);
 	}
-	struct rd sql = mysql_meaning_read(st->text, then);
-	meaning_now(&c->s, now);
+	struct rd sql = mysql_meaning_read(text, then);
+	meaning_now(&c->s, now, room);
 	if (*then[MYSQL_MEANING_SCHEMA] && !*now[MYSQL_MEANING_SCHEMA]) { /* it was dropped, and is no way back */
 		fault_set(&f, FAULT_PROTO, "No database selected");
 		fault_mysql(&f, 1046, "3D000");
@@ -213,8 +229,8 @@ static bool provide(struct said *m, const struct mysql_statement *st)
 	make_room(p);
 	session_request_begins(&c->s);
 	c->is_due = true;
-	c->is_fresh = false;
-	if (!mysql_own_prepare(p, st->text, sql, now, then))
+	c->is_fresh = true; /* as the statement before is not the client's any more */
+	if (!mysql_own_prepare(p, text, sql, now, then))
 		return no_memory(m);
 	c->s.pool->stats.v[STAT_server_parse_count]++;
 	return wait(m);
@@ -280,18 +296,17 @@ static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_i
 	struct session *s = &c->s;
 	uint32_t total = MYSQL_HEADER + m->len;
 	const struct istr *text = NULL;
-	struct fault f;
-	bool stays = !is_whole || mysql_statement_stays(c, sql, says_id);
-	if (stays && c->track.insert_id && !mysql_bring_id(c, &f)) {
-		session_fail(s, &f);
-		return false;
-	}
 	if (!mysql_link(s, m->in, total))
 		return false;
 	struct mysql_server *p = server_of(m);
-	if (!stays) {
+	unsigned flags = MYSQL_EXPECT_MAPS;
+	if (!is_whole || !config_num(config_now(), SET_max_prepared_statements, NULL, NULL))
+		flags |= MYSQL_EXPECT_KEPT;
+	if (is_whole) {
 		const char *now[MYSQL_MEANINGS];
-		meaning_now(s, now);
+		char room[64];
+		flags |= mysql_statement_is_about(c, sql, says_id) ? (unsigned)MYSQL_EXPECT_ABOUT : 0;
+		meaning_now(s, now, room);
 		text = mysql_meaning(now, sql);
 		if (!text)
 			return no_memory(m);
@@ -299,13 +314,12 @@ static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_i
 	make_room(p);
 	session_request_begins(s);
 	struct mysql_expect_entry x = {
-		.kind = MYSQL_EXPECT_PREPARED, .com = m->com, .flags = MYSQL_EXPECT_MAPS, .text = text
+		.kind = MYSQL_EXPECT_PREPARED, .com = m->com, .flags = (uint16_t)flags, .text = text
 	};
 	if (!mysql_expect_sent(&p->expect, &x)) {
 		istr_put(text);
 		return no_memory(m);
 	}
-	c->is_fresh = false;
 	s->pool->stats.v[STAT_client_parse_count]++;
 	s->pool->stats.v[STAT_server_parse_count]++;
 	if (says_id) {
@@ -351,11 +365,16 @@ static bool expect(struct said *m, const struct mysql_statement *st, unsigned fl
 	m->c->is_fresh = false;
 	if (mysql_expect_is_empty(&p->expect))
 		session_request_begins(&m->c->s);
-	return mysql_expect_sent(&p->expect,
-				 &(struct mysql_expect_entry){ .kind = (uint8_t)mysql_expect_of(m->com),
-							       .com = m->com,
-							       .flags = (uint16_t)(flags | MYSQL_EXPECT_MAPS),
-							       .number = st->id });
+	struct mysql_expect_entry x = { .kind = (uint8_t)mysql_expect_of(m->com),
+					.com = m->com,
+					.flags = (uint16_t)(flags | MYSQL_EXPECT_MAPS),
+					.number = st->id };
+	if (flags & MYSQL_EXPECT_CHANGES)
+		x.text = istr_ref(st->text);
+	if (mysql_expect_sent(&p->expect, &x))
+		return true;
+	istr_put(x.text);
+	return false;
 }
 
 /* The client has said which types its parameters have. False: out of memory. */
@@ -374,7 +393,6 @@ static bool read_types(struct said *m, struct mysql_statement *st, struct mysql_
 {
 	bool is_whole = rd_left(m->in) - MYSQL_HEADER >= m->len;
 	struct rd body = rd_of(m->in->p + MYSQL_HEADER, is_whole ? m->len : rd_left(m->in) - MYSQL_HEADER);
-	struct fault f;
 	switch (mysql_read_execute(body, st->nparams, m->c->caps, x)) {
 	case FRAME_OK:
 		break;
@@ -395,28 +413,43 @@ static bool read_types(struct said *m, struct mysql_statement *st, struct mysql_
 		return false;
 	}
 	if (x->has_params && !st->types) {
-		fault_set(&f, FAULT_PROTO, "Incorrect arguments to mysqld_stmt_execute");
-		fault_mysql(&f, ER_WRONG_ARGUMENTS, "HY000");
-		*how = answer(m, &f);
+		*how = answer_wrong(m);
 		return false;
 	}
 	return true;
 }
 
-static bool execute(struct said *m, struct mysql_statement *st)
+/* What the server has of it; *ps is NULL when it has nothing yet: then *how is what to return. */
+static void find_there(struct said *m, const struct mysql_statement *st, const struct istr *types,
+		       const struct mysql_query *q, struct mysql_prepared **ps, bool *how)
+{
+	const struct istr *text = st->text, *other = NULL;
+	*ps = st->held;
+	if (*ps)
+		return;
+	if (q->rewrites && !(text = other = mysql_statement_rewrite(m->c, text, q))) {
+		*how = no_memory(m);
+		return;
+	}
+	*ps = mysql_prepared_find(&server_of(m)->cache, text, types);
+	if (!*ps)
+		*how = provide(m, text);
+	istr_put(other);
+}
+
+static bool execute(struct said *m, struct mysql_statement *st, const struct mysql_query *q)
 {
 	struct mysql_client *c = m->c;
 	struct mysql_server *p = server_of(m);
+	struct mysql_prepared *ps;
 	struct mysql_execute x;
 	struct fault f;
 	bool how;
 	if (!read_types(m, st, &x, &how))
 		return how;
-	bool is_plain = x.is_cut || !x.has_params;
-	struct mysql_prepared *ps =
-		st->held ? st->held : mysql_prepared_find(&p->cache, st->text, is_plain ? NULL : st->types);
+	find_there(m, st, x.is_cut || !x.has_params ? NULL : st->types, q, &ps, &how);
 	if (!ps)
-		return provide(m, st);
+		return how;
 	if (ps->nparams != st->nparams) { /* the same text has another meaning now */
 		fault_set(&f, FAULT_PROTO, "Prepared statement needs to be re-prepared");
 		fault_mysql(&f, ER_NEEDS_REPREPARE, "HY000");
@@ -427,7 +460,11 @@ static bool execute(struct said *m, struct mysql_statement *st)
 		fault_set(&f, FAULT_UNSUP, "an EXECUTE of 16 MB needs the types of its parameters with it");
 		return answer(m, &f);
 	}
-	if (!expect(m, st, x.cursor ? MYSQL_EXPECT_CURSOR : 0))
+	if (mysql_expect_is_empty(&p->expect))
+		session_request_begins(&c->s);
+	if (!mysql_query_prepare(c, p, q) || !expect(m, st,
+						     (x.cursor ? (unsigned)MYSQL_EXPECT_CURSOR : 0) |
+							     (q->look.changes ? (unsigned)MYSQL_EXPECT_CHANGES : 0)))
 		return no_memory(m);
 	if (x.has_params && !x.is_cut)
 		mysql_prepared_types(&p->cache, ps, st->types);
@@ -454,7 +491,7 @@ static bool send_long_data(struct said *m, struct mysql_statement *st)
 	struct mysql_server *p = server_of(m);
 	struct mysql_prepared *ps = st->held ? st->held : mysql_prepared_find(&p->cache, st->text, st->types);
 	if (!ps)
-		return provide(m, st);
+		return provide(m, st->text);
 	hold(p, st, ps);
 	if (!st->has_long)
 		set_state(c, p, st, st->has_cursor, true);
@@ -513,26 +550,20 @@ static bool close_statement(struct said *m, struct mysql_statement *st)
 	return true;
 }
 
-bool mysql_statement_is(struct mysql_client *c, uint8_t com)
+bool mysql_statement_is(const struct mysql_client *c, uint8_t com)
 {
-	struct session *s = &c->s;
 	switch (com) {
 	case MYSQL_COM_STMT_PREPARE:
-		if (s->mode != POOL_SESSION && !c->is_raw && !c->statements.map.count &&
-		    !config_num(config_now(), SET_max_prepared_statements, NULL, NULL))
-			c->is_raw = true; /* from the first one on */
-		break;
 	case MYSQL_COM_STMT_EXECUTE:
 	case MARIADB_COM_STMT_BULK_EXECUTE:
 	case MYSQL_COM_STMT_SEND_LONG_DATA:
 	case MYSQL_COM_STMT_FETCH:
 	case MYSQL_COM_STMT_RESET:
 	case MYSQL_COM_STMT_CLOSE:
-		break;
+		return c->s.mode != POOL_SESSION;
 	default:
 		return false;
 	}
-	return s->mode != POOL_SESSION && !c->is_raw;
 }
 
 bool mysql_statement_command(struct mysql_client *c, struct rd *in, uint32_t len, uint8_t seq, uint8_t com)
@@ -564,9 +595,13 @@ bool mysql_statement_command(struct mysql_client *c, struct rd *in, uint32_t len
 	default:
 		break;
 	}
+	struct mysql_query q = { .rewrites = false };
+	struct fault f;
+	if (st->is_about && com != MYSQL_COM_STMT_SEND_LONG_DATA && !mysql_statement_look(c, st->text, &q, &f))
+		return answer(&m, &f);
 	if (!mysql_link(&c->s, in, MYSQL_HEADER + len))
 		return false;
-	return com == MYSQL_COM_STMT_SEND_LONG_DATA ? send_long_data(&m, st) : execute(&m, st);
+	return com == MYSQL_COM_STMT_SEND_LONG_DATA ? send_long_data(&m, st) : execute(&m, st, &q);
 }
 
 void mysql_statements_forget(struct mysql_client *c)
@@ -576,7 +611,6 @@ void mysql_statements_forget(struct mysql_client *c)
 	mysql_statement_given_up(c);
 	c->last_prepared = 0;
 	c->s.pins &= ~(uint32_t)MINE;
-	c->is_raw = false;
 }
 
 void mysql_statements_leave(struct mysql_client *c)
@@ -604,7 +638,9 @@ bool mysql_statement_prepared(struct mysql_server *p, const struct mysql_expect_
 	*id = 0;
 	if (!c) /* which has left: it is cleaned */
 		return true;
-	struct mysql_prepared *ps = mysql_prepared_add(&p->cache, x->text, seen->statement, seen->nparams);
+	bool is_kept = x->flags & MYSQL_EXPECT_KEPT;
+	struct mysql_prepared *ps =
+		mysql_prepared_add(&p->cache, is_kept ? NULL : x->text, seen->statement, seen->nparams);
 	if (!ps)
 		return false;
 	if (is_own) {
@@ -615,10 +651,11 @@ bool mysql_statement_prepared(struct mysql_server *p, const struct mysql_expect_
 	struct mysql_statement *st = mysql_statement_add(&c->statements, x->text, seen->nparams);
 	if (!st)
 		return false;
-	if (!x->text) {
+	st->is_about = x->flags & MYSQL_EXPECT_ABOUT;
+	if (is_kept) {
 		st->held = ps;
-		st->is_kept = c->has_statements = true;
-		session_pin(&c->s, PIN_PREPARED & ~c->s.pins);
+		mysql_statement_keep(&c->statements, st);
+		check_pins(c);
 	}
 	*id = c->last_prepared = st->id;
 	return true;

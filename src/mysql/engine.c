@@ -135,9 +135,10 @@ bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen)
 
 void mysql_forget_told(struct mysql_server *p)
 {
-	p->told_settings = p->told_changed = p->told_xact = p->had_rows = false;
+	p->is_untold = p->told_settings = p->told_changed = p->told_xact = p->had_rows = false;
+	p->any_rows = false;
 	p->results = p->odd_pins = 0;
-	p->rows = 0;
+	p->rows = p->found = p->insert_id = 0;
 }
 
 /* What its server tells is what the client's settings are. */
@@ -162,9 +163,19 @@ static void follow(struct mysql_server *p)
 }
 
 /* What changes what the next statement finds. */
-static bool is_statement(uint8_t com)
+static bool is_statement(uint8_t com, bool failed)
 {
-	return com == MYSQL_COM_QUERY || com == MYSQL_COM_STMT_EXECUTE || com == MYSQL_COM_INIT_DB;
+	switch (com) {
+	case MYSQL_COM_QUERY:
+	case MYSQL_COM_STMT_EXECUTE:
+	case MARIADB_COM_STMT_BULK_EXECUTE:
+	case MYSQL_COM_INIT_DB:
+		return true;
+	case MYSQL_COM_STMT_PREPARE:
+		return failed;
+	default:
+		return false;
+	}
 }
 
 /* One more result of an answer, or an error. False: the server is closed. */
@@ -176,15 +187,23 @@ static bool take_result(struct mysql_server *p, const struct mysql_seen *seen, u
 	if (seen->said == MYSQL_SAID_OK) {
 		p->results++;
 		p->had_rows = first == MYSQL_EOF;
+		if (p->had_rows) {
+			p->any_rows = true;
+			p->found = p->rows;
+		}
+		if (seen->ok.insert_id)
+			p->insert_id = seen->ok.insert_id;
 		p->told_xact |= (seen->ok.status & MYSQL_STATUS_IN_TRANS) != 0;
-		/* An EOF of before MYSQL_CAP_DEPRECATE_EOF says only that, and MySQL's not even that. */
-		p->told_changed |= seen->ok.status & MYSQL_STATUS_STATE_CHANGED && !rd_left(&seen->ok.state);
+		/* An EOF of before MYSQL_CAP_DEPRECATE_EOF says only that, and MySQL's not even that. What it is comes
+		 * with the next OK of this answer, if there is one. */
+		p->is_untold = seen->ok.status & MYSQL_STATUS_STATE_CHANGED && !rd_left(&seen->ok.state);
 	}
 	if (!seen->is_end) {
 		p->rows = 0;
 		return true;
 	}
-	if (s->mode != POOL_SESSION && is_statement(x->com))
+	p->told_changed |= p->is_untold;
+	if (s->mode != POOL_SESSION && is_statement(x->com, seen->said == MYSQL_SAID_ERR))
 		ok = mysql_state_answered(p, x, seen);
 	if (ok)
 		follow(p);
@@ -215,12 +234,17 @@ static bool ask_for_status(struct mysql_server *p, const struct session *s)
 	return false;
 }
 
-static void boundary(struct mysql_server *p)
+void mysql_boundary(struct mysql_server *p)
 {
 	struct session *s = p->sv.session;
+	bool asked = false;
 	/* What was sent late may still be on its way: the door looks again when it has left. */
-	if (mysql_expect_is_empty(&p->expect) && !mysql_client_of(s)->is_due && mysql_client_of(s)->in_left == 0 &&
-	    !mysql_client_of(s)->in_more && !stream_is_stalled(&p->sv.stream))
+	if (!mysql_expect_is_empty(&p->expect) || mysql_client_of(s)->is_due || mysql_client_of(s)->in_left ||
+	    mysql_client_of(s)->in_more || stream_is_stalled(&p->sv.stream))
+		return;
+	if (!mysql_state_fetch(p, &asked))
+		mysql_no_memory(&p->sv);
+	else if (!asked)
 		session_boundary(s, p->status & MYSQL_STATUS_IN_TRANS);
 }
 
@@ -282,7 +306,7 @@ static bool answered(struct mysql_server *p, bool failed)
 	}
 	check_full(p, s);
 	if (stream_is_open(&sv->stream) && sv->session == s)
-		boundary(p);
+		mysql_boundary(p);
 	return true;
 }
 
@@ -391,13 +415,17 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 	switch (seen.said) {
 	case MYSQL_SAID_OK:
 		p->status = seen.ok.status;
-		if (to)
+		if (s && !p->own)
 			mysql_client_of(s)->status = seen.ok.status;
 		if (x->flags & MYSQL_EXPECT_MAPS && seen.is_end)
 			mysql_statement_ran(p, x, seen.ok.status, *body.p != MYSQL_OK);
 		if (rd_left(&seen.ok.state) || seen.is_cut) {
 			if (!mysql_take_state(p, &seen))
 				return false;
+		}
+		if (!to && s && !p->own && x->com == MYSQL_COM_PING) {
+			mysql_state_told(p);
+			follow(p);
 		}
 		if (!to)
 			mysql_forget_told(p);
@@ -513,14 +541,16 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 		first = in->p[MYSQL_HEADER];
 	}
 	if (mysql_expect_is_row(&p->expect, len, first)) { /* nearly all that comes */
-		if (p->own == MYSQL_OWN_ASK) {
+		if (p->own == MYSQL_OWN_ASK || x->flags & MYSQL_EXPECT_ID) {
 			if (len > MYSQL_HELD_MAX) {
 				mysql_broken(&p->sv, "the answer to a question of the house's own has too long a row");
 				return false;
 			}
 			if (rd_left(in) - MYSQL_HEADER < len)
 				return false;
-			if (!mysql_own_row(p, rd_of(in->p + MYSQL_HEADER, len)))
+			if (!p->own)
+				mysql_state_fetched(p, rd_of(in->p + MYSQL_HEADER, len));
+			else if (!mysql_own_row(p, rd_of(in->p + MYSQL_HEADER, len)))
 				return false;
 		}
 		p->rows++;
@@ -651,7 +681,7 @@ static size_t cancel(const struct server *sv, uint8_t out[ENGINE_BYTES_MAX])
 {
 	const struct mysql_server *p = list_owner((struct server *)(uintptr_t)sv, struct mysql_server, sv);
 	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
-	if (!x || x->flags & MYSQL_EXPECT_OWN)
+	if (!x || (x->flags & MYSQL_EXPECT_OWN && !(x->flags & MYSQL_EXPECT_MAPS)))
 		return 0; /* it runs nothing, or nothing that takes time */
 	int n = snprintf((char *)out, ENGINE_BYTES_MAX, "KILL QUERY %" PRIu32, sv->pid);
 	return (size_t)n + 1;

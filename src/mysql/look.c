@@ -138,18 +138,17 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version)
+unsigned mysql_track_mode_by(const char *sql_mode, const char *charset, bool is_mariadb, uint32_t version)
 {
 	static const char *const trails[] = { "big5", "cp932", "gb18030", "gbk", "sjis" };
-	const struct istr *mode = varset_find(vars, "sql_mode"), *charset = varset_find(vars, MYSQL_SET_CLIENT);
 	uint64_t id;
 	unsigned flags = is_mariadb ? MY_MARIADB : 0;
-	if (mode && (has_word(mode->s, "ANSI_QUOTES") || has_word(mode->s, "ANSI")))
+	if (has_word(sql_mode, "ANSI_QUOTES") || has_word(sql_mode, "ANSI"))
 		flags |= MY_ANSI_QUOTES;
-	if (mode && has_word(mode->s, "NO_BACKSLASH_ESCAPES"))
+	if (has_word(sql_mode, "NO_BACKSLASH_ESCAPES"))
 		flags |= MY_NO_BACKSLASH;
-	const char *set = charset ? charset->s : "";
-	if (mysql_collation_is_number(charset, &id) && mysql_collation_name(id))
+	const char *set = charset;
+	if (str_to_u64(charset, UINT16_MAX, &id) && mysql_collation_name(id))
 		set = mysql_collation_name(id);
 	for (size_t i = 0; i < sizeof trails / sizeof trails[0]; i++) {
 		size_t n = strlen(trails[i]);
@@ -157,6 +156,12 @@ unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t v
 			flags |= MY_ASCII_TRAILS;
 	}
 	return MY_MODE(flags, version);
+}
+
+unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version)
+{
+	const struct istr *mode = varset_find(vars, "sql_mode"), *charset = varset_find(vars, MYSQL_SET_CLIENT);
+	return mysql_track_mode_by(mode ? mode->s : "", charset ? charset->s : "", is_mariadb, version);
 }
 
 bool mysql_is_routine(const struct my_stmt *st)
@@ -283,6 +288,7 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);
 		look.pins |= mysql_pins_of(&st);
 		look.changes |= changes(&st);
+		look.calls |= st.kind == MY_CALL || st.inner == MY_CALL;
 		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0 && !keeps_calls(&st);
 		if (st.kind == MY_SET) {
 			struct my_assignments a;

@@ -40,11 +40,9 @@ struct mysql_client {
 	bool is_old;                   /* of before MySQL 4.1: an error that it understands has no SQLSTATE */
 	bool is_fresh;                 /* its server has run nothing of it since it was linked */
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
-	bool has_statements;           /* prepared by COM_STMT_PREPARE */
 	struct mysql_track track;
 	struct mysql_statements statements;
 	uint32_t last_prepared;  /* which of them; 0: that failed, or there is none */
-	bool is_raw;             /* its statements have the numbers of the server that it keeps */
 	bool is_due;             /* a statement is prepared for the command at the cursor: the server stays */
 	struct fault *due_fault; /* owned; what that failed with */
 };
@@ -65,11 +63,13 @@ struct mysql_server {
 	uint8_t own;     /* enum mysql_own: what the house itself asked of it */
 	uint16_t status; /* that it told last */
 	struct mysql_cache cache;
-	bool told_settings, told_changed, told_xact, had_rows; /* by the answer that is coming: mysql/track.h */
-	uint32_t results, odd_pins;                            /* likewise; without its last result */
-	uint64_t rows;                                         /* of the last result */
-	struct fault *own_fault;                               /* owned; what that failed with */
-	const struct varset *syncing, *syncing_said;           /* counted: what is being set */
+	bool is_untold, told_settings, told_changed, told_xact, had_rows,
+		any_rows;                            /* by the answer that is coming: mysql/track.h */
+	uint32_t results, odd_pins;                  /* likewise; without its last result */
+	uint64_t rows;                               /* of the last result */
+	uint64_t found, insert_id;                   /* of the last that had rows; of the last that told one */
+	struct fault *own_fault;                     /* owned; what that failed with */
+	const struct varset *syncing, *syncing_said; /* counted: what is being set */
 	const struct varset *followed; /* counted: by which its kind says whether there is a default schema */
 	bool sets_up;                  /* what is asked ends in the settings with which a server begins */
 	bool has_own_collation;        /* it did not have the one that was asked for by its number */
@@ -136,31 +136,42 @@ struct mysql_notes *mysql_notes(struct database *db);
 
 /* --- state.c: clients in transaction pooling. */
 
-/* Is it about what its session has on the server, so that it is to be prepared, and run, there alone? has_id:
- * CONNECTION_ID() is not. */
-bool mysql_statement_stays(const struct mysql_client *c, struct rd text, bool has_id);
 /* In session pooling, too: a text that asks for CONNECTION_ID() means the number that its client was greeted with.
  * *out: what it is to say instead; free() it; NULL: nothing else. False: out of memory. */
 bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, size_t *len);
+/* One that is to be prepared: is it about its session, so that it is looked at each time that it is executed? has_id:
+ * its CONNECTION_ID() is not. */
+bool mysql_statement_is_about(const struct mysql_client *c, struct rd text, bool has_id);
 /* A COM_QUERY, before it is passed on. */
 struct mysql_query {
 	struct rd text;
 	unsigned mode;
 	struct mysql_look look;
-	bool is_whole, no_warnings;
+	bool is_whole;
+	bool clears;    /* it asks for warnings, of which there are none, and the server may have some of others */
 	uint32_t known; /* enum my_call: what is asked for and known here, and not on its server */
 	bool rewrites;  /* mysql_query_rewrite() says what goes to the server */
 };
 /* False: it is refused, f says why. */
 bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f);
+/* The same of an EXECUTE of such a text, which has its settings before it. */
+bool mysql_statement_look(struct mysql_client *c, const struct istr *text, struct mysql_query *q, struct fault *f);
+/* The text that goes to the server, counted, where q rewrites. NULL: out of memory. */
+const struct istr *mysql_statement_rewrite(struct mysql_client *c, const struct istr *text,
+					   const struct mysql_query *q);
 /* It has no server, and what the next one knows of the statement before is another client's. */
 void mysql_client_fresh(struct mysql_client *c);
-/* The server that it gets has its LAST_INSERT_ID(). False: f says why not. */
-bool mysql_bring_id(struct mysql_client *c, struct fault *f);
 /* free() it; NULL: out of memory. */
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len);
 /* A statement of the client's has been answered; x: the first in the queue. False: out of memory. */
 bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_seen *seen);
+/* What must be on the server before the statement is. False: out of memory. */
+bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const struct mysql_query *q);
+/* Before its client gives the server back: is something asked for first? False: out of memory. */
+bool mysql_state_fetch(struct mysql_server *p, bool *asked);
+void mysql_state_fetched(struct mysql_server *p, struct rd row);
+/* Behind that the house has asked for what the answer could not tell, and it is told. */
+void mysql_state_told(struct mysql_server *p);
 
 /* --- door.c */
 void mysql_tell(struct session *s, const struct fault *f, bool is_fatal);
@@ -197,7 +208,7 @@ void mysql_skip(struct mysql_client *c, uint32_t len);
 bool mysql_link(struct session *s, const struct rd *in, uint32_t total);
 
 /* --- door_prepared.c: prepared statements where servers are shared. */
-bool mysql_statement_is(struct mysql_client *c, uint8_t com); /* is the command one of theirs? */
+bool mysql_statement_is(const struct mysql_client *c, uint8_t com); /* is the command one of theirs? */
 /* The command at the cursor: false: leave it there. */
 bool mysql_statement_command(struct mysql_client *c, struct rd *in, uint32_t len, uint8_t seq, uint8_t com);
 /* The session begins anew. */
@@ -238,6 +249,8 @@ void mysql_engine_set_up(struct mysql_server *p, const struct fault *f);
 const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id);
 
 /* --- engine.c */
+/* Its server may be at rest, and go back. */
+void mysql_boundary(struct mysql_server *p);
 void mysql_broken(struct server *sv, const char *what);
 void mysql_no_memory(struct server *sv);
 /* What an answer says of the session's state becomes that of the server, and is noted there. False: the server is
@@ -264,6 +277,11 @@ bool mysql_own_prepare(struct mysql_server *p, const struct istr *text, struct r
 		       const char *const now[MYSQL_MEANINGS], const char *const then[MYSQL_MEANINGS]);
 /* Asks for the status, which no error tells. False: out of memory. */
 bool mysql_own_ping(struct mysql_server *p);
+/* LAST_INSERT_ID() is set, and asked for: the row goes to mysql_state_fetched(). Likewise. */
+bool mysql_own_bring_id(struct mysql_server *p, uint64_t id);
+bool mysql_own_fetch_id(struct mysql_server *p);
+/* There are no warnings of a statement before. Likewise. */
+bool mysql_own_clear(struct mysql_server *p);
 
 /* --- ask.c: the exchange in this protocol, for clients that have a sink. A whole command: what becomes of it. */
 void mysql_ask_command(struct mysql_client *c, struct rd body);

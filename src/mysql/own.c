@@ -82,6 +82,28 @@ bool mysql_own_ping(struct mysql_server *p)
 	return send_command(p, MYSQL_COM_PING, NULL, 0);
 }
 
+bool mysql_own_bring_id(struct mysql_server *p, uint64_t id)
+{
+	char sql[64];
+	str_fmt(sql, sizeof sql, "SET last_insert_id=%llu", (unsigned long long)id);
+	return send_query(p, sql);
+}
+
+bool mysql_own_fetch_id(struct mysql_server *p)
+{
+	if (!send_query(p, "SELECT LAST_INSERT_ID()"))
+		return false;
+	if (p->expect.count) /* none when the stream has failed */
+		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_ID;
+	return true;
+}
+
+/* MariaDB forgets them at a statement that uses a table. */
+bool mysql_own_clear(struct mysql_server *p)
+{
+	return send_query(p, "SELECT 1 FROM (SELECT 1) AS t");
+}
+
 void mysql_own_run(struct server *sv, const char *sql)
 {
 	struct mysql_server *p = mysql_server_of(sv);
@@ -231,10 +253,9 @@ static bool put_settings(struct mysql_server *p, const char *const from[MYSQL_ME
 	for (int i = MYSQL_MEANING_SCHEMA + 1; i < MYSQL_MEANINGS; i++) {
 		if (strcmp(from[i], to[i]) == 0)
 			continue;
-		/* None that is known: that of its set. */
-		bool is_own = i == MYSQL_MEANING_COLLATION && !*to[i];
+		bool is_own = *to[i] == MYSQL_MEANING_DEFAULT_OF;
 		mysql_put_set(&sql, is_own ? MYSQL_SET_CONNECTION : mysql_meaning_names[i]);
-		mysql_put_value(&sql, to[is_own ? MYSQL_MEANING_CHARSET : i]);
+		mysql_put_value(&sql, to[i] + is_own);
 	}
 	if (ok && sql.len)
 		ok = as_statement(p, send_query(p, sb_str(&sql)), NULL);

@@ -209,9 +209,16 @@ void mysql_statement_set(struct mysql_statements *m, struct mysql_statement *st,
 	st->has_long = has_long;
 }
 
+void mysql_statement_keep(struct mysql_statements *m, struct mysql_statement *st)
+{
+	m->kept += !st->is_kept;
+	st->is_kept = true;
+}
+
 void mysql_statement_drop(struct mysql_statements *m, struct mysql_statement *st)
 {
 	mysql_statement_set(m, st, false, false);
+	m->kept -= st->is_kept;
 	if (m->used == st)
 		m->used = NULL;
 	map_del(&m->map, &st->node);

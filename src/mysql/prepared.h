@@ -84,15 +84,16 @@ struct mysql_statement {
 	uint32_t id;
 	uint16_t nparams;
 	bool has_cursor, has_long;
-	bool is_kept; /* on that server, whatever becomes of cursors and long data */
+	bool is_kept;  /* on that server, whatever becomes of cursors and long data */
+	bool is_about; /* its session: it is looked at each time that it is executed */
 };
 
 /* All of a client's. */
 struct mysql_statements {
 	struct map map;
-	struct mysql_statement *used; /* the one looked for last */
-	uint32_t last;                /* number that was given */
-	uint32_t cursors, longs;      /* how many have one */
+	struct mysql_statement *used;  /* the one looked for last */
+	uint32_t last;                 /* number that was given */
+	uint32_t cursors, longs, kept; /* how many have one, and are */
 };
 
 struct mysql_statement *mysql_statement_find(struct mysql_statements *m, uint32_t id);
@@ -100,6 +101,7 @@ struct mysql_statement *mysql_statement_find(struct mysql_statements *m, uint32_
 struct mysql_statement *mysql_statement_add(struct mysql_statements *m, const struct istr *text, uint16_t nparams);
 void mysql_statement_types(struct mysql_statement *st, const struct istr *types); /* takes the reference over */
 void mysql_statement_set(struct mysql_statements *m, struct mysql_statement *st, bool has_cursor, bool has_long);
+void mysql_statement_keep(struct mysql_statements *m, struct mysql_statement *st);
 void mysql_statement_drop(struct mysql_statements *m, struct mysql_statement *st); /* held is the caller's */
 void mysql_statements_clear(struct mysql_statements *m);                           /* numbers go on */
 void mysql_statements_free(struct mysql_statements *m);
@@ -109,6 +111,9 @@ void mysql_statements_free(struct mysql_statements *m);
 /* What a statement means depends on them when it is prepared, not when it is executed. */
 enum { MYSQL_MEANING_SCHEMA, MYSQL_MEANING_MODE, MYSQL_MEANING_CHARSET, MYSQL_MEANING_COLLATION, MYSQL_MEANINGS };
 extern const char *const mysql_meaning_names[MYSQL_MEANINGS]; /* the schema's is that of the house */
+
+/* Before the name of a character set, in the place of a collation: the one that it has of itself. */
+#define MYSQL_MEANING_DEFAULT_OF '='
 
 /* values: "" where there is none. NULL: out of memory. */
 const struct istr *mysql_meaning(const char *const values[MYSQL_MEANINGS], struct rd sql);

@@ -11,10 +11,6 @@
 /* These end with the next statement, so there is nothing to be cleaned when they do. */
 #define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS))
 
-#define EMPTY_WARNINGS                                                                                                 \
-	"SELECT CAST('' AS CHAR(7)) AS `Level`, CAST(0 AS UNSIGNED) AS `Code`, CAST('' AS CHAR(512)) AS `Message` "    \
-	"FROM DUAL WHERE FALSE"
-
 #define LAST_INSERT_ID "last_insert_id"
 
 /* How texts are read depends on settings, and is kept with them. */
@@ -33,6 +29,18 @@ static unsigned mode_of(const struct session *s)
 	return MY_MODE((*notes >> SHIFT & 7) | (is_mariadb ? MY_MARIADB : 0u), version);
 }
 
+/* A prepared one, and how it is read: by the settings of then. */
+static struct rd prepared_of(const struct session *s, const struct istr *text, unsigned *mode)
+{
+	const struct mysql_server *p = s->server ? mysql_server_of(s->server) : NULL;
+	const struct mysql_known *known = p ? NULL : mysql_known_of(s->db);
+	const char *then[MYSQL_MEANINGS];
+	struct rd sql = mysql_meaning_read(text, then);
+	*mode = mysql_track_mode_by(then[MYSQL_MEANING_MODE], then[MYSQL_MEANING_CHARSET],
+				    p ? p->is_mariadb : known->is_mariadb, p ? p->number : known->number);
+	return sql;
+}
+
 /* --- Before a statement goes to a server */
 
 void mysql_client_fresh(struct mysql_client *c)
@@ -41,27 +49,8 @@ void mysql_client_fresh(struct mysql_client *c)
 	c->has_id = c->has_found = false;
 }
 
-/* It asks for what its session has of the statement before, and the server that it will get has another's. False: it
- * cannot be had; f: why. */
-static bool bring_last(struct mysql_client *c, struct mysql_query *q, struct fault *f)
-{
-	if (q->look.diagnostics || q->look.asks & MY_CALL_WARNING_COUNT) {
-		if (c->track.pins & PIN_WARNINGS || q->look.asks & MY_CALL_WARNING_COUNT) {
-			fault_set(f, FAULT_UNSUP,
-				  "warnings and errors of the statement before are not at hand any more");
-			fault_hint(f, "They are kept until another client needs the server: ask at once, or within a "
-				      "transaction.");
-			return false;
-		}
-		q->no_warnings = true;
-	}
-	if (!(q->look.asks & MY_CALL_LAST_INSERT_ID))
-		return true;
-	return mysql_bring_id(c, f);
-}
-
 /* The id is set on the server before the statement runs. */
-bool mysql_bring_id(struct mysql_client *c, struct fault *f)
+static bool bring_id(struct mysql_client *c, struct fault *f)
 {
 	struct session *s = &c->s;
 	char id[24];
@@ -75,46 +64,87 @@ bool mysql_bring_id(struct mysql_client *c, struct fault *f)
 	return true;
 }
 
-bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f)
+/* It asks for what its session has of the statement before, and the server that it will get has another's. False: it
+ * cannot be had; f: why. */
+static bool bring_last(struct mysql_client *c, struct mysql_query *q, struct fault *f)
+{
+	if (q->look.diagnostics || q->look.asks & MY_CALL_WARNING_COUNT) {
+		if (c->track.pins & PIN_WARNINGS) {
+			fault_set(f, FAULT_UNSUP,
+				  "warnings and errors of the statement before are not at hand any more");
+			fault_hint(f, "They are kept until another client needs the server: ask at once, or within a "
+				      "transaction.");
+			return false;
+		}
+		q->clears = true;
+	}
+	if (!(q->look.asks & MY_CALL_LAST_INSERT_ID))
+		return true;
+	return bring_id(c, f);
+}
+
+/* What it asks for that is another's on the server that it has, or will have. */
+static bool look_back(struct mysql_client *c, struct mysql_query *q, struct fault *f)
 {
 	struct session *s = &c->s;
-	*q = (struct mysql_query){ .text = text, .mode = mode_of(s), .is_whole = is_whole };
-	q->look = mysql_track_look((const char *)text.p, rd_left(&text), q->mode);
-	if (!is_whole) { /* what is wrong with it may be that its end is missing */
-		q->look = (struct mysql_look){ 0 };
-		return true;
-	}
 	if (q->look.pins & ~s->pins && session_pins_are_refused(s, q->look.pins & ~PINS_PASSING, f))
 		return false;
 	if (!s->server)
 		mysql_client_fresh(c);
-	if (c->is_fresh && !s->server && !bring_last(c, q, f))
+	if (c->is_fresh && !bring_last(c, q, f))
 		return false;
-	q->no_warnings = c->is_fresh && q->look.diagnostics;
 	q->known = (c->is_fresh ? (uint32_t)MY_CALL_ROW_COUNT : 0) | (c->has_found ? 0 : (uint32_t)MY_CALL_FOUND_ROWS) |
 		   (c->has_id ? 0 : (uint32_t)MY_CALL_LAST_INSERT_ID);
-	q->rewrites = q->no_warnings || q->look.wants_id || q->look.asks_any & q->known;
+	q->rewrites = q->look.wants_id || q->look.asks_any & q->known;
 	return true;
 }
 
-bool mysql_statement_stays(const struct mysql_client *c, struct rd text, bool has_id)
+bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f)
+{
+	*q = (struct mysql_query){ .text = text, .mode = mode_of(&c->s), .is_whole = is_whole };
+	if (!is_whole) /* what is wrong with it may be that its end is missing */
+		return true;
+	q->look = mysql_track_look((const char *)text.p, rd_left(&text), q->mode);
+	return look_back(c, q, f);
+}
+
+bool mysql_statement_is_about(const struct mysql_client *c, struct rd text, bool has_id)
 {
 	struct mysql_look look = mysql_track_look((const char *)text.p, rd_left(&text), mode_of(&c->s));
 	return look.changes || look.asks || look.asks_any || look.diagnostics || (look.wants_id && !has_id) ||
-	       look.kills || look.pins;
+	       look.pins;
+}
+
+bool mysql_statement_look(struct mysql_client *c, const struct istr *text, struct mysql_query *q, struct fault *f)
+{
+	*q = (struct mysql_query){ .is_whole = true };
+	q->text = prepared_of(&c->s, text, &q->mode);
+	q->look = mysql_track_look((const char *)q->text.p, rd_left(&q->text), q->mode);
+	if (!look_back(c, q, f))
+		return false;
+	if (varset_find(c->s.said, LAST_INSERT_ID)) /* it is brought: no need for another text with each id */
+		q->known &= ~(uint32_t)MY_CALL_LAST_INSERT_ID;
+	q->rewrites = q->look.asks_any & q->known; /* CONNECTION_ID() was said when it was prepared */
+	return true;
+}
+
+const struct istr *mysql_statement_rewrite(struct mysql_client *c, const struct istr *text, const struct mysql_query *q)
+{
+	const char *then[MYSQL_MEANINGS];
+	size_t n;
+	uint8_t *sql = mysql_query_rewrite(c, q, &n);
+	(void)mysql_meaning_read(text, then);
+	const struct istr *out = sql ? mysql_meaning(then, rd_of(sql, n)) : NULL;
+	free(sql);
+	return out;
 }
 
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len)
 {
-	size_t n = rd_left(&q->text), cap = n + MYSQL_REWRITE_ROOM + sizeof EMPTY_WARNINGS;
+	size_t n = rd_left(&q->text), cap = n + MYSQL_REWRITE_ROOM;
 	uint8_t *out = malloc(cap);
 	if (!out)
 		return NULL;
-	if (q->no_warnings) {
-		*len = sizeof EMPTY_WARNINGS - 1;
-		memcpy(out, EMPTY_WARNINGS, *len);
-		return out;
-	}
 	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, (uint32_t)c->s.id, q->known,
 				     (char *)out, cap);
 	if (to < 0) { /* as it is */
@@ -164,7 +194,7 @@ static void set_pins(struct mysql_client *c, uint32_t was)
 {
 	struct session *s = &c->s;
 	uint32_t now = c->track.pins, gone = was & ~now, come = now & ~s->pins;
-	if (c->has_statements)
+	if (c->statements.kept)
 		gone &= ~(uint32_t)PIN_PREPARED;
 	if (session_ignores_pins(s))
 		come = 0;
@@ -200,19 +230,72 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		.had_rows = p->had_rows,
 		.warnings = is_failed ? 0 : seen->ok.warnings,
 		.affected = is_failed ? 0 : seen->ok.affected,
-		.insert_id = is_failed ? 0 : seen->ok.insert_id,
-		.rows = p->rows,
+		.insert_id = p->insert_id,
+		.any_rows = p->any_rows,
+		.rows = p->found,
 		.before = s->vars,
 	};
-	const struct istr *text = x->flags & MYSQL_EXPECT_CHANGES ? x->text : NULL;
-	if (!mysql_track_done(&c->track, &p->sv.vars, text ? text->s : NULL, text ? text->len : 0, mode_of(s), &told) ||
+	struct rd text = rd_of(NULL, 0);
+	unsigned mode = mode_of(s);
+	if (x->flags & MYSQL_EXPECT_CHANGES && x->flags & MYSQL_EXPECT_MAPS)
+		text = prepared_of(s, x->text, &mode);
+	else if (x->flags & MYSQL_EXPECT_CHANGES)
+		text = rd_of(x->text->s, x->text->len);
+	if (!mysql_track_done(&c->track, &p->sv.vars, (const char *)text.p, rd_left(&text), mode, &told) ||
 	    !drop_last(s))
 		return false;
 	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
 		c->track.pins |= PIN_TEXT; /* what followed its beginning was not seen */
 	c->has_id |= told.insert_id != 0;
-	c->has_found |= p->had_rows;
+	c->has_found |= p->any_rows;
 	c->track.pins |= p->odd_pins;
 	set_pins(c, was);
 	return true;
+}
+
+void mysql_state_told(struct mysql_server *p)
+{
+	struct mysql_client *c = mysql_client_of(p->sv.session);
+	uint32_t was = c->track.pins;
+	if (c->s.mode == POOL_SESSION)
+		return;
+	if (c->track.is_untold && !p->told_changed)
+		c->track.pins &= ~(uint32_t)PIN_ROUTINE;
+	c->track.is_untold = false;
+	c->track.pins |= p->odd_pins | (p->told_changed ? (uint32_t)PIN_ROUTINE : 0);
+	set_pins(c, was);
+}
+
+/* A procedure may ask for it, or leave it as it is. */
+bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const struct mysql_query *q)
+{
+	if (q->look.calls && !c->has_id) {
+		c->has_id = true;
+		if (!mysql_own_bring_id(p, c->track.insert_id))
+			return false;
+	}
+	return !q->clears || mysql_own_clear(p);
+}
+
+/* Whoever is pinned keeps it where it is. */
+bool mysql_state_fetch(struct mysql_server *p, bool *asked)
+{
+	struct session *s = p->sv.session;
+	struct mysql_client *c = mysql_client_of(s);
+	*asked = c->track.has_called && s->mode != POOL_SESSION && !(s->pins & ~SESSION_PINS_SOFT) &&
+		 !(p->status & MYSQL_STATUS_IN_TRANS);
+	if (!*asked)
+		return true;
+	c->track.has_called = false;
+	c->is_fresh = true; /* the statement before is not the client's any more */
+	c->has_found = false;
+	return mysql_own_fetch_id(p);
+}
+
+void mysql_state_fetched(struct mysql_server *p, struct rd row)
+{
+	char id[24];
+	struct rd value = mysql_rd_text(&row);
+	if (p->sv.session && str_copy_n(id, sizeof id, value.p, rd_left(&value)))
+		(void)str_to_u64(id, UINT64_MAX, &mysql_client_of(p->sv.session)->track.insert_id);
 }

@@ -466,7 +466,7 @@ static bool explains(const struct my_stmt *st)
 
 /* What the statements of a text were, taken together. */
 struct gist {
-	bool explained, routine;
+	bool explained, routine, calls;
 	bool diagnostics; /* the last one */
 };
 
@@ -487,6 +487,7 @@ static bool apply_all(struct done *d, size_t len, struct gist *g)
 		}
 		g->explained |= explains(&st);
 		g->routine |= mysql_is_routine(&st);
+		g->calls |= st.kind == MY_CALL || st.inner == MY_CALL;
 		g->diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
 		if (told->is_failed && g->routine)
 			d->t->pins |= mysql_pins_of(&st);
@@ -501,13 +502,13 @@ static bool apply_all(struct done *d, size_t len, struct gist *g)
 /* What is asked for only behind the statement that it is of. */
 static void note_last(struct mysql_track *t, const struct mysql_told *told)
 {
-	t->pins &= ~(uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS);
+	t->pins &= ~(uint32_t)(PIN_WARNINGS | (told->any_rows ? PIN_FOUND_ROWS : 0));
 	if (told->is_failed || told->warnings)
 		t->pins |= PIN_WARNINGS;
 	t->row_count = told->is_failed || told->had_rows ? -1 : (int64_t)told->affected;
-	if (told->had_rows && !told->is_failed)
+	if (told->any_rows)
 		t->found = told->rows;
-	if (told->insert_id && !told->is_failed)
+	if (told->insert_id)
 		t->insert_id = told->insert_id;
 }
 
@@ -515,7 +516,7 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 		      const struct mysql_told *told)
 {
 	struct done d = { t, vars, text, mode, told, true };
-	struct gist g = { false, false, false };
+	struct gist g = { .explained = false };
 	bool ended = (t->in_xact || told->had_xact) && !told->in_xact;
 	uint32_t warnings = t->pins & PIN_WARNINGS;
 	note_last(t, told);
@@ -527,6 +528,7 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 		return false;
 	if (g.diagnostics)
 		t->pins |= warnings;
+	t->has_called = (t->has_called && !told->insert_id) || g.calls;
 	if (told->is_failed) {
 		if (g.routine) {
 			t->pins |= PIN_ROUTINE;

@@ -25,6 +25,8 @@ const char *mysql_track_setup(bool is_mariadb);
 
 /* How texts are read, by the settings of their session and the version of its server: 90704, 101119. */
 unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version);
+/* The same by two of them; "": not known. */
+unsigned mysql_track_mode_by(const char *sql_mode, const char *charset, bool is_mariadb, uint32_t version);
 /* "8.0.45", "5.5.5-10.11.19-MariaDB-1": 80045, 101119; 0: not to be read. */
 uint32_t mysql_track_version(const char *version);
 
@@ -34,6 +36,7 @@ struct mysql_look {
 	uint32_t asks;     /* enum my_call: what its first statement wants to know of the one before */
 	bool diagnostics;  /* and so that one's warnings and errors */
 	uint32_t asks_any; /* as asks, of all its statements up to the first that gives another answer */
+	bool calls;        /* a procedure */
 	bool wants_id;     /* a statement of it asks for CONNECTION_ID(), and not for others to do so later */
 	bool kills;        /* KILL, whose id is in name */
 	bool kills_query;
@@ -56,6 +59,7 @@ struct mysql_track {
 	uint32_t pins; /* those of its session that are from here */
 	bool in_xact;
 	bool is_untold;     /* a routine has failed, whose changes the server tells with the next OK */
+	bool has_called;    /* a procedure, which may have inserted: the server knows LAST_INSERT_ID() */
 	uint64_t insert_id; /* LAST_INSERT_ID() */
 	int64_t row_count;  /* ROW_COUNT() */
 	uint64_t found;     /* FOUND_ROWS(), unless PIN_FOUND_ROWS */
@@ -68,14 +72,16 @@ struct mysql_told {
 	unsigned results;  /* how many results there were, without that */
 	bool has_tracking; /* the server tells what changes */
 	bool is_mariadb;
-	bool settings;                      /* it told of settings */
-	bool changed;                       /* and that something has changed */
-	bool in_xact;                       /* where it ended */
-	bool had_xact;                      /* or before */
-	bool had_rows;                      /* the last result was rows */
-	const struct varset *before;        /* the settings as they were; borrowed */
-	uint16_t warnings;                  /* of the last result */
-	uint64_t affected, insert_id, rows; /* likewise */
+	bool settings;               /* it told of settings */
+	bool changed;                /* and that something has changed */
+	bool in_xact;                /* where it ended */
+	bool had_xact;               /* or before */
+	bool had_rows;               /* the last result was rows */
+	bool any_rows;               /* one was */
+	const struct varset *before; /* the settings as they were; borrowed */
+	uint16_t warnings;           /* of the last result */
+	uint64_t affected;           /* likewise */
+	uint64_t insert_id, rows;    /* of the last one that told an id; that had rows */
 };
 /* A statement, or a text of several, is answered. text: NULL when mysql_track_look() says that it changes nothing; then
  * the answer alone counts. *vars: the settings, which are what the server told already; what the text alone tells is

@@ -392,6 +392,8 @@ static void test_kept(void)
 	check_str("it runs", run_st(st), "1");
 	check_str("pinned", my_show(console, "clients", "user", "alice", "pins"), "prepared");
 	mysql_stmt_close(st);
+	check_my(c, "select 2", "2");
+	check_str("closed", my_show(console, "clients", "user", "alice", "pins"), "");
 	sluice_stop();
 	start(2, "");
 	char *sql = malloc(100000);
@@ -406,21 +408,68 @@ static void test_kept(void)
 	check_str("it runs", run_st(st), "2");
 	check_str("pinned", my_show(console, "clients", "user", "alice", "pins"), "prepared");
 	mysql_stmt_close(st);
+	check_my(c, "select 2", "2");
+	check_str("closed", my_show(console, "clients", "user", "alice", "pins"), "");
 	my_close(c);
 }
 
+/* What is about its session means the same as if it were not prepared, and keeps nobody on a server for that. */
+static void test_about(void)
+{
+	start(1, "");
+	my_sql("drop table if exists test.t; create table test.t (id int auto_increment primary key, n int)");
+	my_sql("drop procedure if exists test.q; create procedure test.q(a int) select a + 1");
+	MYSQL *a = my_client(NULL), *b = my_client(NULL);
+	MYSQL_STMT *zone = prepare(a, "set time_zone = ?"), *id = prepare(a, "select last_insert_id()"),
+		   *count = prepare(a, "select row_count()"), *found = prepare(a, "select found_rows()"),
+		   *number = prepare(a, "select connection_id()"), *call = prepare(a, "call q(?)"),
+		   *insert = prepare(a, "insert into t (n) values (?), (4)"),
+		   *other = prepare(b, "set time_zone = '+02:00'");
+	int five = 5;
+	bind_text(zone, "+01:00");
+	bind_int(insert, &five);
+	bind_int(call, &five);
+	check_str("set", run_st(zone), "");
+	check_str("set", run_st(other), "");
+	check_my(a, "select @@time_zone", "+01:00");
+	check_my(b, "select @@time_zone", "+02:00");
+	for (int i = 0; i < 3; i++) {
+		check_str("insert", run_st(insert), "");
+		check_my(b, "insert into t (n) values (1), (2), (3), (4), (5)", "ok 5");
+		check_str("its rows", run_st(count), "2");
+		check_my(b, "select 1", "1");
+		check_str("its id", run_st(id), text("%d", 1 + 7 * i));
+		check_my(b, "select 1 union select 2 union select 3", "1|2|3");
+		check_str("its rows", run_st(found), "1");
+		check_my(b, "select 1", "1");
+		check_str("its number", run_st(number), text("%lu", mysql_thread_id(a)));
+		check_str("call", run_st(call), "6");
+		while (mysql_stmt_next_result(call) == 0)
+			;
+		check_my(b, "select 1", "1");
+	}
+	mysql_stmt_close(zone);
+	mysql_stmt_close(id);
+	mysql_stmt_close(count);
+	mysql_stmt_close(found);
+	mysql_stmt_close(number);
+	mysql_stmt_close(call);
+	mysql_stmt_close(insert);
+	mysql_stmt_close(other);
+	MYSQL_STMT *user = prepare(a, "set @u = 3");
+	MYSQL *console = my_console();
+	char *who = text("%lu", mysql_thread_id(a));
+	check_str("prepared alone it pins nobody", my_show(console, "clients", "id", who, "pins"), "");
+	check_str("it runs", run_st(user), "");
+	check_str("but run", my_show(console, "clients", "id", who, "pins"), "user_variable");
+	mysql_stmt_close(user);
+}
+
 static const struct unit_test tests[] = {
-	{ "shared", test_shared },
-	{ "moved", test_moved },
-	{ "meaning", test_meaning },
-	{ "long_data", test_long_data },
-	{ "cursors", test_cursors },
-	{ "gone", test_gone },
-	{ "many", test_many },
-	{ "unknown", test_unknown },
-	{ "mariadb", test_mariadb },
-	{ "kept", test_kept },
-	{ NULL, NULL },
+	{ "shared", test_shared },       { "moved", test_moved },     { "meaning", test_meaning },
+	{ "long_data", test_long_data }, { "cursors", test_cursors }, { "gone", test_gone },
+	{ "many", test_many },           { "unknown", test_unknown }, { "mariadb", test_mariadb },
+	{ "kept", test_kept },           { "about", test_about },     { NULL, NULL },
 };
 
 int main(int argc, char **argv)

@@ -205,7 +205,7 @@ static void answer(const char *words, struct mysql_told *told, const struct vars
 			told->is_failed = true;
 			told->results = 0;
 		} else if (strcmp(word, "rows") == 0) {
-			told->had_rows = true;
+			told->had_rows = told->any_rows = true;
 			told->rows = n;
 		} else if (strcmp(word, "results") == 0) {
 			told->results = (unsigned)n;
@@ -357,7 +357,7 @@ static void test_last(void)
 	check("insert", mysql_track_done(&t, &vars, NULL, 0, 0, &told));
 	check_eq("its id", t.insert_id, 9);
 	check_eq("its rows", t.row_count, 3);
-	told = (struct mysql_told){ .has_tracking = true, .results = 1, .had_rows = true, .rows = 5 };
+	told = (struct mysql_told){ .has_tracking = true, .results = 1, .had_rows = true, .any_rows = true, .rows = 5 };
 	check("select", mysql_track_done(&t, &vars, NULL, 0, 0, &told));
 	check_eq("the id is kept", t.insert_id, 9);
 	check_eq("rows found", t.found, 5);
