@@ -86,6 +86,8 @@ static bool answer_unknown(struct said *m, uint32_t id)
 	const char *to = m->com == MYSQL_COM_STMT_FETCH   ? "mysqld_stmt_fetch"
 			 : m->com == MYSQL_COM_STMT_RESET ? "mysqld_stmt_reset"
 							  : "mysqld_stmt_execute";
+	if (!mysql_known_of(m->c->s.db)->is_mariadb)
+		to = "mysql_stmt_precheck";
 	fault_set(&f, FAULT_PROTO, "Unknown prepared statement handler (%" PRIu32 ") given to %s", id, to);
 	fault_mysql(&f, ER_UNKNOWN_HANDLER, "HY000");
 	return answer(m, &f);
