@@ -5,7 +5,7 @@
 #   ./test/run.sh unit                 a part: unit, static, clang, fuzz, integration, newer, drivers, scripts
 #   ./test/run.sh integration test_auth test_copy
 #   ./test/run.sh fuzz 60              each fuzz target for a minute, with inputs of its own choice
-#   ./test/run.sh property 600         the property test with seeds by chance, for so many seconds (at most 800)
+#   ./test/run.sh property 600         the property tests with seeds by chance, for so many seconds (at most 1600)
 #
 # The last line counts tests: "N passed, N failed, N skipped". The exit status is 0 only when none failed.
 # What runs for longer is not here: test/bench/README.md, test/fuzz/README.md,
@@ -196,7 +196,9 @@ if wants newer; then
 fi
 if [ "$part" = property ]; then
 	say "The property test, with other seeds than always"
-	one test_property env PROPERTY_FOR="${1:-600}" "$asan/test/integration/test_property" property
+	half=$((${1:-600} / 2))
+	one test_property env PROPERTY_FOR="$half" "$asan/test/integration/test_property" property
+	one test_my_property env PROPERTY_FOR="$half" "$asan/test/integration/test_my_property" property
 fi
 if wants drivers; then
 	say "Drivers, through Sluice and on its console"
