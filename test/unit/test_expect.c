@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What happens, a letter each. Sent: p batch message, q Query, s Sync, c CopyDone. Said: Z ReadyForQuery, E
- * ErrorResponse, G CopyInResponse. Then the expectation: . at rest, + not at rest; ! the ReadyForQuery before it was
- * not ours. */
+ * ErrorResponse, G CopyInResponse, r another reply. 0: nothing is owed. Then the expectation: . at rest, + not at rest;
+ * ! the ReadyForQuery before it was not ours. */
 static const struct {
 	const char *what, *script;
 } cases[] = {
@@ -49,6 +49,8 @@ static const struct {
 	{ "a copy that works with a Sync among its data", "p+Gs+c+s+rZ." },
 	{ "one query with two copies, and a Sync in the second", "qcsc+G+G+Z." },
 	{ "a stray CopyDone within a batch", "pcp+r+E+q+s+Z." },
+	{ "nothing answers a stray CopyDone", "pc+r0s+Z." },
+	{ "nor one behind a copy by a batch", "p+Gc+r0s+Z." },
 	{ "a copy by a batch, and one by a query behind it", "p+Gc+qcs+rG+Z+Z." },
 	{ "a batch message where data was due", "qp+G+q+EZ?EZ?" },
 	{ "ReadyForQuery that nobody asked for", "Z!" },
@@ -84,6 +86,9 @@ static void run(const char *what, const char *script)
 			break;
 		case '?':
 			check(at, e.unsure && !expect_is_empty(&e));
+			break;
+		case '0':
+			check(at, e.count == 0);
 			break;
 		case 'c':
 			check(at, sent(&e, EXPECT_COPY_END));
