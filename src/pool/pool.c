@@ -139,6 +139,7 @@ void pool_configure(struct pool *p)
 		p->lim.rate_user = (struct bucket_limits){ (uint32_t)own_rate->num, burst ? (uint32_t)burst->num : 1 };
 	}
 	p->lim.is_gated = p->lim.active_db || p->lim.active_user || p->lim.rate_db.rate || p->lim.rate_user.rate;
+	p->lim.is_shared = p->lim.is_gated || p->lim.max_db || p->lim.max_user;
 	config_put(was);
 	retire(p, false);
 	pool_forget_failures(p);
@@ -255,21 +256,18 @@ static void lend(struct pool *p, struct server *sv)
 
 struct server *pool_take(struct pool *p, struct pool_wait *w)
 {
-	bool is_free = true;
-	if (p->lim.is_gated) {
-		pool_rate(p, w);
-		is_free = !w->not_before_us && !w->is_over && pool_may_be_active(p);
-	} else {
-		w->not_before_us = 0;
-		w->is_over = false;
-	}
-	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own && is_free) {
+	/* Where a limit holds serve() lends, at the turn's end. */
+	if (list_empty(&p->waiting) && !pool_is_paused(p) && !w->is_own && !p->lim.is_gated) {
 		struct server *sv = pick_idle(p, w->kind);
 		if (sv && !needs_check(p, sv)) {
 			lend(p, sv);
 			return sv;
 		}
 	}
+	w->not_before_us = 0;
+	w->is_over = false;
+	if (p->lim.is_gated)
+		pool_rate(p, w);
 	p->is_mixed |= p->kind && p->kind != w->kind;
 	p->kind = w->kind;
 	w->since_us = loop_now_us();
@@ -642,7 +640,7 @@ void pool_serve(struct pool *p)
 /* Others that wait only because their database or user is at its limit. */
 static void serve_others(struct pool *p)
 {
-	if (!p->lim.max_db && !p->lim.max_user && !p->lim.is_gated)
+	if (!p->lim.is_shared)
 		return;
 	LIST_EACH (&pools, it) {
 		struct pool *o = list_owner(it, struct pool, in_all);
@@ -658,7 +656,7 @@ void pool_server_ready(struct server *sv)
 		pool_serve_oldest(p);
 	if (p->nwaiting || pool_is_paused(p) || on_change)
 		pool_serve(p);
-	if (!p->nwaiting || p->lim.is_gated)
+	if (p->lim.is_shared && (!p->nwaiting || p->lim.is_gated))
 		serve_others(p);
 }
 

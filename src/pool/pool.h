@@ -22,7 +22,8 @@ struct pool_limits {
 	uint32_t active_db, active_user;                               /* max_active; 0: no limit */
 	struct bucket_limits rate_db, rate_user;                       /* rate_limit */
 	bool rate_rejects;
-	bool is_gated; /* one of max_active and rate_limit holds */
+	bool is_shared; /* what one of it gives back may be what another pool waits for */
+	bool is_gated;  /* one of max_active and rate_limit holds */
 	struct codel_limits queue;
 	uint64_t validation_ms;                /* for a check */
 	struct bucket_limits opening;          /* connect_rate: of each host */
