@@ -326,7 +326,7 @@ static bool pass_change(struct session *s, struct rd *in, uint32_t total, const 
 		x = (struct expect_entry){ 0 };
 	} else if (resets) {
 		x.flags |= EXPECT_AGAIN;
-		if (x.flags & EXPECT_CLEARS)
+		if (pg_track_clears(c, text->s, len))
 			p->discards = (uint16_t)(p->expect.ends + 1u);
 	}
 	bool ok = expect_it(s, PG_EXECUTE, &x) && (!behind.kind || expect_it(s, PG_CLOSE, &behind));
@@ -359,8 +359,14 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	case PG_CLOSE:
 		if (shares)
 			return pass_statement(s, in, type, total);
-		if (s->mode == POOL_SESSION && s->asked->count && !pg_reset_note(c, in, type, total))
+		if (s->mode != POOL_SESSION || s->asked->count)
+			how = pg_note(c, in, type, total);
+		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
 			return false;
+		if (how == PG_PASS_DROP) {
+			skip(c, total);
+			return true;
+		}
 		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;

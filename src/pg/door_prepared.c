@@ -218,6 +218,16 @@ static enum pg_pass fail_with(struct said *m, const struct fault *f)
 	return PG_PASS_DROP;
 }
 
+enum pg_pass pg_statement_fails(struct pg_client *c, const struct fault *f)
+{
+	return fail_with(&(struct said){ .c = c, .p = pg_server_of(c->s.server) }, f);
+}
+
+enum pg_pass pg_statement_no_memory(struct pg_client *c)
+{
+	return no_memory(&(struct said){ .c = c });
+}
+
 /* --- Waiting */
 
 enum pg_pass pg_wait_for_sync(struct pg_client *c)

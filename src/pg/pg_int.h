@@ -60,7 +60,7 @@ struct pg_client {
 	struct pg_track *track;     /* owned; NULL mostly */
 	struct pg_listens *listens; /* owned; NULL mostly */
 	struct pg_portals *portals; /* owned: those that change the session when they run; NULL mostly */
-	struct pg_portals *resets; /* owned: in session pooling, its statements that go back to defaults; NULL mostly */
+	struct pg_portals *noted;   /* owned: its statements that pg_note() has found to count; NULL mostly */
 };
 
 #define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */
@@ -167,15 +167,17 @@ void pg_too_many_names(struct fault *f);
 
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
+/* Instead of a message of a batch: sends what is sure to fail, and has the client hear this. DROP, or FAILED. */
+enum pg_pass pg_statement_fails(struct pg_client *c, const struct fault *f);
+enum pg_pass pg_statement_no_memory(struct pg_client *c); /* the session is closed */
 /* Has the server run a statement of the house's own, within the batch. execute: what is expected of that. False: out of
  * memory. */
 bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_entry *execute);
 
-/* door_reset.c. In session pooling, of a client that asked for settings: notes what a Parse or a Bind says. False: more
- * of it has to come. */
-bool pg_reset_note(struct pg_client *c, const struct rd *in, uint8_t type, uint32_t total);
-/* Sends the Execute at the cursor, of this text, and what sets the client's defaults again behind it. False: out of
- * memory. */
+/* door_notes.c: notes what a Parse or a Bind says that passes as it is. AS_IT_IS: it does; or it is refused. */
+enum pg_pass pg_note(struct pg_client *c, const struct rd *in, uint8_t type, uint32_t total);
+/* door_reset.c. Sends the Execute at the cursor, of this text, and what sets the client's defaults again behind it.
+ * False: out of memory. */
 bool pg_reset_behind(struct pg_client *c, struct rd *in, uint32_t total, const struct istr *text);
 /* Is it DISCARD ALL, alone? Then this sends it, with the same behind it. */
 bool pg_reset_discards(struct pg_client *c, const char *text, size_t len);

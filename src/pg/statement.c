@@ -310,7 +310,7 @@ void pg_statements_forget(struct pg_client *c)
 	pg_unnamed_is(c, NULL);
 	free(c->gather);
 	pg_portals_free(&c->portals);
-	pg_portals_free(&c->resets);
+	pg_portals_free(&c->noted);
 	c->names = NULL;
 	c->gather = NULL;
 }

@@ -896,6 +896,17 @@ static const struct {
 	  "1 Q \"show work_mem\" P - \"select '@70000', set_config('work_mem', '8MB', false)\" B - - () E - 0 S\n"
 	  "1 Q \"show work_mem\" Q \"discard all\" Q \"select '@90000'; select 2\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "what the server itself has prepared sets what it sets",
+	  "# 2 clients, 1 servers, max_prepared_statements = 0\n"
+	  "0 P - \"set work_mem = '5MB'\" B p - () P - \"set work_mem = '6MB'\" B - - () E - 0 E p 0 S\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\"\n"
+	  "0 P - \"set work_mem = '7MB'\" B - - () E - 0 P - \"select 1/0\" B - - () E - 0 S\n"
+	  "1 P - \"show work_mem\" B - - () E - 0 S\n"
+	  "0 Q \"show work_mem\" P - \"select '@70000', set_config('work_mem', '8MB', false)\" B - - () E - 0 S "
+	  "Q \"show work_mem\" Q \"discard all\"\n"
+	  "1 Q \"show work_mem\"\n"
+	  "0 Q \"show work_mem\"\n" },
 	{ "functions that are called leave a lock or a setting",
 	  "# 2 clients, 2 servers, max_prepared_statements = 3\n"
 	  "0 F 2078 (work_mem,7MB,f)\n"

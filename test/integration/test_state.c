@@ -138,9 +138,9 @@ static void run_one_extended(PGconn *c, const char *query)
 	PQclear(r);
 }
 
-static void test_rows(void)
+static void try_rows(const char *settings)
 {
-	sluice_with(one_server);
+	sluice_with(settings);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		for (int extended = 0; extended < 2; extended++) {
 			const struct row *w = &rows[i];
@@ -162,6 +162,17 @@ static void test_rows(void)
 			client_close(a);
 			client_close(b);
 		}
+}
+
+static void test_rows(void)
+{
+	try_rows(one_server);
+}
+
+/* Prepared statements are the server's then, and what they set follows the client all the same. */
+static void test_rows_unshared(void)
+{
+	try_rows("default_pool_size = 1\nmax_prepared_statements = 0\n");
 }
 
 /* What a client asks for when it comes is its own default. */
@@ -218,9 +229,9 @@ static const struct {
 	{ "advisory_lock,temporary", NULL, NULL, false },
 };
 
-static void test_pins(void)
+static void try_pins(const char *settings)
 {
-	sluice_with("default_pool_size = 2\npin_functions = sets_something\nshared_listener = 0\n");
+	sluice_with(text("default_pool_size = 2\npin_functions = sets_something\nshared_listener = 0\n%s", settings));
 	pg_sql("set role alice");
 	PGconn *a = client(NULL), *boss = console();
 	sql(a, "create or replace function sets_something() returns int language sql as 'select 1'");
@@ -252,6 +263,16 @@ static void test_pins(void)
 	sql(a, "rollback");
 	check_eq("rolled back", show_int(boss, "pools", "database", "test", "sv_active"), 0);
 	check("counted", show_int(boss, "stats", "database", "test", "total_pin_count") > 10);
+}
+
+static void test_pins(void)
+{
+	try_pins("");
+}
+
+static void test_pins_unshared(void)
+{
+	try_pins("max_prepared_statements = 0\n");
 }
 
 /* What a client leaves behind is cleaned up when it goes. */
@@ -294,10 +315,9 @@ static void test_kept_for_good(void)
 	check_scalar(b, "select pg_replication_origin_session_is_setup()", "f");
 }
 
-static void test_policy(void)
+static void try_policy(const char *settings)
 {
-	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = error\n"
-						 "shared_listener = 0\n" });
+	sluice_with(text("default_pool_size = 1\npin_policy = error\nshared_listener = 0\n%s", settings));
 	PGconn *a = client(NULL);
 	PGresult *r;
 	check_sql_fails(a, "listen x", "0A000", "needs a server connection of its own (listen)");
@@ -307,9 +327,17 @@ static void test_policy(void)
 	sql(a, "rollback");
 	r = PQexecParams(a, "listen x", 0, NULL, NULL, NULL, NULL, 0);
 	check_result_fails(a, r, "0A000", "(listen)");
+	r = PQexecParams(a, text("listen x --%70000s", ""), 0, NULL, NULL, NULL, NULL, 0);
+	check_result_fails(a, r, "0A000", "(listen)");
 	check_scalar(a, "select 1", "1");
-	/* What needs no server of its own is not refused. */
-	PGconn *asked = client("options='-c work_mem=7MB'");
+	sluice_stop();
+}
+
+/* What needs no server of its own is not refused. */
+static void test_policy_spares(void)
+{
+	sluice_with("default_pool_size = 1\npin_policy = error\nshared_listener = 0\n");
+	PGconn *a = client(NULL), *asked = client("options='-c work_mem=7MB'");
 	sql(a, "prepare p as select 7");
 	check_scalar(asked, "show work_mem", "7MB");
 	check_scalar(a, "execute p", "7");
@@ -319,11 +347,14 @@ static void test_policy(void)
 	sql(a, "deallocate p");
 	sql(a, "deallocate q");
 	check_sql_fails(a, "execute p", "26000", "\"p\" does not exist");
-	sluice_stop();
+}
 
-	sluice_start(&(struct conf){ .settings = "default_pool_size = 1\npin_policy = ignore\n" });
-	a = client(NULL);
-	PGconn *b = client(NULL);
+static void test_policy(void)
+{
+	try_policy("");
+	try_policy("max_prepared_statements = 0\n");
+	sluice_with("default_pool_size = 1\npin_policy = ignore\n");
+	PGconn *a = client(NULL), *b = client(NULL);
 	sql(a, "create temp table t (i int)");
 	check_scalar(b, "select count(*) from t", "0");
 }
@@ -331,7 +362,7 @@ static void test_policy(void)
 /* Wherever it is said, and whether the server reports it or not. */
 static void test_reset_to_what_was_asked(void)
 {
-	static const char *const modes[] = { "transaction", "session" };
+	static const char *const modes[] = { "transaction", "session", "transaction\nmax_prepared_statements = 0" };
 	static const char *const ways[] = { "reset %s", "set %s to default", "set %s = default", "reset all",
 					    "RESET /* not -- */ all" };
 	static const char *const tags[] = { "RESET", "SET", "SET", "RESET", "RESET" };
@@ -415,11 +446,14 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "rows", test_rows },
+		{ "rows_unshared", test_rows_unshared },
 		{ "startup", test_startup },
 		{ "pins", test_pins },
+		{ "pins_unshared", test_pins_unshared },
 		{ "pinned_leaves", test_pinned_leaves },
 		{ "kept_for_good", test_kept_for_good },
 		{ "policy", test_policy },
+		{ "policy_spares", test_policy_spares },
 		{ "reset_to_what_was_asked", test_reset_to_what_was_asked },
 		{ NULL, NULL },
 	};
