@@ -241,7 +241,7 @@ bool mysql_link(struct session *s, const struct rd *in, uint32_t total)
 	const struct mysql_server *p = mysql_server_of(s->server);
 	if (mysql_expect_is_full(&p->expect)) {
 		c->full = true;
-		stream_hold(&s->stream, HOLD_OWNER);
+		session_hold(s, HOLD_OWNER);
 		return false;
 	}
 	return true;

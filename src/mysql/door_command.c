@@ -19,7 +19,7 @@ static bool is_quiet(struct mysql_client *c)
 	if (!s->server || mysql_expect_is_empty(&mysql_server_of(s->server)->expect))
 		return true;
 	c->waits = true;
-	stream_hold(&s->stream, HOLD_OWNER);
+	session_hold(s, HOLD_OWNER);
 	return false;
 }
 

@@ -53,7 +53,7 @@ static bool is_owed(const struct said *m)
 static bool wait(struct said *m)
 {
 	m->c->waits = true;
-	stream_hold(&m->c->s.stream, HOLD_OWNER);
+	session_hold(&m->c->s, HOLD_OWNER);
 	return false;
 }
 

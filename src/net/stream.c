@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -162,6 +163,12 @@ void stream_unhold(struct stream *st, unsigned why)
 		watch(st);
 	if (st->is_wrapped)
 		wrap_wake(st);
+}
+
+bool stream_has_hung_up(const struct stream *st)
+{
+	struct pollfd p = { .fd = st->io.fd, .events = POLLRDHUP };
+	return stream_is_open(st) && poll(&p, 1, 0) == 1;
 }
 
 /* --- Writing */

@@ -112,6 +112,9 @@ void stream_read_now(struct stream *st);
 void stream_redeliver(struct stream *st);
 void stream_hold(struct stream *st, unsigned why);
 void stream_unhold(struct stream *st, unsigned why);
+/* Asks the kernel, for who is not read from: will the other end say no more? What it has said may still wait to be read.
+ */
+bool stream_has_hung_up(const struct stream *st);
 /* Bytes kept unread by the owner. */
 static inline size_t stream_kept(const struct stream *st)
 {

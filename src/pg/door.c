@@ -444,7 +444,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		(void)pg_tell_if_all_invented(p);
 	if (expect_is_full(&p->expect)) {
 		c->full = true;
-		stream_hold(&s->stream, HOLD_OWNER);
+		session_hold(s, HOLD_OWNER);
 		pg_ask_for_replies(p);
 		return false;
 	}

@@ -233,7 +233,7 @@ enum pg_pass pg_statement_no_memory(struct pg_client *c)
 enum pg_pass pg_wait_for_sync(struct pg_client *c)
 {
 	c->waits = true;
-	stream_hold(&c->s.stream, HOLD_OWNER);
+	session_hold(&c->s, HOLD_OWNER);
 	pg_ask_for_replies(pg_server_of(c->s.server));
 	return PG_PASS_WAIT;
 }

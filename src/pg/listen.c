@@ -155,7 +155,7 @@ static bool is_waiting(const struct wait *w)
 static void hold_client(struct pg_client *c)
 {
 	c->waits = true;
-	stream_hold(&c->s.stream, HOLD_OWNER);
+	session_hold(&c->s, HOLD_OWNER);
 }
 
 static void ahead_over(struct wait *w, bool ok)

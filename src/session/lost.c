@@ -87,7 +87,7 @@ static void server_lost(struct session *s, struct server *sv, const struct fault
 static void server_stalled(struct session *s, bool stalled)
 {
 	if (stalled) {
-		stream_hold(&s->stream, HOLD_PEER);
+		session_hold(s, HOLD_PEER);
 		return;
 	}
 	stream_unhold(&s->stream, HOLD_PEER);

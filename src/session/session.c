@@ -639,6 +639,7 @@ void sessions_init(void)
 {
 	bury_task.run = bury;
 	resume_task.run = run_resume;
+	session_gone_init();
 	server_set_borrower(&session_borrower);
 }
 
@@ -655,6 +656,7 @@ void sessions_free(void)
 		else
 			session_fail(s, &f);
 	}
+	session_gone_free();
 	loop_undefer(&bury_task);
 	loop_undefer(&resume_task);
 	on_change = NULL;

@@ -180,6 +180,9 @@ bool session_forward_cancel(struct session *who, uint32_t peer, const struct eng
 void session_forget_setting(struct session *s, const char *name);
 /* The only client that waits for a server of the pool; NULL: there is none, or others wait as well. */
 struct session *session_alone_in_line(const struct pool *p);
+/* It is not read from until stream_unhold(). That it hangs up meanwhile is noticed all the same, if a little later, when
+ * it has a server. */
+void session_hold(struct session *s, unsigned why);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);
 

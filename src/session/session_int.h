@@ -25,6 +25,10 @@ static inline bool session_is_soft(const struct session *s)
 	return s->pins && !(s->pins & ~SESSION_PINS_SOFT) && s->mode != POOL_SESSION;
 }
 
+/* gone.c */
+void session_gone_init(void);
+void session_gone_free(void);
+
 /* lost.c */
 extern const struct borrower_ops session_borrower;
 /* Its statement is answered with an error, before any server has seen it. */

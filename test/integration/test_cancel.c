@@ -1,10 +1,12 @@
 /* test_cancel.c - cancel requests reach the statement they are meant for, and no other. */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SLEEP    "select pg_sleep(100)"
 #define CANCELED "canceling statement due to user request"
@@ -30,6 +32,55 @@ static void test_running(void)
 		}
 		sluice_stop();
 	}
+}
+
+/* It is not read from as it waits for its server's answer, and hangs up: what runs for it is cancelled all the same. */
+static void test_gone_while_held(void)
+{
+	static const char next[] = "prepare a as select 1"; /* its names are said anew, behind what is before it */
+	char body[256];
+	size_t len = 0;
+	sluice_with("pool_mode = transaction");
+	PGconn *con = console();
+	int fd = raw_open();
+	require("in", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+	check("asks", raw_message(fd, 'Q', SLEEP, sizeof SLEEP) && raw_message(fd, 'Q', next, sizeof next));
+	wait_until("it runs", pg_sleepers() == 1);
+	raw_close(fd);
+	wait_until("nothing runs", pg_sleepers() == 0);
+	wait_until("nobody has the server", show_int(con, "POOLS", "database", "test", "sv_idle") == 1);
+	check_eq("abandoned", stat_of(con, "abandoned_count"), 1);
+}
+
+/* Likewise, as its server takes no more of what it says. By TCP the end would stand behind what is not read. */
+static void test_gone_while_the_server_stalls(void)
+{
+	static char data[32768];
+	char body[256];
+	size_t len = 0;
+	sluice_with("pool_mode = transaction");
+	PGconn *holder = client_to_pg(NULL), *con = console();
+	sql(holder, "drop table if exists stall");
+	sql(holder, "create table stall (t text)");
+	sql(holder, "begin");
+	sql(holder, "lock table stall");
+	int fd = raw_open_unix();
+	require("in", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+	check("asks", raw_message(fd, 'Q', "copy stall from stdin", sizeof "copy stall from stdin"));
+	memset(data, 'x', sizeof data);
+	int flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	/* As much as all that is between us takes. */
+	const char head[] = { 'd', 0x40, 0, 0, 4 };
+	check("data", send(fd, head, sizeof head, MSG_NOSIGNAL) == sizeof head);
+	uint64_t last = now_ms();
+	for (ssize_t n; now_ms() - last < 300; poll_pause())
+		while ((n = send(fd, data, sizeof data, MSG_NOSIGNAL)) > 0)
+			last = now_ms();
+	raw_close(fd);
+	wait_until("nobody has the server", show_int(con, "POOLS", "database", "test", "sv_active") == 0);
+	sql(holder, "rollback");
+	sql(holder, "drop table stall");
 }
 
 static void test_the_right_one_of_two(void)
@@ -356,6 +407,8 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "running", test_running },
+		{ "gone_while_held", test_gone_while_held },
+		{ "gone_while_the_server_stalls", test_gone_while_the_server_stalls },
 		{ "the_right_one_of_two", test_the_right_one_of_two },
 		{ "after_the_server_changed", test_after_the_server_changed },
 		{ "nothing_to_cancel", test_nothing_to_cancel },
