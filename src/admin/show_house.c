@@ -155,15 +155,34 @@ static const struct column config_cols[] = {
 static void config_gather(struct batch *b)
 {
 	batch_offer(b, (struct item){ .a = "conffile", .b = "" });
+	for (const struct later *l = settings_later; l->name; l++)
+		if (l->row)
+			batch_offer(b, (struct item){ .a = l->name, .b = "" });
 	for (int i = 0; i < SET_COUNT; i++)
 		if (settings_table[i].scope & SCOPE_GLOBAL)
 			batch_offer(b,
 				    (struct item){ .a = settings_table[i].name, .b = "", .obj = &settings_table[i] });
 }
 
+/* What has no effect here has the value that it has. */
+static bool later_row(struct row *r, const char *name)
+{
+	for (const struct later *l = settings_later; l->name; l++)
+		if (l->row && strcmp(l->name, name) == 0) {
+			row_text(r, l->name);
+			row_text(r, l->def);
+			row_text(r, l->def);
+			row_text(r, l->row);
+			return true;
+		}
+	return false;
+}
+
 static void config_row(struct row *r, const struct item *it)
 {
 	const struct setting *s = it->obj;
+	if (!s && later_row(r, it->a))
+		return;
 	if (!s) {
 		row_text(r, it->a);
 		row_text(r, config_now()->path);

@@ -44,12 +44,12 @@ const struct setting settings_table[SET_COUNT] = {
 };
 
 const struct later settings_later[] = {
-#define LATER(name, def, off, scope) { #name, def, off, scope, NULL },
-#define MOOT(name, def, scope, why)  { #name, def, def, scope, why },
+#define LATER(name, def, off, scope)     { #name, def, off, scope, NULL, NULL },
+#define MOOT(name, def, scope, row, why) { #name, def, def, scope, row, why },
 #include "config/later.def"
 #undef LATER
 #undef MOOT
-	{ NULL, NULL, NULL, 0, NULL }
+	{ NULL, NULL, NULL, 0, NULL, NULL }
 };
 
 static bool is_text(enum setting_id id)

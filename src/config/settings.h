@@ -108,6 +108,8 @@ struct later {
 	const char *def; /* PgBouncer's default */
 	const char *off; /* the value with which nothing is missing */
 	unsigned scope;
+	const char *row; /* "yes", "no": SHOW CONFIG has it as PgBouncer's does, with this as "changeable"; NULL: it has
+			    not */
 	const char *why; /* it has no meaning here; NULL: it is not built yet */
 };
 enum later_is {

@@ -611,6 +611,10 @@ static void test_rows(void)
 	got = answer(c, "SHOW CONFIG");
 	check("settings", strstr(got, "\n|pool_mode|session|session|yes\n") &&
 				  strstr(got, "\n|listen_port|6432|6432|no\n") && strstr(got, "\n|conffile|"));
+	check("settings without effect", strstr(got, "\n|dns_zone_check_period|0|0|yes\n") &&
+						 strstr(got, "\n|job_name|pgbouncer|pgbouncer|no\n") &&
+						 strstr(got, "\n|sbuf_loopcnt|5|5|yes\n") &&
+						 !strstr(got, "|service_name|"));
 	got = answer(c, "SHOW SOCKETS");
 	check("who, with a prefix", strstr(got, "\n|C|boss|pgbouncer|none|cl_active|127.0.0.1|1234|") != NULL);
 	check("bytes", strstr(got, "|0|0|0|0|0|0|0\ndone SHOW 1\n") != NULL);
