@@ -157,7 +157,8 @@ bool server_cancel(struct server *sv, struct list *who)
 	c->free_task.run = free_cancel;
 	c->courier.done = cancel_done;
 	const struct courier_to to = {
-		.addr = is_unix ? NULL : &sv->addr,
+		.addrs = &sv->addr,
+		.naddrs = 1,
 		.path = is_unix ? path : NULL,
 		.ops = sv->ops,
 		.ctx = sv->stream.tls ? tls_ctx_of(sv->stream.tls) : NULL,

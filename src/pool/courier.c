@@ -14,8 +14,10 @@ void courier_stop(struct courier *c)
 	deadline_clear(&c->deadline);
 	tls_ctx_put(c->ctx);
 	free(c->host);
+	free(c->addrs);
 	c->ctx = NULL;
 	c->host = NULL;
+	c->addrs = NULL;
 }
 
 static void end(struct courier *c, const struct fault *why)
@@ -37,9 +39,19 @@ static void send_it(struct stream *st)
 	stream_put_copy(st, c->bytes, c->len);
 }
 
+static bool connect_next(struct courier *c, struct fault *f);
+
 static void on_end(struct stream *st, const struct fault *why)
 {
-	end(list_owner(st, struct courier, stream), why);
+	struct courier *c = list_owner(st, struct courier, stream);
+	struct fault f;
+	if (!c->is_there && c->naddrs) {
+		stream_close(st, false);
+		if (connect_next(c, &f))
+			return;
+		why = &f;
+	}
+	end(c, why);
 }
 
 /* Only the answer to the wish for TLS is of interest; to the request itself nobody answers anything. */
@@ -68,6 +80,7 @@ static void on_connect(struct stream *st)
 {
 	struct courier *c = list_owner(st, struct courier, stream);
 	uint8_t bytes[ENGINE_BYTES_MAX];
+	c->is_there = true;
 	if (!c->ctx) {
 		send_it(st);
 		return;
@@ -86,6 +99,25 @@ static void on_deadline(struct deadline *d)
 
 static const struct stream_ops stream_ops = { on_bytes, on_end, on_connect, NULL, send_it };
 
+/* f: what is wrong with the last one. */
+static bool connect_next(struct courier *c, struct fault *f)
+{
+	while (c->naddrs)
+		if (stream_connect(&c->stream, &c->addrs[--c->naddrs], NULL, &stream_ops, f))
+			return true;
+	return false;
+}
+
+/* The one that is tried next is the last. */
+static bool take_addrs(struct courier *c, const struct courier_to *to)
+{
+	c->addrs = calloc(to->naddrs, sizeof *c->addrs);
+	for (uint32_t i = 0; c->addrs && i < to->naddrs; i++)
+		c->addrs[to->naddrs - 1 - i] = to->addrs[(to->first % to->naddrs + i) % to->naddrs];
+	c->naddrs = c->addrs ? to->naddrs : 0;
+	return c->addrs != NULL;
+}
+
 bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t *bytes, size_t n, uint64_t ms,
 		   struct fault *f)
 {
@@ -93,7 +125,9 @@ bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t
 		return fault_set(f, FAULT_INTERNAL, "a cancel request of %zu bytes", n);
 	c->ops = to->ops;
 	c->must_encrypt = to->must_encrypt;
-	c->asked = c->sent = false;
+	c->asked = c->sent = c->is_there = false;
+	c->addrs = NULL;
+	c->naddrs = 0;
 	c->len = n;
 	memcpy(c->bytes, bytes, n);
 	c->ctx = NULL;
@@ -105,7 +139,11 @@ bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t
 			return fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
 		c->ctx = tls_ctx_ref(to->ctx);
 	}
-	if (!stream_connect(&c->stream, to->addr, to->path, &stream_ops, f)) {
+	if (!to->path && !take_addrs(c, to)) {
+		courier_stop(c);
+		return fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
+	}
+	if (to->path ? !stream_connect(&c->stream, NULL, to->path, &stream_ops, f) : !connect_next(c, f)) {
 		courier_stop(c);
 		return false;
 	}

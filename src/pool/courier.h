@@ -21,18 +21,23 @@ struct courier {
 	struct deadline deadline;
 	void (*done)(struct courier *c, enum courier_end how, const struct fault *why); /* why: NULL when THROUGH */
 	const struct engine_ops *ops;                                                   /* how TLS is asked for */
-	struct tls_ctx *ctx;                                                            /* counted; NULL: plain */
-	char *host;                                                                     /* owned, with ctx */
-	bool must_encrypt;                                                              /* and never in plain */
-	bool asked; /* for TLS; the answer has not come */
+	struct addr *addrs; /* owned: those that are still to be tried; NULL mostly */
+	uint32_t naddrs;
+	struct tls_ctx *ctx; /* counted; NULL: plain */
+	char *host;          /* owned, with ctx */
+	bool must_encrypt;   /* and never in plain */
+	bool asked;          /* for TLS; the answer has not come */
+	bool is_there;       /* it is connected */
 	bool sent;
 	size_t len;
 	uint8_t bytes[ENGINE_BYTES_MAX];
 };
 
-/* Where to: an address, or the socket file `path`. ctx: encrypted, as `host`; with must_encrypt or not at all. */
+/* Where to: the first of some addresses, from this one on in a circle, that takes a connection, or the socket file
+ * `path`. ctx: encrypted, as `host`; with must_encrypt or not at all. */
 struct courier_to {
-	const struct addr *addr;
+	const struct addr *addrs;
+	uint32_t naddrs, first;
 	const char *path;
 	const struct engine_ops *ops;
 	struct tls_ctx *ctx;

@@ -108,14 +108,17 @@ static void on_deadline(struct deadline *d)
 	done(l, &f);
 }
 
-static void send_to(struct letter *l, const struct addr *a, const char *path)
+/* One after the other, so that one that is down does not stop what others would take. */
+static void send_to(struct letter *l, const struct addr *addrs, size_t n, const char *path)
 {
 	enum tls_mode mode = tls_mode_now(TLS_SERVERS);
 	const struct courier_to to = {
-		.addr = a,
+		.addrs = addrs,
+		.naddrs = (uint32_t)n,
+		.first = n > 1 ? turn++ : 0,
 		.path = path,
 		.ops = l->ops,
-		.ctx = a && mode >= TLS_PREFER ? tls_now(TLS_SERVERS) : NULL,
+		.ctx = n && mode >= TLS_PREFER ? tls_now(TLS_SERVERS) : NULL,
 		.host = l->host,
 		.must_encrypt = mode >= TLS_REQUIRE,
 	};
@@ -137,7 +140,7 @@ static void on_dns(void *arg, const struct addr *addrs, size_t n, const struct f
 	struct letter *l = arg;
 	l->dns = NULL;
 	if (n)
-		send_to(l, &addrs[turn++ % n], NULL);
+		send_to(l, addrs, n, NULL);
 	else
 		done(l, f);
 }
@@ -165,13 +168,13 @@ static void begin(struct task *t)
 		(void)snprintf(file, sizeof file, l->ops->socket_file, (unsigned)l->port);
 		int n = snprintf(path, sizeof path, "%s/%s", l->host, file);
 		if (n > 0 && (size_t)n < sizeof path) {
-			send_to(l, NULL, path);
+			send_to(l, NULL, 0, path);
 		} else {
 			fault_set(&f, FAULT_CONFIG, "its socket directory is too long");
 			done(l, &f);
 		}
 	} else if (addr_parse(&a, l->host, l->port)) {
-		send_to(l, &a, NULL);
+		send_to(l, &a, 1, NULL);
 	} else {
 		l->dns = dns_resolve(l->host, l->port, on_dns, l);
 		if (!l->dns) {
