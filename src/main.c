@@ -148,6 +148,31 @@ static bool check_tls(const struct config *c, struct fault *f)
 	return ok;
 }
 
+static void warn_of_file(const char *what, const char *path, const char *user)
+{
+	if (access(path, R_OK) < 0)
+		log_warn(NULL, "%s %s cannot be read by the user \"%s\", as a RELOAD would have to", what, path, user);
+}
+
+/* They were read as root, who we are no more. */
+static void warn_of_files(const char *user)
+{
+	static const enum setting_id files[] = {
+		SET_auth_file,           SET_auth_hba_file,        SET_auth_ident_file,
+		SET_client_tls_key_file, SET_client_tls_cert_file, SET_client_tls_ca_file,
+		SET_server_tls_key_file, SET_server_tls_cert_file, SET_server_tls_ca_file,
+	};
+	const struct config *c = config_now();
+	warn_of_file("the file", c->path, user);
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		const char *name = config_text(c, files[i], NULL, NULL);
+		char *path = *name ? ini_resolve(name, c->path) : NULL;
+		if (path)
+			warn_of_file(settings_table[files[i]].name, path, user);
+		free(path);
+	}
+}
+
 static int check_config(void)
 {
 	struct told t = { .on_stdout = true };
@@ -424,6 +449,8 @@ static bool start(struct fault *f)
 	mysql_init();
 	if (!open_listeners(uid, f) || !daemon_become(user, f))
 		return false;
+	if (uid != 0)
+		warn_of_files(user);
 	apply_settings();
 	if (!helpers_init(f) && config_asks_outside(config_now()))
 		return false;

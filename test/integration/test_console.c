@@ -758,8 +758,17 @@ static void test_root_becomes_another(void)
 	char *gid = strstr(status, "\nGid:"), *groups = strstr(status, "\nGroups:");
 	check("nor of root's group", gid && atoi(gid + 5) != 0);
 	check("nor of root's groups", groups && strtol(groups + 8, NULL, 10) != 0);
+	check("all can be read", !sluice_logged("cannot be read by the user"));
 	sluice_stop();
 	check("it removes its socket", access(sock, F_OK) != 0);
+	write_text(text("%s/secret.ident", dir()), "");
+	check("root's alone",
+	      chown(text("%s/secret.ident", dir()), 0, 0) == 0 && chmod(text("%s/secret.ident", dir()), 0600) == 0);
+	sluice_start(&(struct conf){ .as_root = true,
+				     .args = "-u @USER@",
+				     .settings = "unix_socket_dir = /tmp\nauth_ident_file = @DIR@/secret.ident" });
+	wait_until("told", sluice_logged("secret.ident cannot be read by the user"));
+	sluice_stop();
 	check("and will not run as root", system(text("%s/sluice %s/sluice.ini >/dev/null 2>&1", dir(), dir())) != 0);
 }
 
