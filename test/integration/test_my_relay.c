@@ -165,26 +165,33 @@ static void test_ahead(void)
 	}
 }
 
-/* A client leaves in the middle of a statement: its server is cleaned and goes on. */
+static bool is_sleeping(void)
+{
+	return strcmp(my_scalar(
+			      "select count(*) from information_schema.processlist where info like 'select sleep(600)%%'"),
+		      "0") != 0;
+}
+
+/* A client leaves in the middle of a statement: its server is cleaned and goes on. Also when it is not read from, as
+ * what it says next waits for the statement. */
 static void test_left(void)
 {
 	start("transaction");
 	my_close(my_client(NULL));
-	struct myraw r;
-	require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
-	free(myraw_ask(&r, "begin"));
-	require("sent", myraw_query(&r, "select sleep(600)"));
-	wait_until("it runs", strcmp(my_scalar("select count(*) from information_schema.processlist where info like "
-					       "'select sleep(600)%%'"),
-				     "0") != 0);
-	myraw_close(&r, false);
-	wait_until("it runs no more",
-		   strcmp(my_scalar("select count(*) from information_schema.processlist where info like "
-				    "'select sleep(600)%%'"),
-			  "0") == 0);
-	MYSQL *c = my_client(NULL);
-	for (int i = 0; i < 5; i++)
-		check_my(c, "select 1", "1");
+	for (int held = 0; held < 2; held++) {
+		struct myraw r;
+		require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+		free(myraw_ask(&r, "begin"));
+		require("sent", myraw_query(&r, "select sleep(600)"));
+		wait_until("it runs", is_sleeping());
+		if (held)
+			require("sent", myraw_command(&r, MY_RESET_CONNECTION, "", 0));
+		myraw_close(&r, false);
+		wait_until("it runs no more", !is_sleeping());
+		MYSQL *c = my_client(NULL);
+		for (int i = 0; i < 5; i++)
+			check_my(c, "select 1", "1");
+	}
 }
 
 static void test_console(void)
