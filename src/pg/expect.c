@@ -149,7 +149,6 @@ void expect_told(struct expect *e)
 
 void expect_reply(struct expect *e)
 {
-	drop_markers(e);
 	if (e->count && is_batch(entry(e, 0)))
 		expect_told(e);
 }
