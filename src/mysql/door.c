@@ -342,7 +342,7 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		return false;
 	if (looks && s->server && mysql_expect_has(&mysql_server_of(s->server)->expect, MYSQL_EXPECT_CHANGES)) {
 		c->waits = true; /* it may change how this is read */
-		stream_hold(&s->stream, HOLD_OWNER);
+		session_hold(s, HOLD_OWNER);
 		return false;
 	}
 	struct mysql_query q = { .rewrites = false };
@@ -418,7 +418,11 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 		answer_refused(c, len, seq, com);
 		return true;
 	}
-	if (c->has_failed) {
+	if (c->has_failed && com != MYSQL_COM_STMT_CLOSE) {
+		if (mysql_expect_of(com) == MYSQL_EXPECT_NOTHING) { /* it hears so with the next that has an answer */
+			mysql_skip(c, len);
+			return true;
+		}
 		answer_refused(c, len, seq, com);
 		forget_why(c);
 		return true;

@@ -199,6 +199,14 @@ static bool is_known(uint8_t com)
 	}
 }
 
+static enum mysql_command malformed(struct mysql_client *c, uint32_t len, uint8_t seq)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "Malformed communication packet.");
+	fault_mysql(&f, 1835, "HY000");
+	return refuse(c, len, seq, &f);
+}
+
 enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq)
 {
 	struct session *s = &c->s;
@@ -215,8 +223,10 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		mysql_tell_ok(c);
 		return drop(c, len, MYSQL_COMMAND_DONE);
 	case MYSQL_COM_RESET_CONNECTION:
-		if (len != 1 || !is_quiet(c))
-			return len != 1 ? MYSQL_COMMAND_PASS : MYSQL_COMMAND_WAIT;
+		if (len != 1) /* servers would do it all the same, and not be told of here */
+			return malformed(c, len, seq);
+		if (!is_quiet(c))
+			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
 		(void)drop(c, len, MYSQL_COMMAND_DONE);
 		return reset(c);
@@ -233,6 +243,8 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		mysql_change_user(s, body);
 		return MYSQL_COMMAND_DONE;
 	case MYSQL_COM_PROCESS_KILL:
+		if (len != 5)
+			return malformed(c, len, seq);
 		if (!whole(in, len, &body) || !is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		id = rd_u32le(&body);

@@ -103,8 +103,8 @@ void mysql_greet(struct session *s)
 	const struct mysql_known *known = mysql_known_to_all();
 	const char *version = mysql_greeted_as();
 	l->announced = mysql_plugin_announced(version);
-	l->offered = CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0) |
-		     zips_offered();
+	l->offered =
+		CAPS_ALWAYS | (known->caps & CAPS_OF_SERVERS) | (tls_is_for(s) ? MYSQL_CAP_SSL : 0) | zips_offered();
 	if (known->caps && !(known->caps & MYSQL_CAP_LONG_PASSWORD))
 		l->offered &= ~MYSQL_CAP_LONG_PASSWORD; /* it is MariaDB, and has capabilities of its own */
 	struct mysql_greeting g = {

@@ -531,7 +531,7 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 	if (p->continues) {
 		p->continues = len == MYSQL_PAYLOAD_MAX;
 		p->left = MYSQL_HEADER + len;
-		if (!p->skip)
+		if (!p->skip && p->sv.session) /* who may have left in the middle */
 			mysql_client_of(p->sv.session)->seq = (uint8_t)(seq + 1);
 		return pass_rest(p, in);
 	}
