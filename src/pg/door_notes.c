@@ -54,6 +54,7 @@ static enum pg_pass note_long(struct pg_client *c, const struct rd *in)
 {
 	struct rd at = *in;
 	struct fault f;
+	size_t len;
 	bool refused;
 	if (c->s.mode == POOL_SESSION) {
 		pg_portals_free(&c->noted);
@@ -62,7 +63,11 @@ static enum pg_pass note_long(struct pg_client *c, const struct rd *in)
 	if (rd_left(in) < PG_LOOK_BYTES)
 		return PG_PASS_WAIT;
 	(void)rd_take(&at, PG_HEADER);
-	(void)rd_cstr(&at, NULL);
+	const char *name = rd_cstr(&at, &len);
+	if (at.bad)
+		pg_portals_free(&c->noted);
+	else
+		(void)pg_portals_note(&c->noted, name, len, NULL);
 	bool counts =
 		!at.bad && is_of_note(c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)), &f, &refused);
 	if (!at.bad && refused)

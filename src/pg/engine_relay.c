@@ -195,6 +195,9 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		p->txn = txn;
 		pg_script_free(p);
 		pg_heal_say_again(pg_client_of(s), p);
+		/* What came meanwhile, a Sync mostly, waits for this. */
+		if (stream_is_open(&sv->stream) && sv->session == s)
+			check_held(p, s, true);
 		return stream_is_open(&sv->stream);
 	}
 	p->heal.is_under_way = p->heal.is_again = false;

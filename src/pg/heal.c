@@ -98,7 +98,10 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 		if (!number)
 			return false;
 		doubt(p, number, has_changed);
-		return is_first && p->txn == 'I' && !h->is_again && begin_query(p, x->text);
+		/* Nothing may have been sent behind it, nor a part of it: it would be said again in the middle of that.
+		 */
+		return is_first && p->txn == 'I' && !h->is_again && p->expect.count == 1 &&
+		       !pg_client_of(p->sv.session)->in_left && begin_query(p, x->text);
 	}
 	if (!x->number)
 		return false;
