@@ -132,6 +132,8 @@ bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t
 	memcpy(c->bytes, bytes, n);
 	c->ctx = NULL;
 	c->host = NULL;
+	c->stream.io.fd = -1; /* it may be stopped before it is opened */
+	list_init(&c->stream.in_dirty);
 	deadline_init(&c->deadline, on_deadline);
 	if (to->ctx) {
 		c->host = str_dup(to->host);

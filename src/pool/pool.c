@@ -730,8 +730,10 @@ void pool_kill(struct database *db)
 {
 	struct fault f;
 	fault_set(&f, FAULT_SHUTDOWN, "connection closed by the administrator");
+	/* Those that are being opened last: some are a cancel request of another's, which would send one more when that
+	 * one fails. */
 	POOLS_OF(db, p)
-	for (int st = 0; st < SERVER_DEAD; st++)
+	for (int st = SERVER_DEAD - 1; st >= 0; st--)
 		while (!list_empty(&p->by_state[st]))
 			server_close(server_at(p->by_state[st].next), "killed", &f);
 }

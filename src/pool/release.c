@@ -167,6 +167,10 @@ static void clean_up(struct server *sv)
 	case ENGINE_OWES:
 		if (sv->state == SERVER_DRAIN)
 			break;
+		if (sv->state != SERVER_ACTIVE) { /* its client left before: half a notification, by chance */
+			server_close(sv, "client disconnect while server was not ready", NULL);
+			break;
+		}
 		server_move(sv, SERVER_DRAIN);
 		sv->drained = 0;
 		sv->cancels_again = false;
