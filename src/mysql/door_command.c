@@ -166,9 +166,7 @@ static bool whole(const struct rd *in, uint32_t len, struct rd *body)
 
 static enum mysql_command drop(struct mysql_client *c, uint32_t len, enum mysql_command how)
 {
-	c->in_left = MYSQL_HEADER + len;
-	c->in_more = len == MYSQL_PAYLOAD_MAX;
-	c->in_skip = true;
+	mysql_skip(c, len);
 	return how;
 }
 

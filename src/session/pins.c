@@ -25,6 +25,8 @@ void session_pins_text(uint32_t pins, char *out, size_t cap)
 void session_pin(struct session *s, uint32_t pins)
 {
 	char text[160];
+	if (!pins)
+		return;
 	session_pins_text(pins, text, sizeof text);
 	log_debug(&s->log, "keeps its server: %s", text);
 	s->pins |= pins;
