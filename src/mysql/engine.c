@@ -228,6 +228,7 @@ static bool ask_for_status(struct mysql_server *p, const struct session *s)
 {
 	if (s->mode == POOL_SESSION || p->status & MYSQL_STATUS_IN_TRANS || p->expect.count)
 		return true;
+	mysql_client_of(p->sv.session)->has_count = false;
 	if (mysql_own_ping(p))
 		return true;
 	mysql_no_memory(&p->sv);

@@ -39,6 +39,7 @@ struct mysql_client {
 	struct fault *why;             /* owned; NULL mostly */
 	bool is_old;                   /* of before MySQL 4.1: an error that it understands has no SQLSTATE */
 	bool is_fresh;                 /* its server has run nothing of it since it was linked */
+	bool has_count;                /* it has its ROW_COUNT(), which an OK to the house takes away */
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
 	struct mysql_track track;
 	struct mysql_statements statements;

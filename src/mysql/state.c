@@ -93,7 +93,8 @@ static bool look_back(struct mysql_client *c, struct mysql_query *q, struct faul
 		mysql_client_fresh(c);
 	if (c->is_fresh && !bring_last(c, q, f))
 		return false;
-	q->known = (c->is_fresh ? (uint32_t)MY_CALL_ROW_COUNT : 0) | (c->has_found ? 0 : (uint32_t)MY_CALL_FOUND_ROWS) |
+	q->known = (c->is_fresh || !c->has_count ? (uint32_t)MY_CALL_ROW_COUNT : 0) |
+		   (c->has_found ? 0 : (uint32_t)MY_CALL_FOUND_ROWS) |
 		   (c->has_id ? 0 : (uint32_t)MY_CALL_LAST_INSERT_ID);
 	q->rewrites = q->look.wants_id || q->look.asks_any & q->known;
 	return true;
@@ -246,6 +247,7 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		return false;
 	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
 		c->track.pins |= PIN_TEXT; /* what followed its beginning was not seen */
+	c->has_count = true;
 	c->has_id |= told.insert_id != 0;
 	c->has_found |= p->any_rows;
 	c->track.pins |= p->odd_pins;

@@ -145,8 +145,10 @@ static void test_server_dies(void)
 		MYSQL *again = NULL;
 		wait_until("and it goes on", (again = my_try(NULL, NULL)));
 		check_my(again, "select 1", "1");
-		if (turn == 0)
+		if (turn == 0) {
 			check_my(idle, "select 1", "1");
+			check_my(within, "select 1", "1"); /* it knows, and goes on */
+		}
 		sluice_stop();
 	}
 }
