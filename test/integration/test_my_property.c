@@ -741,8 +741,8 @@ static const char *think(struct mind *m)
 	};
 	static const char *const pinning[] = {
 		"set @user = 'user %u'",
-		"select @user",
-		"select @user := 4, @other",
+		"select cast(@user as char(20)) as u",
+		"select @user := 4, @other is null",
 		"create temporary table if not exists tt (n int)",
 		"insert into tt values (1), (2)",
 		"select sum(n) from tt",
