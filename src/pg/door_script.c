@@ -35,14 +35,22 @@ struct step {
 	const struct istr *does; /* counted: of EXECUTE, the Parse's body when it changes the session; NULL mostly */
 	const struct istr *name, *told; /* counted; told: STEP_FAIL's */
 	struct pg_text *text;           /* counted */
-	long moved; /* characters by which what follows the name stands further on than in the client's text */
+	long moved;      /* characters by which what follows the name stands further on than in the client's text */
+	unsigned before; /* the last step before it that says what a name means, counted from 1; 0: none */
 };
 
 struct pg_script {
 	const struct istr *said; /* counted: the client's text */
 	bool has_names;          /* prepared statements are said with the server's */
 	unsigned n, at, cap;
+	unsigned last;      /* step that says what a name means, counted from 1; 0: none */
 	struct step *steps; /* owned */
+};
+
+/* Counts characters: of what is read from its beginning to its end, each byte once. */
+struct count {
+	size_t at; /* bytes */
+	long n;
 };
 
 struct builder {
@@ -50,8 +58,9 @@ struct builder {
 	struct pg_server *p;
 	struct pg_script *script;
 	struct sb sql;
-	const char *text; /* the client's */
-	size_t done;      /* bytes of it that are in sql */
+	const char *text;         /* the client's */
+	size_t done;              /* bytes of it that are in sql */
+	struct count built, read; /* characters of sql, and of text */
 	unsigned nth;
 	bool has_names; /* prepared statements are the client's own, on whatever server */
 	bool changes;   /* settings may be other ones than now when a statement runs */
@@ -99,15 +108,21 @@ static void step(struct builder *b, const struct step *x)
 		s->cap = cap;
 	}
 	s->steps[s->n] = *x;
+	s->steps[s->n].before = s->last;
 	s->steps[s->n++].nth = b->nth;
+	if (x->what == STEP_OWN_PREPARE || x->what == STEP_PREPARE || x->what == STEP_DEALLOCATE ||
+	    x->what == STEP_CLEAR)
+		s->last = s->n;
 }
 
-static uint32_t characters(const char *s, size_t len)
+/* Characters of the first `to` bytes. What is taken away again is counted down before it is. */
+static long count_to(struct count *c, const char *s, size_t to)
 {
-	uint32_t n = 0;
-	for (size_t i = 0; i < len; i++)
-		n += ((uint8_t)s[i] & 0xc0) != 0x80;
-	return n;
+	for (; c->at < to; c->at++)
+		c->n += ((uint8_t)s[c->at] & 0xc0) != 0x80;
+	for (; c->at > to; c->at--)
+		c->n -= ((uint8_t)s[c->at - 1] & 0xc0) != 0x80;
+	return c->n;
 }
 
 static void copy_to(struct builder *b, size_t end)
@@ -122,12 +137,12 @@ static void copy_part(struct builder *b, const struct sql_stmt *st)
 }
 
 /* By how much what is added next, and stands there in the client's text, is moved. */
-static long moved_from(const struct builder *b, size_t there)
+static long moved_from(struct builder *b, size_t there)
 {
-	return (long)characters(sb_str(&b->sql), b->sql.len) - (long)characters(b->text, there);
+	return b->sql.bad ? 0 : count_to(&b->built, b->sql.s, b->sql.len) - count_to(&b->read, b->text, there);
 }
 
-static long moved(const struct builder *b)
+static long moved(struct builder *b)
 {
 	return moved_from(b, b->done);
 }
@@ -239,6 +254,8 @@ static uint32_t own_prepare(struct builder *b, struct pg_text *text, const struc
 	else
 		ok = add_parsed(b, text->said);
 	if (!ok) {
+		if (!b->sql.bad)
+			(void)count_to(&b->built, b->sql.s, was);
 		b->sql.len = was;
 		return 0;
 	}
@@ -260,8 +277,8 @@ static struct pg_text *meaning(const struct builder *b, const char *name, uint32
 {
 	const struct pg_script *s = b->script;
 	*number = 0;
-	for (unsigned i = s->n; i-- > 0;) {
-		const struct step *x = &s->steps[i];
+	for (unsigned i = s->last; i > 0; i = s->steps[i - 1].before) {
+		const struct step *x = &s->steps[i - 1];
 		if (x->what == STEP_CLEAR || (x->what == STEP_DEALLOCATE && same(x->name, name)))
 			return NULL;
 		if (x->what == STEP_PREPARE && same(x->name, name)) {
@@ -299,8 +316,8 @@ static uint32_t prepare_as_meant(struct builder *b, const char *name, struct pg_
 static uint32_t number_of(struct builder *b, const char *name, struct pg_text *text)
 {
 	const struct pg_script *s = b->script;
-	for (unsigned i = s->n; i-- > 0;) {
-		const struct step *x = &s->steps[i];
+	for (unsigned i = s->last; i > 0; i = s->steps[i - 1].before) {
+		const struct step *x = &s->steps[i - 1];
 		if (x->what == STEP_CLEAR)
 			return prepare_as_meant(b, name, text);
 		if ((x->what == STEP_OWN_PREPARE || x->what == STEP_PREPARE) && x->text == text)

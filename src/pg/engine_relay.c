@@ -25,6 +25,14 @@ static void check_held(const struct pg_server *p, struct session *s, bool decide
 		pg_client_unfull(c);
 }
 
+/* Of what comes next, nothing is complete. */
+static void begin_anew(struct pg_server *p)
+{
+	p->failed = false;
+	p->done = 0;
+	p->walk = (struct sql_walk){ .next = 0 };
+}
+
 /* ReadyForQuery answers the next end that is expected. False: none is. */
 static bool expect_end(struct pg_server *p)
 {
@@ -188,10 +196,9 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		return stream_is_open(&sv->stream);
 	}
 	if (p->heal.is_under_way && s) {
-		p->failed = false;
+		begin_anew(p);
 		(void)expect_end(p);
 		p->moves = false;
-		p->done = 0;
 		p->txn = txn;
 		pg_script_free(p);
 		pg_heal_say_again(pg_client_of(s), p);
@@ -208,8 +215,7 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 			pg_listen_flush(pg_client_of(s));
 		stream_put_span(to, at, n);
 	}
-	p->failed = false;
-	p->done = 0;
+	begin_anew(p);
 	if (p->script && ends && ends->flags & EXPECT_SCRIPT)
 		pg_script_free(p);
 	return ready(p, txn);
@@ -338,10 +344,12 @@ static bool must_be_held(uint8_t type)
 static bool note_change(struct pg_server *p, const struct expect_entry *x, const char *tag)
 {
 	const struct istr *text = istr_ref(x->text);
-	size_t len = x->kind == EXPECT_QUERY ? text->len : strnlen(text->s, text->len);
-	unsigned nth = x->kind == EXPECT_QUERY ? p->done : 0;
+	bool is_query = x->kind == EXPECT_QUERY;
+	size_t len = is_query ? text->len : strnlen(text->s, text->len);
+	struct sql_walk one = { .next = 0 };
 	p->sets_again = x->flags & EXPECT_AGAIN;
-	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, len, nth, tag);
+	bool ok = pg_track_done(pg_client_of(p->sv.session), p, is_query ? &p->walk : &one, text->s, len,
+				is_query ? p->done : 0, tag);
 	p->sets_again = false;
 	istr_put(text);
 	return ok;
@@ -350,8 +358,9 @@ static bool note_change(struct pg_server *p, const struct expect_entry *x, const
 /* A prepared statement was executed by SQL; text: the Parse's body. */
 static bool note_executed(struct pg_server *p, const struct istr *text, const char *tag)
 {
+	struct sql_walk one = { .next = 0 };
 	(void)istr_ref(text);
-	bool ok = pg_track_done(pg_client_of(p->sv.session), p, text->s, strnlen(text->s, text->len), 0, tag);
+	bool ok = pg_track_done(pg_client_of(p->sv.session), p, &one, text->s, strnlen(text->s, text->len), 0, tag);
 	istr_put(text);
 	return ok;
 }

@@ -84,6 +84,7 @@ struct pg_server {
 				     Sync, which may not be sent yet, has the last one */
 	bool sets_again;          /* behind what is complete, the client's defaults are set again */
 	uint32_t done;            /* statements of the Query under way that are complete */
+	struct sql_walk walk;     /* and how far it was looked at for them; borrows its text */
 	bool failed;              /* an error was answered since the last ReadyForQuery */
 	bool moves;               /* the session may be changed by what is not answered up to its ReadyForQuery */
 	uint32_t left;            /* bytes of the message that is passing from the server */

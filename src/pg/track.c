@@ -791,34 +791,28 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 
 void pg_track_failed(struct pg_client *c, const char *text, size_t len, unsigned nth)
 {
-	struct sql_reader r;
+	struct sql_walk w = { .next = 0 };
 	struct sql_stmt st;
-	sql_read_init(&r, text, len, pg_sql_mode(c), functions(), 0);
-	while (sql_read(&r, &st)) {
-		if (st.kind == SQL_EMPTY || nth-- > 0)
-			continue;
-		pin(c, pins_of(&st) & PINS_THAT_STAY);
-		note_kept(c, &st);
-		break;
-	}
+	sql_read_init(&w.r, text, len, pg_sql_mode(c), functions(), 0);
+	if (!sql_walk_to(&w, nth, &st))
+		return;
+	pin(c, pins_of(&st) & PINS_THAT_STAY);
+	note_kept(c, &st);
 }
 
-bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
-		   const char *tag)
+bool pg_track_done(struct pg_client *c, struct pg_server *p, struct sql_walk *w, const char *text, size_t len,
+		   unsigned nth, const char *tag)
 {
-	struct sql_reader r;
 	struct sql_stmt st;
 	struct fault f;
 	bool ok = true;
-	sql_read_init(&r, text, len, pg_sql_mode(c), functions(), 0);
-	while (sql_read(&r, &st)) {
-		if (st.kind == SQL_EMPTY || nth-- > 0)
-			continue;
+	if (!w->r.lex.s)
+		sql_read_init(&w->r, text, len, pg_sql_mode(c), functions(), 0);
+	if (sql_walk_to(w, nth, &st)) {
 		if (pins_of(&st) || changes(c, text, &st) || prepares_itself(p, &st))
 			ok = apply(c, p, text, &st);
 		else if (st.kind == SQL_COMMIT || st.kind == SQL_ROLLBACK || st.flags & SQL_EXECUTES)
 			pg_track_tag(c, p, tag);
-		break;
 	}
 	if (ok)
 		return true;

@@ -52,11 +52,10 @@ bool pg_track_must_wait(const struct pg_client *c);
 void pg_track_way_out(struct pg_client *c, const char *text, size_t len);
 /* How this client's texts are read: sql/lexer.h. */
 unsigned pg_sql_mode(const struct pg_client *c);
-/* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. False: the session is
- * closed.
- */
-bool pg_track_done(struct pg_client *c, struct pg_server *p, const char *text, size_t len, unsigned nth,
-		   const char *tag);
+/* The nth statement (0: the first) of a text that pg_track_look() said changes of is complete. w: how far the text was
+ * looked at, zeroed for the first of its statements. False: the session is closed. */
+bool pg_track_done(struct pg_client *c, struct pg_server *p, struct sql_walk *w, const char *text, size_t len,
+		   unsigned nth, const char *tag);
 /* The client_encoding is another one now: values that were reported in the one before stand for something else. */
 void pg_track_encoding(struct pg_client *c, const struct pg_server *p);
 /* Another statement is complete while c->track is there: COMMIT or ROLLBACK end what was said. */

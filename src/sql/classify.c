@@ -686,3 +686,11 @@ bool sql_read(struct sql_reader *r, struct sql_stmt *st)
 		note_config(r, st);
 	return true;
 }
+
+bool sql_walk_to(struct sql_walk *w, unsigned nth, struct sql_stmt *st)
+{
+	while (nth >= w->next && sql_read(&w->r, st))
+		if (st->kind != SQL_EMPTY && w->next++ == nth)
+			return true;
+	return false;
+}

@@ -210,6 +210,15 @@ void sql_read_init(struct sql_reader *r, const void *text, size_t len, unsigned 
  * is SQL_UNKNOWN with all the rest of the text. */
 bool sql_read(struct sql_reader *r, struct sql_stmt *st);
 
+/* Goes over a text as far as its statements are complete; zeroed, it has none yet. */
+struct sql_walk {
+	struct sql_reader r;
+	unsigned next; /* of the statements, the first that was not read */
+};
+/* The nth statement that is not empty (0: the first), which comes behind all that were asked for before: what stands
+ * before it is not read again. False: there is none. */
+bool sql_walk_to(struct sql_walk *w, unsigned nth, struct sql_stmt *st);
+
 /* Of SET, RESET and SHOW: the setting's name, in lower case, as its own words mean it ("timezone", "search_path",
  * "role", "session_authorization", "transaction_isolation") or its dotted name. Its length; SQL_NOT_TOLD when it does
  * not fit. text and mode are the reader's. */

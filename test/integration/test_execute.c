@@ -2,6 +2,7 @@
  * hear without Sluice. */
 #include "harness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +235,43 @@ static void test_bounds(void)
 	check_scalar(a, "select 'in step'", "in step");
 }
 
+/* Of its error. */
+static char *position_of(PGconn *c, const char *query)
+{
+	PGresult *r = PQexec(c, query);
+	const char *at = PQresultErrorField(r, PG_DIAG_STATEMENT_POSITION);
+	char *position = text("%s", at ? at : PQresultErrorMessage(r));
+	PQclear(r);
+	return position;
+}
+
+/* As many as fit a text that is understood: each does what it says, and what is wrong is told where it is wrong. */
+static void test_thousands(void)
+{
+	sluice_with("default_pool_size = 2\n");
+	PGconn *straight = client_to_pg(NULL), *a = client("options='-c work_mem=7MB'"), *b = client(NULL);
+	static char many[64000];
+	size_t len = 0;
+	for (int i = 0; len < 50000; i++)
+		len += (size_t)sprintf(many + len, "set a.x=%d;", i);
+	strcpy(many + len, "set a.x='last'");
+	sql(a, "%s", many);
+	sql(b, "begin; select 1");
+	check_scalar(a, "show a.x", "last");
+	sql(b, "commit");
+	sql(a, "prepare p as select 'p'");
+	len = (size_t)sprintf(many, "prepare q as select '\xc3\xa9';");
+	for (int i = 0; len < 60000; i++)
+		len += (size_t)sprintf(many + len, "%s;", i % 3 ? "reset work_mem" : i % 2 ? "execute p" : "execute q");
+	strcpy(many + len, "deallocate q; show work_mem");
+	check_scalar(a, many, "7MB");
+	strcpy(many + len, "select '\xc3\xa9', nothing");
+	sql(straight, "prepare p as select 'p'");
+	char *want = position_of(straight, many);
+	check("it has one", atoi(want) > 60000 && atoi(want) < (int)strlen(many) - 2);
+	check_str("as on a server of its own", position_of(a, many), want);
+}
+
 /* What is sent behind it, without waiting for the answer, waits here. */
 static void test_pipelined(void)
 {
@@ -269,8 +307,13 @@ static void test_pipelined(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "as_direct", test_as_direct }, { "both_ways", test_both_ways }, { "no_query", test_no_query },
-	{ "bounds", test_bounds },       { "pipelined", test_pipelined }, { NULL, NULL },
+	{ "as_direct", test_as_direct },
+	{ "both_ways", test_both_ways },
+	{ "no_query", test_no_query },
+	{ "bounds", test_bounds },
+	{ "thousands", test_thousands },
+	{ "pipelined", test_pipelined },
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)

@@ -472,6 +472,31 @@ static void test_placed(void)
 	}
 }
 
+/* What stands before the statement that is asked for is not read once more: it could not be. */
+static void test_walk(void)
+{
+	char text[] = "select ';'; ; /* e */; set a.x = 'y'; reset all;; -- c\nselect 2;";
+	static const enum sql_kind kinds[] = { SQL_SELECT, SQL_SET, SQL_RESET, SQL_SELECT };
+	struct sql_walk w = { .next = 0 };
+	struct sql_stmt st;
+	sql_read_init(&w.r, text, sizeof text - 1, 0, NULL, 0);
+	for (unsigned i = 0; i < COUNT(kinds); i++) {
+		check("there", sql_walk_to(&w, i, &st));
+		check_eq("it", st.kind, kinds[i]);
+		check("not again", !sql_walk_to(&w, i, &st));
+		memset(text, '\'', st.part.at + st.part.len); /* an odd number, or an even one */
+		text[0] = i % 2 ? '\'' : ' ';
+	}
+	check("no more", !sql_walk_to(&w, COUNT(kinds), &st));
+	char other[] = "select 1; set a.x = 'y'; reset all";
+	w = (struct sql_walk){ .next = 0 };
+	sql_read_init(&w.r, other, sizeof other - 1, 0, NULL, 0);
+	check("some are left out", sql_walk_to(&w, 2, &st) && st.kind == SQL_RESET);
+	w = (struct sql_walk){ .next = 0 };
+	sql_read_init(&w.r, other, sizeof other - 1, 0, NULL, 0);
+	check("too many", !sql_walk_to(&w, 3, &st));
+}
+
 static void test_funcs(void)
 {
 	static const char *const bad[] = { "", "a.b.c", "a b", "1", "a.", ".a", "a()", "'a'", "\"\"", "a;" };
@@ -567,6 +592,7 @@ void suite_sql_classify(void)
 		{ "statements", test_rows },
 		{ "every prefix", test_prefixes },
 		{ "wherever they stand", test_placed },
+		{ "one after the other", test_walk },
 		{ "functions", test_funcs },
 		{ "hostile texts", test_hostile },
 		{ "small buffers", test_small_buffers },
