@@ -17,7 +17,7 @@ void drive(const char *driver, const char *before, const char *mode)
 		return;
 	}
 	/* One that hangs is not to take the others' time. */
-	int status = run(&out, "export %s; timeout -k 2 80 %s %s", before, command, mode);
+	int status = run(&out, "export %s; timeout -k 2 200 %s %s", before, command, mode);
 	check_eq(text("exit status: %s", out), status, 0);
 	for (rest = out; (line = strsep(&rest, "\n"));) {
 		if (strncmp(line, "ok ", 3) == 0)

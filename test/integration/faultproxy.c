@@ -179,6 +179,9 @@ static bool obey(int fd)
 	struct order o;
 	if (read(fd, &o, sizeof o) != sizeof o)
 		return false;
+	struct pollfd more = { mode == FAULT_REFUSE ? -1 : listener, POLLIN, 0 };
+	while (poll(&more, 1, 0) > 0) /* who came before the order is counted, and what was in force holds for it */
+		take_connection();
 	if (o.what == ORDER_RESET)
 		while (nlinks)
 			end_link(0, true);
@@ -311,14 +314,11 @@ static void order(uint32_t what, uint64_t arg)
 void fault_open(int port)
 {
 	int pair[2];
-	struct sockaddr_in in;
-	socklen_t len = sizeof in;
 	fault_close();
 	require("a fault proxy", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	server_port = port;
-	listener = bound(0);
-	getsockname(listener, (struct sockaddr *)&in, &len);
-	proxy.port = ntohs(in.sin_port);
+	proxy.port = free_port();
+	listener = bound(proxy.port);
 	listen(listener, 512);
 	mode = FAULT_PASS;
 	counts = (struct answer){ 0, 0 };

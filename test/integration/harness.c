@@ -62,6 +62,7 @@ static void after_each(void)
 	sluice_stop();
 	fault_close();
 	harness.backend->restore();
+	harness.backend->settle();
 	failed = CU_get_number_of_failure_records() > failures_before;
 	tally->run++;
 	tally->failed += failed;

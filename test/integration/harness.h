@@ -106,7 +106,9 @@ void sluice_start(const struct conf *c);
 /* Starts with these global settings and the rest by default. */
 void sluice_with(const char *settings);
 void sluice_configure(const struct conf *c); /* rewrites its files; RELOAD and SIGHUP are the caller's */
-/* Closes the clients, ends it in order and checks how it ended; also done when the test is over. */
+/* Closes the clients, ends it in order and checks how it ended, and sees to it that the server is through with all of
+ * their connections, so that whoever counts those has none of another Sluice's among them; also done when the test is
+ * over. */
 void sluice_stop(void);
 void sluice_signal(int sig);
 bool sluice_is_running(void);

@@ -257,6 +257,23 @@ int my_servers(void)
 		"'system user')"));
 }
 
+/* A thread of its own that is still about something does not look whether anybody waits for it. */
+static void settle(void)
+{
+	bool none = !root;
+	for (uint64_t until = now_ms() + PATIENCE_MS; !none && now_ms() < until;) {
+		char *ids = my_scalar("select group_concat(id) from information_schema.processlist where user not in "
+				      "('root', 'event_scheduler', 'system user')"),
+		     *save = NULL;
+		none = !*ids;
+		for (char *id = strtok_r(ids, ",", &save); id; id = strtok_r(NULL, ",", &save))
+			(void)mysql_query(root, text("kill %s", id)); /* it may have ended */
+		if (!none)
+			poll_pause();
+	}
+	check("the server's connections end", none);
+}
+
 static bool make(void)
 {
 	if (!data_directory() || !write_init())
@@ -300,6 +317,7 @@ static const struct backend mysql_backend = {
 	.find = find,
 	.make = make,
 	.restore = restore,
+	.settle = settle,
 	.end = end,
 	.clients_close = my_clients_close,
 	.is_mysql = true,

@@ -212,6 +212,25 @@ static void pg_restore(void)
 		pg_hba(hba_open);
 }
 
+/* A backend notices that its client is gone when it comes to it, and one that runs a statement much later. */
+static void pg_settle(void)
+{
+	PGconn *c = pg_pid < 0 ? NULL : pg_connect();
+	if (pg_pid < 0)
+		return;
+	bool none = false;
+	for (uint64_t until = now_ms() + PATIENCE_MS; c && !none && now_ms() < until;) {
+		PGresult *r = PQexec(c, "select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+					"backend_type in ('client backend', 'walsender') and pid <> pg_backend_pid()");
+		none = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") == 0;
+		PQclear(r);
+		if (!none)
+			poll_pause();
+	}
+	PQfinish(c);
+	check("PostgreSQL's backends end", none);
+}
+
 static void pg_end(void)
 {
 	if (pg_pid > 0) {
@@ -225,5 +244,6 @@ const struct backend postgres_backend = {
 	.find = pg_find,
 	.make = pg_make,
 	.restore = pg_restore,
+	.settle = pg_settle,
 	.end = pg_end,
 };

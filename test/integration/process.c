@@ -137,17 +137,42 @@ void write_text(const char *path, const char *content)
 	require(text("writing %s", path), ok);
 }
 
+/* Where the kernel's own choice of ports begins. */
+static int first_of_the_kernel(void)
+{
+	int first = 0;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+	if (f && fscanf(f, "%d", &first) != 1)
+		first = 0;
+	if (f)
+		fclose(f);
+	return first;
+}
+
+/* Not one that the kernel may give to any connection meanwhile: whoever is started there, or started again, would find
+ * it taken; and where nobody listens, a connection to it could get it for its own end, and so come to itself. */
 int free_port(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof a;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len)) {
-		perror("harness: free port");
-		exit(2);
+	enum { LOWEST = 10240, TRIES = 200 };
+	static uint64_t luck;
+	int below = first_of_the_kernel();
+	if (!luck)
+		luck = (uint64_t)getpid() << 32 ^ now_ms();
+	for (int i = 0; i < TRIES; i++) {
+		struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		socklen_t len = sizeof a;
+		if (below > LOWEST + TRIES)
+			a.sin_port = htons((uint16_t)(LOWEST + (int)(chance(&luck) % (uint64_t)(below - LOWEST))));
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 &&
+			  getsockname(fd, (struct sockaddr *)&a, &len) == 0;
+		if (fd >= 0)
+			close(fd);
+		if (ok)
+			return ntohs(a.sin_port);
 	}
-	close(fd);
-	return ntohs(a.sin_port);
+	perror("harness: free port");
+	exit(2);
 }
 
 static char *my_value(const char *name)

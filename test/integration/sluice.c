@@ -221,6 +221,7 @@ void sluice_stop(void)
 		kill_and_reap(peer_pid);
 		peer_pid = -1;
 	}
+	harness.backend->settle();
 }
 
 bool sluice_find(void)

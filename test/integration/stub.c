@@ -29,14 +29,16 @@ void stub_open(void)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	socklen_t len = sizeof in;
+	bool ok = false;
 	stub_close();
 	for (int i = 0; i < 2; i++)
 		listeners[i] = socket(i ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	require("a stub on TCP", bind(listeners[0], (struct sockaddr *)&in, len) == 0 &&
-					 listen(listeners[0], 64) == 0 &&
-					 getsockname(listeners[0], (struct sockaddr *)&in, &len) == 0);
-	stub_at = ntohs(in.sin_port);
+	for (int i = 0; i < 5 && !ok; i++) { /* the port may have been taken since */
+		stub_at = free_port();
+		in.sin_port = htons((uint16_t)stub_at);
+		ok = bind(listeners[0], (struct sockaddr *)&in, sizeof in) == 0;
+	}
+	require("a stub on TCP", ok && listen(listeners[0], 64) == 0);
 	mkdir(stub_socket_dir(), 0755); /* it may be there */
 	snprintf(un.sun_path, sizeof un.sun_path, "%s/.s.PGSQL.%d", stub_socket_dir(), stub_at);
 	unlink(un.sun_path);
