@@ -6,6 +6,8 @@
 #include "session/ledger.h"
 #include "session/session.h"
 
+#include <string.h>
+
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* --- SHOW BREAKERS */
@@ -80,22 +82,25 @@ static const struct column ledger_cols[] = { { "item", COL_TEXT }, { "value", CO
 static const char *const ledger_items[] = { "balances", "servers", "idle",  "linked",
 					    "clients",  "waiting", "looks", "breaches" };
 
+static uint64_t ledger_values[LEN(ledger_items)]; /* as they were when the rows were gathered */
+
 static void ledger_gather(struct batch *b)
 {
+	struct ledger l;
+	struct sb dump = { .max = 1 };
+	bool ok = ledger_balances(&l, &dump);
+	const uint64_t values[] = { ok, l.servers, l.idle, l.linked, l.clients, l.waiting, l.looks, l.breaches };
+	_Static_assert(sizeof values == sizeof ledger_values, "a value for each");
+	memcpy(ledger_values, values, sizeof values);
+	sb_free(&dump);
 	for (size_t i = 0; i < LEN(ledger_items); i++)
 		batch_offer(b, (struct item){ .a = "", .b = "", .id = i });
 }
 
 static void ledger_row(struct row *r, const struct item *it)
 {
-	struct ledger l;
-	struct sb dump = { .max = 1 };
-	bool ok = ledger_balances(&l, &dump);
-	const uint64_t values[] = { ok, l.servers, l.idle, l.linked, l.clients, l.waiting, l.looks, l.breaches };
-	_Static_assert(LEN(values) == LEN(ledger_items), "a value for each");
-	sb_free(&dump);
 	row_text(r, ledger_items[it->id]);
-	row_big(r, values[it->id]);
+	row_big(r, ledger_values[it->id]);
 }
 
 const struct show_def show_ledger = { ledger_cols, LEN(ledger_cols), ledger_gather, ledger_row };

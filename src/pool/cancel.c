@@ -59,6 +59,13 @@ static void cancel_done(struct courier *courier, enum courier_end how, const str
 	cancel_over(list_owner(courier, struct cancel, courier), how, why);
 }
 
+/* A statement that was refused (there is no such thread any more) hits nobody later, and says nothing of the host. */
+void server_errand_answered(struct server *sv, const struct fault *why)
+{
+	sv->errand->sent = !why;
+	server_errand_over(sv, why);
+}
+
 /* What brings the statement is logged in. */
 void server_run_errand(struct server *sv)
 {

@@ -128,9 +128,7 @@ struct host *database_next_host(struct database *db, bool (*may)(void *arg, uint
 			db->next_host = at + 1;
 		return db->hosts[at];
 	}
-	if (in_turn)
-		db->next_host = first + 1;
-	return db->hosts[first];
+	return NULL;
 }
 
 const char *database_remote_name(const struct database *db)

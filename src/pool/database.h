@@ -111,8 +111,8 @@ void database_check_unused(struct database *db);
 /* One of the * entry that nobody has been in yet is wanted all the same, until it has been unused for
  * autodb_idle_timeout. */
 void database_keep(struct database *db);
-/* The host for its next server connection, by load_balance_hosts, of those whose places in the list may be taken; the
- * next one as if all might when none may. */
+/* The host for its next server connection, by load_balance_hosts, of those whose places in the list may be taken. NULL:
+ * none may. */
 struct host *database_next_host(struct database *db, bool (*may)(void *arg, uint32_t place), void *arg);
 /* Of a server that has gone. */
 void host_put(struct host *h);

@@ -288,14 +288,20 @@ void pool_host_tried(struct server *sv, const struct fault *f)
 	}
 }
 
+static bool is_in_service(void *arg, uint32_t place)
+{
+	const struct pool *p = arg;
+	const struct breaker_limits l = limits_of(p->db);
+	const struct host *h = p->db->hosts[place];
+	return breaker_wait_ms(&h->breaker, &l, loop_now()) == 0 && pace_ms(p, h) == 0;
+}
+
 /* One of those that failed is tried again when its time has come, by one server: the others go where servers were had.
  */
 static bool may_try(void *arg, uint32_t place)
 {
 	struct pool *p = arg;
-	const struct breaker_limits l = limits_of(p->db);
-	const struct host *h = p->db->hosts[place];
-	if (breaker_wait_ms(&h->breaker, &l, loop_now()) > 0 || pace_ms(p, h) > 0)
+	if (!is_in_service(p, place))
 		return false;
 	if (!(p->failed_hosts & host_bit(place)))
 		return true;
@@ -308,5 +314,7 @@ static bool may_try(void *arg, uint32_t place)
 struct host *pool_next_host(struct pool *p)
 {
 	pool_forget_failures(p);
-	return database_next_host(p->db, may_try, p);
+	struct host *h = database_next_host(p->db, may_try, p);
+	/* What the pool has noted of all that are in service is better than nothing. */
+	return h ? h : database_next_host(p->db, is_in_service, p);
 }

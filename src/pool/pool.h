@@ -128,7 +128,8 @@ enum pool_gate { GATE_GO, GATE_PROBED, GATE_OPEN };
 enum pool_gate pool_gate(const struct pool *p, uint64_t *wait_ms);
 /* What clients are told at an OPEN one. */
 void pool_gate_fault(const struct pool *p, struct fault *f);
-/* The host to open the next server of. One that failed lately is not tried while there are others. */
+/* The host to open the next server of. One that failed lately is not tried while there are others. NULL: no breaker, or
+ * connect_rate, lets one be opened now. */
 struct host *pool_next_host(struct pool *p);
 /* From server.c: this server is being opened; it has logged in or (f) could not, before pool_server_ready() and
  * pool_server_failed(); it is closed, whether or not it has said what its host does. */

@@ -4,11 +4,34 @@
 
 #include "pool/pool.h"
 
+static inline struct server *server_at(struct list *m)
+{
+	return list_owner(m, struct server, in_state);
+}
+
 /* pool.c */
 /* It is served at or before ms. */
 void pool_wake_at(struct pool *p, uint64_t ms);
-/* Servers that those in line may get soon: without those for one session alone. */
+/* Frees it when nothing is left of it and it has been so for long enough: the last that is done with it in a turn. */
+void pool_check_unused(struct pool *p);
+
+/* serve.c: a task */
+void pool_run_serve(struct task *t);
+
+/* open.c */
+/* Servers that those in line may get soon, and those that there are: without those for one session alone. */
 uint32_t pool_opening(const struct pool *p);
+uint32_t pool_live(const struct pool *p);
+/* A server for this one in line alone; it counts as any other, and an idle one makes room for it. NULL: not now. What
+ * becomes of it says nothing about others: one that cannot be opened is told to its client, and not waited for. */
+struct server *pool_open_own(struct pool *p, const struct pool_wait *w);
+/* Opens what those in line lack, and what min_pool_size does. */
+void pool_grow(struct pool *p);
+/* A limit was lowered: what is idle beyond it goes. */
+void pool_shrink(struct pool *p);
+/* Idle servers are of no use to this one in line, who wants another kind, and the pool is full: one of them goes, and
+ * makes room for it. */
+void pool_swap_idle(struct pool *p, const struct pool_wait *w);
 
 /* line.c */
 void pool_left_line(struct pool *p, struct pool_wait *w);

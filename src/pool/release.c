@@ -49,10 +49,7 @@ void server_become_idle(struct server *sv)
 void server_done_own(struct server *sv, const struct fault *f)
 {
 	if (sv->errand) {
-		if (f)
-			server_fail(sv, f);
-		else
-			server_errand_over(sv, NULL);
+		server_errand_answered(sv, f);
 		return;
 	}
 	if (f) {

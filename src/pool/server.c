@@ -157,8 +157,8 @@ void server_fail(struct server *sv, const struct fault *f)
 	}
 	if (try_other_way(sv, f) || try_other_secret(sv, f))
 		return;
-	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
-	if (at_login)
+	bool is_own = sv->is_own || sv->is_apart;                   /* whoever has it hears by itself */
+	if (at_login && !(sv->errand && sv->state == SERVER_SETUP)) /* what was asked of it there is no login */
 		pool_host_tried(sv, f);
 	server_close(sv, told.text, &told);
 	if (at_login && !is_own)
@@ -533,7 +533,8 @@ struct server *server_open_on(struct pool *p, struct host *h, bool own, uint64_t
 
 struct server *server_open(struct pool *p, bool own, uint64_t kind)
 {
-	struct server *sv = server_open_on(p, pool_next_host(p), own, kind);
+	struct host *h = pool_next_host(p);
+	struct server *sv = h ? server_open_on(p, h, own, kind) : NULL;
 	if (sv)
 		pool_host_opening(sv);
 	return sv;

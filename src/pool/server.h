@@ -99,8 +99,8 @@ struct server {
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL
- * when out of memory. own: for one session, which the caller sets, and whose borrower hears opened() or lost(). kind:
- * what its engine is to agree on with it; 0 where engines know of none. */
+ * when out of memory, or no host may be tried now. own: for one session, which the caller sets, and whose borrower
+ * hears opened() or lost(). kind: what its engine is to agree on with it; 0 where engines know of none. */
 struct server *server_open(struct pool *p, bool own, uint64_t kind);
 /* why: for the log and, when a session is linked, for its client (NULL: it is not told). */
 void server_close(struct server *sv, const char *why, const struct fault *f);

@@ -24,8 +24,11 @@ void server_become_idle(struct server *sv);
 /* cancel.c */
 /* The server has gone: requests for it that are under way are about nothing any more. */
 void server_forget_cancels(struct server *sv);
-/* What brings a cancel request that is a statement is logged in; then it is done, or (why) cannot be. */
+/* What brings a cancel request that is a statement is logged in; then it is answered (why: refused), or cannot be
+ * brought.
+ */
 void server_run_errand(struct server *sv);
+void server_errand_answered(struct server *sv, const struct fault *why);
 void server_errand_over(struct server *sv, const struct fault *why);
 
 /* release.c: DRAIN: when it is cancelled once more, or closed */
