@@ -84,10 +84,7 @@ static void put_tls(struct row *r, const struct stream *st)
 
 static const char *app_name(const struct session *s)
 {
-	if (s && s->door->program)
-		return s->door->program(s);
-	const struct istr *name = s && s->vars ? varset_find(s->vars, "application_name") : NULL;
-	return name ? name->s : "";
+	return s ? session_program(s) : "";
 }
 
 static const char *replication(const struct session *s)

@@ -304,6 +304,7 @@ static const struct {
 	{ "varsets", varset_count },
 	{ "strings", istr_count },
 	{ "deadlines", deadlines_armed },
+	{ "leaking_clients", sessions_leaking },
 };
 
 static void lists_gather(struct batch *b)

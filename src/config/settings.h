@@ -63,6 +63,7 @@ enum {
 };
 enum { PIN_POLICY_PIN, PIN_POLICY_ERROR, PIN_POLICY_IGNORE };
 enum { RATE_DELAY, RATE_REJECT };
+enum { LEAK_LOG, LEAK_KILL };
 enum { BACKPRESSURE_BLOCK, BACKPRESSURE_TIMEOUT, BACKPRESSURE_REJECT };
 enum { LOAD_BALANCE_ROUND_ROBIN, LOAD_BALANCE_DISABLE };
 /* The n-th word of an enum row, in a buffer of that size; "" when there is none. For syslog_facility, and to log. */

@@ -375,6 +375,8 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 			return false;
 		}
 	}
+	if (s->keeps_heard && kind != MYSQL_EXPECT_NOTHING)
+		mysql_says_command(c, in, len, com);
 	c->is_fresh = c->is_fresh && kind == MYSQL_EXPECT_NOTHING;
 	if (q.rewrites)
 		return send_rewritten(c, in, len, &q);
@@ -635,6 +637,7 @@ const struct door_ops mysql_door = {
 	.is_halfway = is_halfway,
 	.on_vars = on_vars,
 	.prepared = prepared,
+	.fingerprint = mysql_fingerprint,
 	.program = program,
 	.on_drained = on_drained,
 	.leaves = leaves,

@@ -322,6 +322,8 @@ static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_i
 		istr_put(text);
 		return no_memory(m);
 	}
+	if (s->keeps_heard)
+		mysql_says(c, sql, is_whole ? rd_left(&sql) : m->len - 1);
 	s->pool->stats.v[STAT_client_parse_count]++;
 	s->pool->stats.v[STAT_server_parse_count]++;
 	if (says_id) {
@@ -468,6 +470,8 @@ static bool execute(struct said *m, struct mysql_statement *st, const struct mys
 						     (x.cursor ? (unsigned)MYSQL_EXPECT_CURSOR : 0) |
 							     (q->look.changes ? (unsigned)MYSQL_EXPECT_CHANGES : 0)))
 		return no_memory(m);
+	if (c->s.keeps_heard)
+		mysql_says_prepared(c, st->text);
 	if (x.has_params && !x.is_cut)
 		mysql_prepared_types(&p->cache, ps, st->types);
 	mysql_prepared_touch(&p->cache, ps);

@@ -174,6 +174,15 @@ void mysql_state_fetched(struct mysql_server *p, struct rd row);
 /* Behind that the house has asked for what the answer could not tell, and it is told. */
 void mysql_state_told(struct mysql_server *p);
 
+/* --- said.c: what is passed on to its server is kept with that. A text. */
+void mysql_says(struct mysql_client *c, struct rd text, size_t total);
+/* The COM_QUERY or COM_STMT_PREPARE at the cursor, as far as it is there; or another command, of which no text is
+ * known. */
+void mysql_says_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t com);
+/* A prepared statement: a text with its settings; NULL: not known. */
+void mysql_says_prepared(struct mysql_client *c, const struct istr *text);
+size_t mysql_fingerprint(const struct session *s, const struct server_heard *said, char *out, size_t cap);
+
 /* --- door.c */
 void mysql_tell(struct session *s, const struct fault *f, bool is_fatal);
 void mysql_protocol_fault(struct session *s, const char *what);

@@ -458,7 +458,10 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 	uint32_t noted = p->heal.len;
 	if (noted || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
 		pg_heal_note(p, in, type, total);
+	const struct rd at = *in;
 	if (pass_message(s, in, type, total, shares)) {
+		if (s->keeps_heard && s->server == &p->sv && (type == PG_QUERY || type == PG_PARSE || type == PG_BIND))
+			pg_says(c, at, type, total);
 		if (s->server == &p->sv && (type == PG_BIND || type == PG_EXECUTE))
 			p->heal.ran = p->cache.batch + 1;
 		return true;
@@ -683,6 +686,7 @@ const struct door_ops pg_door = {
 	.is_halfway = is_halfway,
 	.on_vars = on_vars,
 	.prepared = prepared,
+	.fingerprint = pg_fingerprint,
 	.on_drained = on_drained,
 	.leaves = leaves,
 };

@@ -177,6 +177,11 @@ bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_ent
 
 /* door_notes.c: notes what a Parse or a Bind says that passes as it is. AS_IT_IS: it does; or it is refused. */
 enum pg_pass pg_note(struct pg_client *c, const struct rd *in, uint8_t type, uint32_t total);
+/* said.c: what the message at the cursor, a Query, Parse or Bind that has been passed on, says is kept with the server.
+ */
+void pg_says(struct pg_client *c, struct rd in, uint8_t type, uint32_t total);
+size_t pg_fingerprint(const struct session *s, const struct server_heard *said, char *out, size_t cap);
+
 /* door_reset.c. Sends the Execute at the cursor, of this text, and what sets the client's defaults again behind it.
  * False: out of memory. */
 bool pg_reset_behind(struct pg_client *c, struct rd *in, uint32_t total, const struct istr *text);

@@ -59,6 +59,7 @@ struct pool {
 	struct codel codel;         /* of the waiting line */
 	uint64_t answered_before;   /* statements that were in time, when one was late last */
 	struct log_seldom refusals; /* lines about servers that could not be opened */
+	struct log_seldom slow;     /* and about slow statements */
 	uint64_t starved_until_ms;  /* no server is opened before that: Sluice itself is out of descriptors */
 	uint64_t unused_since;      /* ms; 0: in use */
 	uint64_t kind;              /* of the servers that were wanted last */

@@ -48,6 +48,15 @@ struct cancel;
 /* How far encryption has come. */
 enum server_tls { SERVER_TLS_NONE, SERVER_TLS_ASKED, SERVER_TLS_SHAKING, SERVER_TLS_UP };
 
+/* What its client said to it last, as far as that is kept for whoever asks later what it was: its beginning. */
+#define SERVER_HEARD_MAX 1000u
+struct server_heard {
+	uint16_t len;  /* 0: nothing is known */
+	uint16_t sent; /* statements since it last owed nothing */
+	bool is_cut;
+	char text[SERVER_HEARD_MAX];
+};
+
 struct server {
 	struct log_ctx log;
 	struct stream stream;
@@ -96,6 +105,8 @@ struct server {
 
 	bool secret_second;               /* of two passwords the other one was tried */
 	const struct secret *secret_used; /* by this login; set by the engine, and for comparison only */
+
+	struct server_heard heard;
 };
 
 /* Opens one for the pool; it is in CONNECT then, and the pool hears pool_server_ready() or pool_server_failed(). NULL

@@ -10,6 +10,7 @@
 
 struct session;
 struct server;
+struct server_heard;
 struct varset;
 
 struct door_ops {
@@ -44,6 +45,8 @@ struct door_ops {
 	uint32_t (*prepared)(const struct session *s);
 	/* What the client calls itself; "": nothing. NULL: the setting application_name, if it has that. */
 	const char *(*program)(const struct session *s);
+	/* What it said, without its literals: sql/fingerprint.h. */
+	size_t (*fingerprint)(const struct session *s, const struct server_heard *said, char *out, size_t cap);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
 	/* It ends: the server that it may have is given back after this. */

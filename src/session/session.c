@@ -505,6 +505,7 @@ void session_request_begins(struct session *s)
 		s->xact_us = s->request_us;
 	s->is_running = true;
 	s->has_retried = false;
+	s->server->heard.len = s->server->heard.sent = 0; /* it may be another client's */
 	if (s->has_limits)
 		(void)session_arm(s);
 }
@@ -518,6 +519,8 @@ void session_request_ends(struct session *s, bool in_transaction)
 		s->xact_us = s->request_us;
 	st->v[STAT_query_count]++;
 	st->v[STAT_query_time] += now - s->request_us;
+	if (now - s->request_us >= s->slow_us)
+		session_was_slow(s, now - s->request_us);
 	s->request_us = now; /* of the next one, if it is under way already */
 	if (in_transaction)
 		return;
@@ -640,6 +643,7 @@ void sessions_init(void)
 	bury_task.run = bury;
 	resume_task.run = run_resume;
 	session_gone_init();
+	session_watch_init();
 	server_set_borrower(&session_borrower);
 }
 
@@ -657,6 +661,7 @@ void sessions_free(void)
 			session_fail(s, &f);
 	}
 	session_gone_free();
+	session_watch_free();
 	loop_undefer(&bury_task);
 	loop_undefer(&resume_task);
 	on_change = NULL;

@@ -19,6 +19,8 @@
 #include "session/exchange.h"
 #include "session/varset.h"
 
+#include <string.h>
+
 enum session_pin_bit {
 #define PIN(name, shown) PIN_BIT_##name,
 #include "session/pins.def"
@@ -49,7 +51,7 @@ enum session_state { SESSION_STATES(X) SESSION_NSTATES };
 
 /* The timeouts that hold for a client, in milliseconds; 0: none. */
 struct session_limits {
-	uint32_t wait, query, xact, idle_xact, idle;
+	uint32_t wait, query, xact, idle_xact, idle, slow, leak;
 };
 
 /* A client that wants the server's changes, and not its data, has a server of its own. In the order of what SHOW
@@ -83,6 +85,8 @@ struct session {
 	uint64_t connect_ms;
 	uint64_t request_us; /* start of the statement that runs, or the last one's; 0: none yet */
 	uint64_t xact_us;    /* start of the transaction; 0: in none */
+	uint64_t slow_us;    /* how long a statement may take that is not told of */
+	uint64_t leak_us;    /* request_us, when it was told of as one that holds a server and does nothing */
 	uint64_t give_up_ms; /* when late: until then the server may end what was cancelled; with SESSION_PINS_SOFT
 				alone: until then it keeps its server */
 	uint8_t state;
@@ -93,6 +97,7 @@ struct session {
 	bool is_cancelled;   /* by its client, while its settings are being replayed */
 	bool is_in;          /* logged in: counted in user->clients and pool->nclients */
 	bool is_running;     /* its server owes it an answer */
+	bool keeps_heard;    /* what it says is kept for a while: session_says() */
 	bool has_limits;     /* of query, transaction or idling: the only ones that each statement has to look at */
 	bool was_noticed;    /* told that it waits for a server */
 	bool has_retried;    /* lost a server before its statement had reached it */
@@ -119,6 +124,8 @@ void sessions_configure(void);
 /* After a reload: clients of databases that are configured no more are told so, and closed. */
 void sessions_check_dropped(void);
 void sessions_free(void); /* closes all, for exit */
+/* How many hold a server, and have done nothing there for leak_threshold, as far as that has been found. */
+size_t sessions_leaking(void);
 
 /* --- For doors */
 /* The start-up packet named them; nothing is proven yet. Either may be NULL: there is none of that name. May be called
@@ -149,6 +156,17 @@ void session_pins_text(uint32_t pins, char *out, size_t cap);
 /* The clocks of statistics: a statement goes to the server; an answer is complete (in_transaction: a block is open). */
 void session_request_begins(struct session *s);
 void session_request_ends(struct session *s, bool in_transaction);
+/* It says this to its server, of a text of `total` bytes: kept, cut, for whoever asks what ran. Where keeps_heard is
+ * set, and for each statement once. text: NULL: it is not known. */
+static inline void session_says(struct session *s, const void *text, size_t len, size_t total)
+{
+	struct server_heard *h = &s->server->heard;
+	h->len = (uint16_t)(!text ? 0 : len < SERVER_HEARD_MAX ? len : SERVER_HEARD_MAX);
+	h->is_cut = h->len < total;
+	h->sent++;
+	if (h->len)
+		memcpy(h->text, text, h->len);
+}
 /* Does it go on when its server is lost, or its transaction is taken away? Else it is told and closed. */
 bool session_is_kept(const struct session *s);
 /* An error of the server's for a statement that was cancelled here: FAULT_TIMEOUT, and what the client should be told
@@ -161,6 +179,8 @@ void session_replicates(struct session *s);
 bool session_reset(struct session *s);
 /* Likewise, and it is to log in again, as whoever it says. */
 bool session_begin_again(struct session *s);
+/* What it calls itself; "": nothing. */
+const char *session_program(const struct session *s);
 /* Tells the client, logs, and closes. */
 void session_fail(struct session *s, const struct fault *f);
 /* Closes without a word. why is for the log: "client close". */
@@ -180,8 +200,8 @@ bool session_forward_cancel(struct session *who, uint32_t peer, const struct eng
 void session_forget_setting(struct session *s, const char *name);
 /* The only client that waits for a server of the pool; NULL: there is none, or others wait as well. */
 struct session *session_alone_in_line(const struct pool *p);
-/* It is not read from until stream_unhold(). That it hangs up meanwhile is noticed all the same, if a little later, when
- * it has a server. */
+/* It is not read from until stream_unhold(). That it hangs up meanwhile is noticed all the same, if a little later,
+ * when it has a server. */
 void session_hold(struct session *s, unsigned why);
 /* Kept input is shown to the door again at the end of the turn. */
 void session_resume_input(struct session *s);

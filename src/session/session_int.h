@@ -29,6 +29,13 @@ static inline bool session_is_soft(const struct session *s)
 void session_gone_init(void);
 void session_gone_free(void);
 
+/* watch.c */
+void session_watch_init(void);
+void session_watch_configure(void);
+void session_watch_free(void);
+/* A statement of it is answered, which took so long. */
+void session_was_slow(struct session *s, uint64_t took_us);
+
 /* lost.c */
 extern const struct borrower_ops session_borrower;
 /* Its statement is answered with an error, before any server has seen it. */

@@ -303,7 +303,11 @@ void session_read_limits(struct session *s)
 		.xact = none ? 0 : limit(s, SET_transaction_timeout),
 		.idle_xact = none ? 0 : limit(s, SET_idle_transaction_timeout),
 		.idle = none ? 0 : limit(s, SET_client_idle_timeout),
+		.slow = none ? 0 : limit(s, SET_slow_query_threshold),
+		.leak = none ? 0 : limit(s, SET_leak_threshold),
 	};
+	s->slow_us = s->limits.slow ? (uint64_t)s->limits.slow * 1000 : UINT64_MAX;
+	s->keeps_heard = s->limits.slow || s->limits.leak;
 	s->has_limits = s->limits.query || s->limits.xact || s->limits.idle_xact || s->limits.idle;
 }
 
@@ -319,6 +323,7 @@ void sessions_configure(void)
 	login_ms = (uint64_t)config_num(c, SET_client_login_timeout, NULL, NULL);
 	notify_ms = (uint64_t)config_num(c, SET_query_wait_notify, NULL, NULL);
 	sessions_compat_disconnect = config_num(c, SET_compat_disconnect, NULL, NULL) != 0;
+	session_watch_configure();
 	LIST_EACH (sessions_all(), it) {
 		struct session *s = list_owner(it, struct session, in_all);
 		if (s->pool) {

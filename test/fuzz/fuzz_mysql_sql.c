@@ -4,6 +4,7 @@
  * too and end; a SET's assignments lie in it; what is decoded and quoted again decodes to the same. */
 #include "fuzz.h"
 
+#include "sql/fingerprint.h"
 #include "sql/mysql_classify.h"
 
 #include <stdlib.h>
@@ -75,6 +76,13 @@ static void check_set(const uint8_t *s, unsigned mode, const struct my_stmt *st)
 	}
 }
 
+static void check_fingerprint(const uint8_t *s, size_t n, unsigned mode)
+{
+	char out[64];
+	size_t len = sql_fingerprint(s, n, false, SQL_DIALECT_MYSQL, mode, out, sizeof out);
+	fuzz_check("a fingerprint fits", len < sizeof out && out[len] == '\0');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned modes[] = { MY_MODE(0, 80045), MY_MODE(MY_MARIADB, 101119), MY_MODE(0, 0),
@@ -92,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct my_reader r;
 	struct my_stmt st;
 	check_words(s, n, mode);
+	check_fingerprint(s, n, mode);
 	my_read_init(&r, s, n, mode, &funcs);
 	while (my_read(&r, &st)) {
 		fuzz_check("parts tile", st.part.at == at && st.part.len > 0 && st.part.len <= n - at);

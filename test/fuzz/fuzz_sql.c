@@ -5,6 +5,7 @@
  * for change no kind; what is decoded and quoted again decodes to the same. */
 #include "fuzz.h"
 
+#include "sql/fingerprint.h"
 #include "sql/classify.h"
 
 #include <stdlib.h>
@@ -141,6 +142,13 @@ static void check_dressed(const uint8_t *s, size_t n, unsigned mode)
 	free(text);
 }
 
+static void check_fingerprint(const uint8_t *s, size_t n, unsigned mode)
+{
+	char out[64];
+	size_t len = sql_fingerprint(s, n, false, SQL_DIALECT_POSTGRES, mode, out, sizeof out);
+	fuzz_check("a fingerprint fits", len < sizeof out && out[len] == '\0');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -159,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	bool bad;
 	(void)check_tokens(s, n, mode, &bad);
+	check_fingerprint(s, n, mode);
 	for (unsigned ask = 0; ask <= SQL_ASK_PLAIN; ask++) {
 		struct sql_reader r;
 		struct sql_stmt st;
