@@ -616,6 +616,11 @@ static void leaves(struct session *s)
 	mysql_statements_leave(mysql_client_of(s));
 }
 
+static void boundary(struct session *s)
+{
+	mysql_boundary(mysql_server_of(s->server));
+}
+
 static void on_drained(struct session *s)
 {
 	if (s->talk && mysql_client_of(s)->asking)
@@ -640,6 +645,7 @@ const struct door_ops mysql_door = {
 	.fingerprint = mysql_fingerprint,
 	.program = program,
 	.on_drained = on_drained,
+	.boundary = boundary,
 	.leaves = leaves,
 };
 

@@ -58,6 +58,7 @@ static void free_server(struct server *sv)
 	varset_put(p->syncing);
 	varset_put(p->syncing_said);
 	free(p->own_fault);
+	istr_put(p->role);
 	slab_put(&slab, p);
 }
 
@@ -542,14 +543,17 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 		first = in->p[MYSQL_HEADER];
 	}
 	if (mysql_expect_is_row(&p->expect, len, first)) { /* nearly all that comes */
-		if (p->own == MYSQL_OWN_ASK || x->flags & MYSQL_EXPECT_ID) {
+		if (p->own == MYSQL_OWN_ASK || x->flags & (MYSQL_EXPECT_ID | MYSQL_EXPECT_ROLE)) {
 			if (len > MYSQL_HELD_MAX) {
 				mysql_broken(&p->sv, "the answer to a question of the house's own has too long a row");
 				return false;
 			}
 			if (rd_left(in) - MYSQL_HEADER < len)
 				return false;
-			if (!p->own)
+			if (x->flags & MYSQL_EXPECT_ROLE) {
+				if (!mysql_own_role(p, rd_of(in->p + MYSQL_HEADER, len)))
+					return false;
+			} else if (!p->own)
 				mysql_state_fetched(p, rd_of(in->p + MYSQL_HEADER, len));
 			else if (!mysql_own_row(p, rd_of(in->p + MYSQL_HEADER, len)))
 				return false;

@@ -37,8 +37,9 @@ enum {
 	MYSQL_EXPECT_CURSOR = 32,   /* and asks for a cursor */
 	MYSQL_EXPECT_MAY_FAIL = 64, /* what the house asked, without which it goes on */
 	MYSQL_EXPECT_ABOUT = 128,   /* what is prepared is about its session */
+	MYSQL_EXPECT_KEPT = 256,    /* and is its client's alone */
 	MYSQL_EXPECT_ID = 512,      /* the house asked for LAST_INSERT_ID() */
-	MYSQL_EXPECT_KEPT = 256     /* and is its client's alone */
+	MYSQL_EXPECT_ROLE = 1024    /* and for CURRENT_ROLE() */
 };
 
 enum mysql_expect_end { MYSQL_EXPECT_ANSWERED, MYSQL_EXPECT_FAILED, MYSQL_EXPECT_DROPPED };

@@ -73,11 +73,9 @@ bool mysql_track_is_odd(const char *name, uint32_t *pins)
 		{ "pseudo_thread_id", PIN_SETTING },
 		{ "pseudo_slave_mode", PIN_SETTING },
 		{ "pseudo_replica_mode", PIN_SETTING },
-		{ "session_track_gtids", 0 }, /* the server is asked for what is needed here */
 		{ "session_track_schema", PIN_SETTING },
 		{ "session_track_state_change", PIN_SETTING },
 		{ "session_track_system_variables", PIN_SETTING },
-		{ "session_track_transaction_info", 0 },
 	};
 	*pins = 0;
 	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
@@ -169,6 +167,23 @@ bool mysql_is_routine(const struct my_stmt *st)
 	return st->kind == MY_CALL || st->inner == MY_CALL || st->flags & MY_HIDDEN;
 }
 
+bool mysql_is_id_hidden(const struct my_stmt *st)
+{
+	switch (st->kind) {
+	case MY_CALL:
+	case MY_EXECUTE:
+	case MY_COMPOUND:
+		return true;
+	case MY_INSERT: /* whose OK has it */
+	case MY_REPLACE:
+	case MY_UPDATE:
+	case MY_LOAD:
+		return false;
+	default:
+		return st->inner == MY_CALL || st->calls & MY_CALL_SET_INSERT_ID;
+	}
+}
+
 uint32_t mysql_pins_of(const struct my_stmt *st)
 {
 	uint32_t pins = 0;
@@ -180,13 +195,14 @@ uint32_t mysql_pins_of(const struct my_stmt *st)
 		pins |= PIN_READ_LOCK;
 	if (st->calls & MY_CALL_GET_LOCK)
 		pins |= PIN_GET_LOCK;
-	if (st->calls & MY_CALL_SET_INSERT_ID && st->kind == MY_SELECT)
-		pins |= PIN_SETTING; /* what it was set to is not told */
 	if (st->calls >= MY_CALL_USER)
 		pins |= PIN_FUNCTION;
 	switch (st->kind) {
 	case MY_LOCK:
 		pins |= PIN_TABLES;
+		break;
+	case MY_BACKUP:
+		pins |= st->flags & MY_OPENS ? (uint32_t)PIN_BACKUP : 0;
 		break;
 	case MY_PREPARE:
 		pins |= PIN_PREPARED | (st->flags & MY_HIDDEN ? (uint32_t)PIN_ROUTINE : 0);
@@ -217,6 +233,24 @@ uint32_t mysql_pins_of(const struct my_stmt *st)
 	return pins;
 }
 
+uint32_t mysql_pins_of_set(const char *text, const struct my_assignment *x)
+{
+	static const char *const next[] = { "transaction_isolation", "transaction_read_only", "tx_isolation",
+					    "tx_read_only" };
+	const char *name = text + x->name.at;
+	size_t len = x->name.len;
+	if (x->scope == MY_SCOPE_USER)
+		return PIN_USER_VAR;
+	if (len > 2 && *name == '`') {
+		name++;
+		len -= 2;
+	}
+	for (size_t i = 0; x->scope == MY_SCOPE_BARE && i < sizeof next / sizeof next[0]; i++)
+		if (strlen(next[i]) == len && strncasecmp(next[i], name, len) == 0)
+			return PIN_NEXT_XACT;
+	return 0;
+}
+
 static bool changes(const struct my_stmt *st)
 {
 	switch (st->kind) {
@@ -231,16 +265,18 @@ static bool changes(const struct my_stmt *st)
 	case MY_DROP:
 	case MY_ALTER:
 		return true;
+	case MY_BACKUP:
 	case MY_HANDLER:
 	case MY_XA:
 		return (st->flags & (MY_OPENS | MY_ENDS)) != 0;
 	default:
 		return (st->calls & (MY_CALL_RELEASE_LOCK | MY_CALL_RELEASE_ALL_LOCKS)) || st->flags & MY_DIAGNOSTICS ||
-		       mysql_is_routine(st) || mysql_pins_of(st);
+		       mysql_is_routine(st) || mysql_is_id_hidden(st) || mysql_pins_of(st);
 	}
 }
 
-#define ASKS (MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID | MY_CALL_WARNING_COUNT)
+#define ASKS                                                                                                           \
+	(MY_CALL_FOUND_ROWS | MY_CALL_ROW_COUNT | MY_CALL_LAST_INSERT_ID | MY_CALL_WARNING_COUNT | MY_CALL_LAST_VALUE)
 
 /* Behind this one of a text, LAST_INSERT_ID() and FOUND_ROWS() may be those of the server that runs it. */
 static uint32_t answers(const struct my_stmt *st)
@@ -277,6 +313,8 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 	for (bool first = true; my_read(&r, &st); first = false) {
 		if (first) {
 			look.asks = st.calls & ASKS;
+			if (st.calls & MY_CALL_NEXT_VALUE) /* its own */
+				look.asks &= ~(uint32_t)MY_CALL_LAST_VALUE;
 			look.diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
 			if (st.kind == MY_KILL) {
 				look.kills = true;
@@ -288,14 +326,14 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);
 		look.pins |= mysql_pins_of(&st);
 		look.changes |= changes(&st);
-		look.calls |= st.kind == MY_CALL || st.inner == MY_CALL;
+		look.hides_id |= mysql_is_id_hidden(&st);
 		look.wants_id |= (st.calls & MY_CALL_CONNECTION_ID) != 0 && !keeps_calls(&st);
 		if (st.kind == MY_SET) {
 			struct my_assignments a;
 			struct my_assignment x;
 			my_set_init(&a, text, mode, &st);
 			while (my_set_next(&a, &x))
-				look.pins |= x.scope == MY_SCOPE_USER ? (uint32_t)PIN_USER_VAR : 0;
+				look.pins |= mysql_pins_of_set(text, &x);
 		}
 	}
 	return look;

@@ -40,6 +40,7 @@ struct mysql_client {
 	bool is_old;                   /* of before MySQL 4.1: an error that it understands has no SQLSTATE */
 	bool is_fresh;                 /* its server has run nothing of it since it was linked */
 	bool has_count;                /* it has its ROW_COUNT(), which an OK to the house takes away */
+	bool has_run;                  /* has it, but for what the house has asked */
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
 	struct mysql_track track;
 	struct mysql_statements statements;
@@ -58,11 +59,12 @@ struct mysql_server {
 	bool skip;                        /* what passes is dropped */
 	bool continues;                   /* the packet that passes goes on in the next one */
 	bool is_mariadb;
-	uint32_t number; /* its version, as one: 90704 */
-	uint8_t ends;    /* enum ends, of engine.c */
-	uint8_t seq;     /* of the next packet of whoever's turn it is, within an answer */
-	uint8_t own;     /* enum mysql_own: what the house itself asked of it */
-	uint16_t status; /* that it told last */
+	uint32_t number;         /* its version, as one: 90704 */
+	uint8_t ends;            /* enum ends, of engine.c */
+	uint8_t seq;             /* of the next packet of whoever's turn it is, within an answer */
+	uint8_t own;             /* enum mysql_own: what the house itself asked of it */
+	uint16_t status;         /* that it told last */
+	const struct istr *role; /* counted; as it is to be set again; NULL: it has no roles */
 	struct mysql_cache cache;
 	bool is_untold, told_settings, told_changed, told_xact, had_rows,
 		any_rows;                            /* by the answer that is coming: mysql/track.h */
@@ -277,6 +279,8 @@ void mysql_own_sync(struct server *sv, const struct varset *want, const struct v
 void mysql_own_ask(struct server *sv);
 /* A row of its answer. False: the server is closed. */
 bool mysql_own_row(struct mysql_server *p, struct rd body);
+/* The row that says which role a session begins with. Likewise. */
+bool mysql_own_role(struct mysql_server *p, struct rd body);
 /* Has the server tell what it does to its session from now on, and how it begins. */
 void mysql_own_set_up(struct mysql_server *p);
 /* An answer to one of them: an error; the last of all. */

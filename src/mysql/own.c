@@ -69,10 +69,60 @@ static bool send_set_up(struct mysql_server *p)
 	return send_query(p, mysql_track_setup(p->is_mariadb)) && send_query(p, TELL_ALL);
 }
 
+/* No cleaning gives a session the role back that it began with. */
+static bool ask_role(struct mysql_server *p)
+{
+	if (p->number < (p->is_mariadb ? 100005u : 80000u))
+		return true;
+	if (!send_query(p, "SELECT CURRENT_ROLE()"))
+		return false;
+	if (p->expect.count) /* none when the stream has failed */
+		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_ROLE | MYSQL_EXPECT_MAY_FAIL;
+	return true;
+}
+
+bool mysql_own_role(struct mysql_server *p, struct rd body)
+{
+	bool is_null = rd_left(&body) && *body.p == 0xfb;
+	struct rd value = is_null ? rd_sub(&body, 1) : mysql_rd_text(&body);
+	char name[MY_IDENT_QUOTED];
+	const struct istr *role;
+	if (body.bad) {
+		mysql_broken(&p->sv, "malformed row");
+		return false;
+	}
+	if (is_null) {
+		role = istr_get("NONE", 4);
+	} else if (!p->is_mariadb) { /* with quotes, and of several */
+		role = istr_get((const char *)value.p, rd_left(&value));
+	} else {
+		int n = my_quote_ident(value.p, rd_left(&value), name, sizeof name);
+		role = n > 0 ? istr_get(name, (size_t)n) : istr_get("NONE", 4);
+	}
+	if (!role) {
+		mysql_no_memory(&p->sv);
+		return false;
+	}
+	istr_put(p->role);
+	p->role = role;
+	return true;
+}
+
+static bool send_role(struct mysql_server *p)
+{
+	struct sb sql = { .max = 1u << 16 };
+	if (!p->role)
+		return true;
+	sb_addf(&sql, "SET ROLE %s", p->role->s);
+	bool ok = !sql.bad && send_query(p, sb_str(&sql));
+	sb_free(&sql);
+	return ok;
+}
+
 void mysql_own_set_up(struct mysql_server *p)
 {
 	if (p->caps & MYSQL_CAP_SESSION_TRACK)
-		begin(p, MYSQL_OWN_SETUP, send_set_up(p));
+		begin(p, MYSQL_OWN_SETUP, send_set_up(p) && ask_role(p));
 	else
 		mysql_engine_set_up(p, NULL);
 }
@@ -107,7 +157,8 @@ bool mysql_own_clear(struct mysql_server *p)
 void mysql_own_run(struct server *sv, const char *sql)
 {
 	struct mysql_server *p = mysql_server_of(sv);
-	begin(p, MYSQL_OWN_RUN, *sql ? send_query(p, sql) : mysql_own_ping(p));
+	bool ok = *sql ? send_query(p, sql) : mysql_own_ping(p);
+	begin(p, MYSQL_OWN_RUN, ok && (sv->state != SERVER_SETUP || ask_role(p))); /* it may have set one */
 }
 
 /* Settings are back at what the server has for all, the one with which it tells of them too. */
@@ -134,7 +185,7 @@ void mysql_own_reset(struct server *sv)
 	varset_put(sv->said);
 	sv->vars = none;
 	sv->said = said;
-	begin(p, MYSQL_OWN_RUN, send_command(p, MYSQL_COM_RESET_CONNECTION, NULL, 0) && send_set_up(p));
+	begin(p, MYSQL_OWN_RUN, send_command(p, MYSQL_COM_RESET_CONNECTION, NULL, 0) && send_set_up(p) && send_role(p));
 }
 
 /* --- Bringing settings to what they should be */
@@ -361,7 +412,7 @@ static void learn_collation(const struct mysql_server *p, uint64_t id)
 void mysql_own_error(struct mysql_server *p, const struct mysql_err *e)
 {
 	if (mysql_expect_first(&p->expect)->flags & MYSQL_EXPECT_MAY_FAIL) {
-		p->has_own_collation = true;
+		p->has_own_collation |= !(mysql_expect_first(&p->expect)->flags & MYSQL_EXPECT_ROLE);
 		return;
 	}
 	if (p->own_fault || !p->own)

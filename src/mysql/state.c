@@ -13,6 +13,8 @@
 
 #define LAST_INSERT_ID "last_insert_id"
 
+#define ER_PARSE_ERROR 1064
+
 /* How texts are read depends on settings, and is kept with them. */
 static unsigned mode_of(const struct session *s)
 {
@@ -46,7 +48,7 @@ static struct rd prepared_of(const struct session *s, const struct istr *text, u
 void mysql_client_fresh(struct mysql_client *c)
 {
 	c->is_fresh = true;
-	c->has_id = c->has_found = false;
+	c->has_id = c->has_found = c->has_run = false;
 }
 
 /* The id is set on the server before the statement runs. */
@@ -93,6 +95,12 @@ static bool look_back(struct mysql_client *c, struct mysql_query *q, struct faul
 		mysql_client_fresh(c);
 	if (c->is_fresh && !bring_last(c, q, f))
 		return false;
+	if (q->look.asks & MY_CALL_LAST_VALUE && !c->has_run) {
+		fault_set(f, FAULT_UNSUP, "what a sequence has given this session last is not at hand any more");
+		fault_hint(f, "A server keeps it for one client until its transaction ends: ask within the "
+			      "transaction, or take the value of NEXTVAL() itself.");
+		return false;
+	}
 	q->known = (c->is_fresh || !c->has_count ? (uint32_t)MY_CALL_ROW_COUNT : 0) |
 		   (c->has_found ? 0 : (uint32_t)MY_CALL_FOUND_ROWS) |
 		   (c->has_id ? 0 : (uint32_t)MY_CALL_LAST_INSERT_ID);
@@ -221,6 +229,7 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 	bool is_failed = seen->said == MYSQL_SAID_ERR;
 	struct mysql_told told = {
 		.is_failed = is_failed,
+		.never_ran = is_failed && seen->err.code == ER_PARSE_ERROR,
 		.results = p->results,
 		.has_tracking = p->caps & MYSQL_CAP_SESSION_TRACK,
 		.is_mariadb = p->is_mariadb,
@@ -251,6 +260,7 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 	c->has_id |= told.insert_id != 0;
 	c->has_found |= p->any_rows;
 	c->track.pins |= p->odd_pins;
+	p->sv.is_doubtful |= c->track.outlives;
 	set_pins(c, was);
 	return true;
 }
@@ -271,7 +281,8 @@ void mysql_state_told(struct mysql_server *p)
 /* A procedure may ask for it, or leave it as it is. */
 bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const struct mysql_query *q)
 {
-	if (q->look.calls && !c->has_id) {
+	c->has_run = true;
+	if (q->look.hides_id && !c->has_id) {
 		c->has_id = true;
 		if (!mysql_own_bring_id(p, c->track.insert_id))
 			return false;
@@ -279,16 +290,18 @@ bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const s
 	return !q->clears || mysql_own_clear(p);
 }
 
-/* Whoever is pinned keeps it where it is. */
+/* Whoever is pinned keeps it where it is; and to ask would be the next statement, behind which nobody could ask for the
+ * warnings of the procedure. */
 bool mysql_state_fetch(struct mysql_server *p, bool *asked)
 {
 	struct session *s = p->sv.session;
 	struct mysql_client *c = mysql_client_of(s);
-	*asked = c->track.has_called && s->mode != POOL_SESSION && !(s->pins & ~SESSION_PINS_SOFT) &&
-		 !(p->status & MYSQL_STATUS_IN_TRANS);
+	*asked = c->track.hides_id && s->mode != POOL_SESSION && !(p->status & MYSQL_STATUS_IN_TRANS) &&
+		 !session_keeps_server(s);
 	if (!*asked)
 		return true;
-	c->track.has_called = false;
+	s->pins &= ~SESSION_PINS_SOFT;
+	c->track.hides_id = false;
 	c->is_fresh = true; /* the statement before is not the client's any more */
 	c->has_found = false;
 	return mysql_own_fetch_id(p);

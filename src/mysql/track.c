@@ -14,6 +14,9 @@
 #define NAME_ROOM (2u * MY_IDENT_MAX + 4u)
 #define VALUE_MAX 4096u
 
+/* Those that end when each that is held is let go. */
+#define HELD (PIN_GET_LOCK | PIN_TEMP | PIN_HANDLER | PIN_PREPARED | PIN_BACKUP)
+
 /* --- What is held under a name */
 
 static void drop(struct mysql_track *t, struct mysql_held *h)
@@ -197,6 +200,15 @@ static void did_lock(struct done *d, const struct my_stmt *st)
 		let_go(d->t, PIN_GET_LOCK, name);
 }
 
+static void did_backup(struct done *d, const struct my_stmt *st)
+{
+	const char *what = st->flags & MY_INSTANCE ? "instance" : st->flags & MY_STAGE ? "stage" : "lock";
+	if (st->flags & MY_OPENS)
+		d->ok = hold(d->t, PIN_BACKUP, what);
+	else
+		let_go(d->t, PIN_BACKUP, what);
+}
+
 /* --- SET */
 
 static void keep(struct done *d, const char *name, const char *value)
@@ -283,9 +295,6 @@ static void did_assign(struct done *d, const struct my_assignment *x, bool told)
 	switch (x->scope) {
 	case MY_SCOPE_GLOBAL:
 		return;
-	case MY_SCOPE_USER:
-		d->t->pins |= PIN_USER_VAR;
-		return;
 	case MY_SCOPE_NAMES:
 		did_names(d, x, told);
 		return;
@@ -295,8 +304,14 @@ static void did_assign(struct done *d, const struct my_assignment *x, bool told)
 		forget(d, MYSQL_COLLATION);
 		return;
 	case MY_SCOPE_SESSION:
+	case MY_SCOPE_BARE:
+	case MY_SCOPE_USER:
 		break;
 	}
+	pins = mysql_pins_of_set(d->text, x);
+	d->t->pins |= pins;
+	if (pins)
+		return;
 	if (!setting_name(d, x, name, sizeof name)) {
 		d->t->pins |= PIN_SETTING;
 		return;
@@ -343,6 +358,28 @@ static void did_set(struct done *d, const struct my_stmt *st)
 		d->t->pins |= PIN_SETTING;
 }
 
+/* What was told of its settings was for that statement alone. */
+static void did_set_statement(struct done *d, const struct my_stmt *st)
+{
+	char name[80];
+	struct my_assignments a;
+	struct my_assignment x;
+	my_set_init(&a, d->text, d->mode, st);
+	while (d->ok && my_set_next(&a, &x)) {
+		if (!setting_name(d, &x, name, sizeof name)) {
+			d->t->pins |= PIN_SETTING;
+			continue;
+		}
+		const struct istr *was = varset_find(d->told->before, name);
+		if (was)
+			keep(d, name, was->s);
+		else
+			forget(d, name);
+	}
+	if (a.bad)
+		d->t->pins |= PIN_SETTING;
+}
+
 static void did_set_transaction(struct done *d, const struct my_stmt *st)
 {
 	static const char *const levels[] = { "", "READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ",
@@ -379,8 +416,7 @@ static void did_prepare(struct done *d, const struct my_stmt *st)
 	if (n >= 0) {
 		struct mysql_look look = mysql_track_look(sql, (size_t)n, d->mode);
 		d->t->pins |= look.pins & ~(uint32_t)PIN_FOUND_ROWS;
-		for (uint32_t pins = look.pins & (PIN_TEMP | PIN_GET_LOCK | PIN_HANDLER); d->ok && pins;
-		     pins &= pins - 1)
+		for (uint32_t pins = look.pins & HELD & ~(uint32_t)PIN_PREPARED; d->ok && pins; pins &= pins - 1)
 			d->ok = hold(d->t, pins & -pins, NULL);
 	} else if (st->kind == MY_PREPARE || !st->name.len) {
 		d->t->pins |= PIN_ROUTINE;
@@ -391,7 +427,7 @@ static void apply(struct done *d, const struct my_stmt *st)
 {
 	struct mysql_track *t = d->t;
 	/* Those that are held by name are not among these. */
-	t->pins |= mysql_pins_of(st) & ~(uint32_t)(PIN_GET_LOCK | PIN_TEMP | PIN_HANDLER | PIN_PREPARED);
+	t->pins |= mysql_pins_of(st) & ~(uint32_t)HELD;
 	if (st->calls & (MY_CALL_GET_LOCK | MY_CALL_RELEASE_LOCK | MY_CALL_RELEASE_ALL_LOCKS))
 		did_lock(d, st);
 	switch (st->kind) {
@@ -414,6 +450,9 @@ static void apply(struct done *d, const struct my_stmt *st)
 	case MY_UNLOCK:
 		t->pins &= ~(uint32_t)(PIN_TABLES | PIN_READ_LOCK);
 		break;
+	case MY_BACKUP:
+		did_backup(d, st);
+		break;
 	case MY_HANDLER:
 		if (st->flags & MY_OPENS)
 			d->ok = hold_ident(d, PIN_HANDLER, st->name);
@@ -433,9 +472,11 @@ static void apply(struct done *d, const struct my_stmt *st)
 	case MY_ALTER:
 		did_rename(d);
 		break;
-	case MY_SET_STATEMENT: /* what was told was for that statement alone */
-		varset_put(*d->vars);
-		*d->vars = varset_ref(d->told->before);
+	case MY_SET_RESOURCE:
+		t->outlives = true;
+		break;
+	case MY_SET_STATEMENT:
+		did_set_statement(d, st);
 		break;
 	default:
 		break;
@@ -454,6 +495,7 @@ static bool explains(const struct my_stmt *st)
 	case MY_PREPARE:
 	case MY_DEALLOCATE:
 	case MY_LOCK:
+	case MY_BACKUP:
 	case MY_ALTER:
 		return true;
 	case MY_CREATE:
@@ -464,10 +506,22 @@ static bool explains(const struct my_stmt *st)
 	}
 }
 
+/* It ended in an error, and may have run until then: what no transaction takes back stays. */
+static void did_fail(struct done *d, const struct my_stmt *st)
+{
+	if (d->told->never_ran || st->kind == MY_UNKNOWN)
+		return;
+	d->t->pins |= mysql_pins_of(st) & (PIN_USER_VAR | PIN_FUNCTION);
+	if (st->calls & MY_CALL_GET_LOCK)
+		did_lock(d, st);
+}
+
 /* What the statements of a text were, taken together. */
 struct gist {
-	bool explained, routine, calls;
-	bool diagnostics; /* the last one */
+	bool explained, routine, hides_id;
+	bool diagnostics;  /* the last one */
+	bool sets_for_one; /* SET STATEMENT */
+	unsigned n;
 };
 
 static bool apply_all(struct done *d, size_t len, struct gist *g)
@@ -483,17 +537,24 @@ static bool apply_all(struct done *d, size_t len, struct gist *g)
 		/* Of a routine nobody knows how many results it has. */
 		if (told->is_failed && !g->routine && nth++ >= told->results) {
 			g->routine = mysql_is_routine(&st) && st.kind != MY_UNKNOWN; /* which is a syntax error */
+			g->hides_id |= mysql_is_id_hidden(&st) && !told->never_ran;
+			did_fail(d, &st);
 			break;
 		}
+		g->n++;
+		g->sets_for_one |= st.kind == MY_SET_STATEMENT;
 		g->explained |= explains(&st);
 		g->routine |= mysql_is_routine(&st);
-		g->calls |= st.kind == MY_CALL || st.inner == MY_CALL;
+		g->hides_id |= mysql_is_id_hidden(&st);
 		g->diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
 		if (told->is_failed && g->routine)
 			d->t->pins |= mysql_pins_of(&st);
 		else
 			apply(d, &st);
 	}
+	/* What a setting was between two statements of a text is not known. */
+	if (g->sets_for_one && g->n > 1)
+		d->t->pins |= PIN_SETTING;
 	return d->ok;
 }
 
@@ -512,6 +573,13 @@ static void note_last(struct mysql_track *t, const struct mysql_told *told)
 		t->insert_id = told->insert_id;
 }
 
+/* WHERE id IS NULL asks for LAST_INSERT_ID() then, which no text shows. */
+static bool is_null_an_id(const struct varset *vars)
+{
+	const struct istr *v = varset_find(vars, "sql_auto_is_null");
+	return v && (strcasecmp(v->s, "on") == 0 || strcasecmp(v->s, "true") == 0 || strcmp(v->s, "1") == 0);
+}
+
 bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const char *text, size_t len, unsigned mode,
 		      const struct mysql_told *told)
 {
@@ -519,6 +587,7 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 	struct gist g = { .explained = false };
 	bool ended = (t->in_xact || told->had_xact) && !told->in_xact;
 	uint32_t warnings = t->pins & PIN_WARNINGS;
+	bool had_routine = t->pins & PIN_ROUTINE && !t->is_untold;
 	note_last(t, told);
 	if (!told->is_failed)
 		t->in_xact = told->in_xact;
@@ -526,13 +595,15 @@ bool mysql_track_done(struct mysql_track *t, const struct varset **vars, const c
 		t->pins &= ~(uint32_t)PIN_NEXT_XACT;
 	if (text && !apply_all(&d, len, &g))
 		return false;
+	if ((text || told->settings) && is_null_an_id(*vars))
+		t->pins |= PIN_SETTING;
 	if (g.diagnostics)
 		t->pins |= warnings;
-	t->has_called = (t->has_called && !told->insert_id) || g.calls;
+	t->hides_id = (t->hides_id && !told->insert_id) || g.hides_id;
 	if (told->is_failed) {
 		if (g.routine) {
 			t->pins |= PIN_ROUTINE;
-			t->is_untold = told->has_tracking && !told->is_mariadb;
+			t->is_untold = told->has_tracking && !told->is_mariadb && !had_routine;
 		}
 		return true;
 	}

@@ -36,7 +36,7 @@ struct mysql_look {
 	uint32_t asks;     /* enum my_call: what its first statement wants to know of the one before */
 	bool diagnostics;  /* and so that one's warnings and errors */
 	uint32_t asks_any; /* as asks, of all its statements up to the first that gives another answer */
-	bool calls;        /* a procedure */
+	bool hides_id;     /* behind it the server knows LAST_INSERT_ID(), and nobody else: a procedure */
 	bool wants_id;     /* a statement of it asks for CONNECTION_ID(), and not for others to do so later */
 	bool kills;        /* KILL, whose id is in name */
 	bool kills_query;
@@ -59,7 +59,8 @@ struct mysql_track {
 	uint32_t pins; /* those of its session that are from here */
 	bool in_xact;
 	bool is_untold;     /* a routine has failed, whose changes the server tells with the next OK */
-	bool has_called;    /* a procedure, which may have inserted: the server knows LAST_INSERT_ID() */
+	bool outlives;      /* something was set that no cleaning takes away: a resource group */
+	bool hides_id;      /* the server alone knows LAST_INSERT_ID(): a procedure may have inserted */
 	uint64_t insert_id; /* LAST_INSERT_ID() */
 	int64_t row_count;  /* ROW_COUNT() */
 	uint64_t found;     /* FOUND_ROWS(), unless PIN_FOUND_ROWS */
@@ -69,6 +70,7 @@ void mysql_track_free(struct mysql_track *t);
 /* What all of an answer said. */
 struct mysql_told {
 	bool is_failed;    /* it ended in an error */
+	bool never_ran;    /* one that says that the statement was not begun: a name that is not there, its syntax */
 	unsigned results;  /* how many results there were, without that */
 	bool has_tracking; /* the server tells what changes */
 	bool is_mariadb;

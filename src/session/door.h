@@ -49,6 +49,9 @@ struct door_ops {
 	size_t (*fingerprint)(const struct session *s, const struct server_heard *said, char *out, size_t cap);
 	/* The client's stream has room again; the exchange goes on. */
 	void (*on_drained)(struct session *s);
+	/* Nothing is owed, no transaction is open, and what has kept its server is over: session_boundary(), now or
+	 * when what has to be asked first is answered. NULL: nothing keeps its servers so (SESSION_PINS_SOFT). */
+	void (*boundary)(struct session *s);
 	/* It ends: the server that it may have is given back after this. */
 	void (*leaves)(struct session *s);
 };

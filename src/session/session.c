@@ -586,6 +586,11 @@ bool session_begin_again(struct session *s)
 	return true;
 }
 
+bool session_keeps_server(const struct session *s)
+{
+	return s->mode == POOL_SESSION || (s->pins && !(session_is_soft(s) && s->pool->nwaiting));
+}
+
 bool session_boundary(struct session *s, bool in_transaction)
 {
 	struct server *sv = s->server;

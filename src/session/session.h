@@ -140,6 +140,8 @@ void session_login_done(struct session *s);
 /* Before anything is forwarded. True: linked, and its settings are in place. False: the door leaves its bytes where
  * they are; they are shown again when a server is there. */
 bool session_want_server(struct session *s);
+/* Between transactions it keeps its server. */
+bool session_keeps_server(const struct session *s);
 /* The server is at rest, between transactions (in_transaction: in one). Gives it back as the pool mode says; true if
  * so. */
 bool session_boundary(struct session *s, bool in_transaction);

@@ -209,7 +209,7 @@ static void unpin(struct session *s)
 		return;
 	}
 	s->pins = 0;
-	(void)session_boundary(s, false);
+	s->door->boundary(s);
 }
 
 /* The server does not take its settings. */

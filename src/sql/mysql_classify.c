@@ -188,10 +188,28 @@ static bool parse_set(struct my_scan *sc, struct my_cur *c)
 
 static bool parse_lock(struct my_cur *c, struct my_stmt *st, bool ends)
 {
+	if (c->w == M_INSTANCE) {
+		st->kind = MY_BACKUP;
+		st->flags |= MY_INSTANCE | (ends ? MY_ENDS : MY_OPENS);
+		return true;
+	}
 	st->kind = ends ? MY_UNLOCK : MY_LOCK;
 	if (ends)
 		st->flags |= MY_ENDS;
-	return c->w == M_TABLE || c->w == M_TABLES || c->w == M_INSTANCE;
+	return c->w == M_TABLE || c->w == M_TABLES;
+}
+
+/* STAGE START | ... | END; LOCK table; UNLOCK */
+static bool parse_backup(struct my_cur *c, struct my_stmt *st)
+{
+	st->kind = MY_BACKUP;
+	if (my_is_word(c, "stage")) {
+		my_step(c);
+		st->flags |= MY_STAGE | (c->w == M_END ? MY_ENDS : MY_OPENS);
+		return true;
+	}
+	st->flags |= c->w == M_UNLOCK ? MY_ENDS : MY_OPENS;
+	return c->w == M_LOCK || c->w == M_UNLOCK;
 }
 
 static bool parse_flush(struct my_cur *c, struct my_stmt *st)
@@ -535,6 +553,8 @@ static bool head(struct my_scan *sc, struct my_cur *c)
 		st->kind = MY_COMPOUND;
 		sc->compound = true;
 		return false; /* where it ends is not looked for */
+	case M_BACKUP:
+		return parse_backup(c, st);
 	case M_LOCK:
 		return parse_lock(c, st, false);
 	case M_UNLOCK:
@@ -575,10 +595,6 @@ static bool head(struct my_scan *sc, struct my_cur *c)
 			return parse_explain(sc, c, true);
 		if (c->w == M_FORMAT || c->w == M_WITH || c->t.c == '(')
 			return parse_explain(sc, c, true);
-		/* fall through */
-	case M_BACKUP:
-		if (verb == M_BACKUP)
-			st->flags |= MY_READ_LOCK;
 		/* fall through */
 	case M_BINLOG:
 	case M_CACHE:
@@ -637,6 +653,8 @@ static bool is_ordinary(struct my_reader *r, const struct my_cur *c, enum my_kin
 		for (my_step(&ahead); is_select_word(&ahead); my_step(&ahead))
 			if (my_is_word(&ahead, "sql_calc_found_rows"))
 				return false;
+		if (my_is_word(&ahead, "previous"))
+			return false;
 	}
 	while (to > from && is_blank(s[to - 1]))
 		to--;

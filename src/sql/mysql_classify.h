@@ -46,9 +46,11 @@
 	X(SHOW, "show") /* MY_DIAGNOSTICS: warnings or errors; MY_PROCESSES */                                         \
 	X(GET_DIAGNOSTICS, "get diagnostics")                                                                          \
 	X(COMPOUND, "compound") /* MariaDB: BEGIN NOT ATOMIC and the like */                                           \
-	/* Locks; MY_ENDS. FLUSH: MY_READ_LOCK. */                                                                     \
+	/* Locks; MY_ENDS. FLUSH: MY_READ_LOCK. BACKUP: MySQL's LOCK INSTANCE, MY_INSTANCE; MariaDB's BACKUP STAGE,    \
+	 * MY_STAGE, or BACKUP LOCK; MY_OPENS, MY_ENDS. */                                                             \
 	X(LOCK, "lock")                                                                                                \
 	X(UNLOCK, "unlock")                                                                                            \
+	X(BACKUP, "backup")                                                                                            \
 	X(FLUSH, "flush")                                                                                              \
 	/* Prepared statements: a name; of PREPARE body is the text's token, empty where it is a variable's. */        \
 	X(PREPARE, "prepare")                                                                                          \
@@ -93,6 +95,8 @@ enum my_flag {
 				    string is name, or RELEASE_ALL_LOCKS(): done once, and surely */
 	MY_HIDDEN = 1 << 16,     /* may do anything: it runs a text that is not known here */
 	MY_TABLES = 1 << 17,     /* CREATE, DROP: of tables */
+	MY_INSTANCE = 1 << 18,
+	MY_STAGE = 1 << 19,
 };
 
 /* Functions that are looked for. */
@@ -106,7 +110,9 @@ enum my_call {
 	MY_CALL_SET_INSERT_ID = 1 << 6, /* LAST_INSERT_ID(x) */
 	MY_CALL_CONNECTION_ID = 1 << 7,
 	MY_CALL_WARNING_COUNT = 1 << 8, /* @@warning_count, @@error_count */
-	MY_CALL_USER = 1 << 9,          /* this bit and those above are the caller's */
+	MY_CALL_LAST_VALUE = 1 << 9,    /* MariaDB: LASTVAL(x), PREVIOUS VALUE FOR x at the front of a SELECT */
+	MY_CALL_NEXT_VALUE = 1 << 10,   /* likewise NEXTVAL(x), NEXT VALUE FOR x */
+	MY_CALL_USER = 1 << 11,         /* this bit and those above are the caller's */
 };
 
 /* The set of those of MySQL; sql_funcs_add() adds others. */
@@ -147,6 +153,7 @@ bool my_read(struct my_reader *r, struct my_stmt *st);
 
 enum my_scope {
 	MY_SCOPE_SESSION,
+	MY_SCOPE_BARE,    /* @@name: the session's, or, of a transaction's characteristics, the next one's alone */
 	MY_SCOPE_GLOBAL,  /* and what is kept for the next start */
 	MY_SCOPE_USER,    /* @name */
 	MY_SCOPE_NAMES,   /* SET NAMES; value: with its collation */

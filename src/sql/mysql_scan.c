@@ -17,6 +17,8 @@ void my_funcs_init(struct sql_funcs *f)
 		{ "row_count", MY_CALL_ROW_COUNT },
 		{ "last_insert_id", MY_CALL_LAST_INSERT_ID },
 		{ "connection_id", MY_CALL_CONNECTION_ID },
+		{ "lastval", MY_CALL_LAST_VALUE },
+		{ "nextval", MY_CALL_NEXT_VALUE },
 		/* Of MySQL's own components: locks that last as long as the session, a log that is read on. */
 		{ "service_get_read_locks", MY_CALL_USER },
 		{ "service_get_write_locks", MY_CALL_USER },
@@ -78,6 +80,8 @@ static void note_call(struct my_scan *sc, const struct my_cur *c, const struct w
 	uint32_t calls = sql_funcs_find(sc->funcs, s, len, true, own ? whose : NULL);
 	if (before->t.c == '.')
 		calls &= ~(uint32_t)(MY_CALL_USER - 1);
+	if (!(c->lex.mode & MY_MARIADB))
+		calls &= ~(uint32_t)(MY_CALL_LAST_VALUE | MY_CALL_NEXT_VALUE);
 	if (!calls)
 		return;
 	struct my_cur inside = *c;
@@ -107,6 +111,20 @@ static void note_system(struct my_stmt *st, const struct my_cur *c)
 		st->calls |= MY_CALL_LAST_INSERT_ID;
 	else if (my_is_word(c, "pseudo_thread_id"))
 		st->calls |= MY_CALL_CONNECTION_ID;
+}
+
+/* VALUE FOR, behind NEXT or PREVIOUS. */
+static void note_value(struct my_stmt *st, const struct my_cur *c, const struct word *prev)
+{
+	struct my_cur before = *c, behind = *c;
+	before.t = prev->t;
+	my_step(&behind);
+	if (behind.w != M_FOR || !(c->lex.mode & MY_MARIADB))
+		return;
+	if (my_is_word(&before, "previous"))
+		st->calls |= MY_CALL_LAST_VALUE;
+	else if (my_is_word(&before, "next"))
+		st->calls |= MY_CALL_NEXT_VALUE;
 }
 
 static bool is_assign(const struct my_lexer *lex, const struct sql_token *t)
@@ -194,6 +212,8 @@ void my_scan(struct my_scan *sc, struct my_cur *c)
 				note_system(st, c);
 			if (my_is_word(c, "sql_calc_found_rows"))
 				st->flags |= MY_CALC_FOUND;
+			if (my_is_word(c, "value"))
+				note_value(st, c, &prev);
 			if (sc->with && depth == 0 && prev.t.c == ')' && my_query_kind(c->w) != MY_UNKNOWN) {
 				*sc->kind = my_query_kind(c->w);
 				sc->with = false;

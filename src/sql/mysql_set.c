@@ -106,7 +106,7 @@ static bool take_assignment(struct my_assignments *a, struct my_cur *c, struct m
 		my_step(c);
 		break;
 	case SQL_TOK_SYS: {
-		enum my_scope scope = MY_SCOPE_SESSION;
+		enum my_scope scope = MY_SCOPE_BARE;
 		my_step(c);
 		from = *c;
 		if (take_scope(c, &scope)) {
@@ -114,7 +114,7 @@ static bool take_assignment(struct my_assignments *a, struct my_cur *c, struct m
 				my_step(c);
 			} else { /* a setting of that name */
 				*c = from;
-				scope = MY_SCOPE_SESSION;
+				scope = MY_SCOPE_BARE;
 			}
 		}
 		x->scope = scope;

@@ -17,11 +17,12 @@ static size_t put(char *out, size_t cap, size_t n, const char *s, size_t len)
 	return n < cap ? n + (size_t)snprintf(out + n, cap - n, "%.*s", (int)len, s) : n;
 }
 
-static const char *const flag_names[] = { "chain", "release", "session", "global", "temp",     "writes",
-					  "calc",  "local",   "diag",    "procs",  "readlock", "opens",
-					  "ends",  "query",   "analyze", "alone",  "hidden",   "tables" };
-static const char *const call_names[] = { "get_lock", "release_lock", "release_all", "found_rows",    "row_count",
-					  "last_id",  "set_id",       "conn_id",     "warning_count", "user" };
+static const char *const flag_names[] = { "chain",   "release", "session", "global",   "temp",     "writes", "calc",
+					  "local",   "diag",    "procs",   "readlock", "opens",    "ends",   "query",
+					  "analyze", "alone",   "hidden",  "tables",   "instance", "stage" };
+static const char *const call_names[] = { "get_lock",      "release_lock", "release_all", "found_rows",
+					  "row_count",     "last_id",      "set_id",      "conn_id",
+					  "warning_count", "last_value",   "next_value",  "user" };
 
 /* "kind(inner) flag flag calls [name] {body}; ..." */
 static void show(char *out, size_t cap, const char *in, size_t len, unsigned mode)
@@ -203,7 +204,8 @@ static const struct {
 	{ MY8, "drop prepare s", "deallocate [s]" },
 	{ MY8, "lock tables a read, b write", "lock" },
 	{ MY8, "unlock tables", "unlock ends" },
-	{ MY8, "lock instance for backup", "lock" },
+	{ MY8, "lock instance for backup", "backup opens instance" },
+	{ MY8, "unlock instance", "backup ends instance" },
 	{ MY8, "flush tables with read lock", "flush readlock" },
 	{ MY8, "flush tables a, b for export", "flush readlock" },
 	{ MY8, "flush privileges", "flush" },
@@ -264,7 +266,17 @@ static const struct {
 	{ MY8, "desc t", "explain" },
 	{ MY8, "signal sqlstate '45000'", "signal" },
 	{ MY8, "optimize table t", "admin" },
-	{ MARIA, "backup stage start", "admin readlock" },
+	{ MARIA, "backup stage start", "backup opens stage" },
+	{ MARIA, "backup stage block_commit", "backup opens stage" },
+	{ MARIA, "backup stage end", "backup ends stage" },
+	{ MARIA, "backup lock t", "backup opens" },
+	{ MARIA, "backup unlock", "backup ends" },
+	{ MARIA, "select lastval(s)", "select last_value" },
+	{ MARIA, "select nextval(s), x.lastval(s)", "select next_value" },
+	{ MARIA, "select previous value for s", "select last_value" },
+	{ MARIA, "select high_priority previous value for s, next value for t", "select last_value next_value" },
+	{ MARIA, "select previous from value", "select" },
+	{ MY8, "select lastval(s), nextval(s)", "select" },
 	{ MY8, "do sleep(1)", "do" },
 };
 
@@ -301,7 +313,7 @@ static void test_prefixes(void)
 		}
 }
 
-/* Each assignment as its scope (s g u n c), its name, its form (e d w # ') and its value. */
+/* Each assignment as its scope (s b g u n c), its name, its form (e d w # ') and its value. */
 static void show_set(char *out, size_t cap, const char *in, unsigned mode)
 {
 	struct my_reader r;
@@ -314,7 +326,7 @@ static void show_set(char *out, size_t cap, const char *in, unsigned mode)
 	check(in, my_read(&r, &st));
 	my_set_init(&a, in, mode, &st);
 	while (my_set_next(&a, &x))
-		n += (size_t)snprintf(out + n, cap - n, "%s%c %.*s %c %.*s", n ? ", " : "", "sgunc"[x.scope],
+		n += (size_t)snprintf(out + n, cap - n, "%s%c %.*s %c %.*s", n ? ", " : "", "sbgunc"[x.scope],
 				      (int)x.name.len, in + x.name.at, "edw#'"[x.form], (int)x.value.len,
 				      in + x.value.at);
 	if (a.bad)
@@ -335,7 +347,7 @@ static void test_set(void)
 		{ MY8, "set @@global.a = 1, b = 2", "g a # 1, s b # 2" },
 		{ MY8, "set persist a = 1, persist_only b = 2, @@persist.c = 3", "g a # 1, g b # 2, g c # 3" },
 		{ MY8, "set @@a = 1, @@session.b = 2, @@local.c = 3, local d = 4",
-		  "s a # 1, s b # 2, s c # 3, s d # 4" },
+		  "b a # 1, s b # 2, s c # 3, s d # 4" },
 		{ MY8, "set @x = 1, @`y z` := 'b'", "u @x # 1, u @`y z` ' 'b'" },
 		{ MY8, "set @@global.x.a = 1", "g x.a # 1" },
 		{ MY8, "set names utf8mb4", "n  w utf8mb4" },
