@@ -209,6 +209,7 @@ static void pool_free(struct pool *p)
 	list_del(&p->in_db);
 	varset_put(p->welcome);
 	varset_put(p->vars);
+	varset_parted_end(&p->parted);
 	secret_clear(&p->secret);
 	user_put(p->user);
 	config_put(p->config);

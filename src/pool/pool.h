@@ -7,6 +7,7 @@
 #include "gate/codel.h"
 #include "pool/database.h"
 #include "pool/server.h"
+#include "session/varset.h"
 
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT }; /* in the order of the pool_mode setting's words */
 
@@ -49,6 +50,7 @@ struct pool {
 	uint32_t napart;              /* servers that are not lent: see pool_open_apart() */
 	const struct varset *welcome; /* counted: all that a server reported at login; NULL before the first */
 	const struct varset *vars;    /* counted: the tracked part of it */
+	struct varset_parted parted;  /* what the last client that was welcomed asked for */
 	struct deadline deadline;     /* the next time that something is due for the pool as a whole */
 	struct task serve_task;
 	uint64_t failed_ms;         /* when the last attempt to open a server failed; 0: the last one succeeded */

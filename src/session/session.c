@@ -257,12 +257,9 @@ void session_accept(const struct door_ops *door, int fd, const struct addr *a, b
 
 static void welcome(struct session *s)
 {
-	const struct varset *vars = varset_over_known(s->pool->vars, s->vars);
-	const struct varset *said = varset_unknown(s->pool->vars, s->vars);
+	const struct varset *vars, *said;
 	struct fault f;
-	if (!vars || !said) {
-		varset_put(vars);
-		varset_put(said);
+	if (!varset_part_by(&s->pool->parted, s->pool->vars, s->vars, &vars, &said)) {
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");
 		session_fail(s, &f);
 		return;
@@ -544,13 +541,9 @@ static void give_up_server(struct session *s)
 
 bool session_reset(struct session *s)
 {
-	const struct varset *vars = varset_over_known(s->pool->vars, s->asked);
-	const struct varset *said = varset_unknown(s->pool->vars, s->asked);
-	if (!vars || !said) {
-		varset_put(vars);
-		varset_put(said);
+	const struct varset *vars, *said;
+	if (!varset_part_by(&s->pool->parted, s->pool->vars, s->asked, &vars, &said))
 		return false;
-	}
 	give_up_server(s);
 	varset_put(s->vars);
 	varset_put(s->said);

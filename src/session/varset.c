@@ -10,6 +10,11 @@
 #include <strings.h>
 
 static struct map all;
+/* What clients set when they log in is the same for one after the other. Not counted: what ends is forgotten here. */
+static const struct varset *empty;
+static struct {
+	const struct varset *base, *with;
+} last;
 
 static bool same_vars(const struct map_node *n, const void *key, size_t len)
 {
@@ -56,7 +61,18 @@ static const struct varset *intern_set(const struct var *at, size_t count)
 
 const struct varset *varset_empty(void)
 {
-	return intern_set(NULL, 0);
+	if (empty)
+		return varset_ref(empty);
+	empty = intern_set(NULL, 0);
+	return empty;
+}
+
+static void forget(const struct varset *v)
+{
+	if (v == empty)
+		empty = NULL;
+	if (v == last.base || v == last.with)
+		last.base = last.with = NULL;
 }
 
 const struct varset *varset_ref(const struct varset *v)
@@ -73,11 +89,52 @@ void varset_put(const struct varset *cv)
 	ASSERT(v->refs > 0);
 	if (--v->refs)
 		return;
+	forget(v);
 	map_del(&all, &v->node);
 	if (v->part != v)
 		varset_put(v->part);
 	put_all(v->at, v->count);
 	free(v);
+}
+
+static bool is_text(const struct istr *i, const char *s, size_t len)
+{
+	return i->len == len && memcmp(i->s, s, len) == 0;
+}
+
+/* Is what these make of base what was made last? It is compared, and nothing is interned. value_len: of the first one's
+ * value; the others end in a NUL. */
+static bool is_last(const struct varset *base, const struct varset_pair *pairs, size_t value_len, size_t n)
+{
+	const struct varset *with = last.with;
+	uint32_t b = 0;
+	size_t k = 0;
+	if (!with || last.base != base)
+		return false;
+	for (uint32_t i = 0; i < with->count; i++) {
+		const struct var *is = &with->at[i], *was = b < base->count ? &base->at[b] : NULL;
+		bool was_there = was && was->name == is->name;
+		if (k < n && is_text(is->name, pairs[k].name, strlen(pairs[k].name))) {
+			if (!is_text(is->value, pairs[k].value, k ? strlen(pairs[k].value) : value_len))
+				return false;
+			k++;
+		} else if (!was_there || was->value != is->value) {
+			return false;
+		}
+		b += was_there;
+	}
+	return k == n && b == base->count;
+}
+
+/* The next one may ask for the same. */
+static const struct varset *made(const struct varset *base, const struct var *at, size_t n)
+{
+	const struct varset *with = intern_set(at, n);
+	if (with) {
+		last.base = base;
+		last.with = with;
+	}
+	return with;
 }
 
 const struct varset *varset_with(const struct varset *base, const char *name, const char *value, size_t value_len)
@@ -86,6 +143,8 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 	size_t n = 0;
 	bool placed = false;
 
+	if (is_last(base, &(struct varset_pair){ name, value }, value_len, 1))
+		return varset_ref(last.with);
 	const struct istr *val = istr_get(value, value_len);
 	if (!val)
 		return NULL;
@@ -118,7 +177,7 @@ const struct varset *varset_with(const struct varset *base, const char *name, co
 			goto fail;
 		at[n++] = (struct var){ nm, val };
 	}
-	return intern_set(at, n);
+	return made(base, at, n);
 fail:
 	istr_put(val);
 	put_all(at, n);
@@ -148,6 +207,11 @@ bool varset_set_all(const struct varset **v, const struct varset_pair *pairs, si
 	struct var at[VARSET_MAX];
 	const struct varset *base = *v;
 	size_t done = 0;
+	if (n && is_last(base, pairs, strlen(pairs[0].value), n)) {
+		*v = varset_ref(last.with);
+		varset_put(base);
+		return true;
+	}
 	for (size_t i = 0, k = 0; i < base->count || k < n; done++) {
 		int order = i == base->count ? 1 : k == n ? -1 : strcasecmp(base->at[i].name->s, pairs[k].name);
 		ASSERT(k + 1 >= n || strcasecmp(pairs[k].name, pairs[k + 1].name) < 0);
@@ -165,7 +229,7 @@ bool varset_set_all(const struct varset **v, const struct varset_pair *pairs, si
 		i += order <= 0;
 		k += order >= 0;
 	}
-	const struct varset *with = intern_set(at, done);
+	const struct varset *with = made(base, at, done);
 	if (!with)
 		return false;
 	varset_put(base);
@@ -252,6 +316,33 @@ const struct varset *varset_unknown(const struct varset *base, const struct vars
 		istr_ref(at[i].value);
 	}
 	return intern_set(at, n);
+}
+
+void varset_parted_end(struct varset_parted *m)
+{
+	varset_put(m->base);
+	varset_put(m->v);
+	varset_put(m->known);
+	varset_put(m->unknown);
+	*m = (struct varset_parted){ .base = NULL };
+}
+
+bool varset_part_by(struct varset_parted *m, const struct varset *base, const struct varset *v,
+		    const struct varset **known, const struct varset **unknown)
+{
+	if (m->base != base || m->v != v) {
+		const struct varset *k = varset_over_known(base, v), *u = varset_unknown(base, v);
+		if (!k || !u) {
+			varset_put(k);
+			varset_put(u);
+			return false;
+		}
+		varset_parted_end(m);
+		*m = (struct varset_parted){ varset_ref(base), varset_ref(v), k, u };
+	}
+	*known = varset_ref(m->known);
+	*unknown = varset_ref(m->unknown);
+	return true;
 }
 
 const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name))

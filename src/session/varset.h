@@ -51,6 +51,15 @@ const struct varset *varset_over_known(const struct varset *base, const struct v
 size_t varset_list_over(const struct varset *base, const struct varset *over, struct var at[VARSET_MAX + 1]);
 /* Those of `v` that `base` does not have. */
 const struct varset *varset_unknown(const struct varset *base, const struct varset *v);
+/* The last two of these at once, kept for the next time: clients that come one after the other ask for the same mostly.
+ * *m is all zeroes at first; it holds what is in it until another pair comes, or varset_parted_end(). */
+struct varset_parted {
+	const struct varset *base, *v, *known, *unknown; /* counted */
+};
+/* False when out of memory. *known and *unknown are references. */
+bool varset_part_by(struct varset_parted *m, const struct varset *base, const struct varset *v,
+		    const struct varset **known, const struct varset **unknown);
+void varset_parted_end(struct varset_parted *m);
 /* Those of v whose names `is_meant` accepts, borrowed from v, with which they are kept: the question is to be the same
  * each time (pg/text.c's). NULL when out of memory. */
 const struct varset *varset_part(const struct varset *v, bool (*is_meant)(const char *name));

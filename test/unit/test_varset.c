@@ -40,6 +40,49 @@ static void test_equal_is_same(void)
 	check_eq("no string is left", istr_count(), 0);
 }
 
+/* What was made last is remembered: the same again is the same set, anything else is another, and nothing of it is kept
+ * alive. */
+static void test_last(void)
+{
+	static const struct varset_pair ab[] = { { "a", "1" }, { "b", "2" } }, ac[] = { { "a", "1" }, { "c", "2" } },
+					longer[] = { { "a", "1" }, { "b", "22" } };
+	const struct varset *none = varset_empty(), *base = with(none, "x", "0");
+	const struct varset *first = varset_ref(base), *again = varset_ref(base), *other = varset_ref(base),
+			    *value = varset_ref(base), *less = varset_ref(base), *of_none = varset_ref(none);
+	check("two are set", varset_set_all(&first, ab, 2) && first->count == 3);
+	check("the same again", varset_set_all(&again, ab, 2) && again == first);
+	check("another name", varset_set_all(&other, ac, 2) && other != first && varset_find(other, "c"));
+	check("another value", varset_set_all(&value, longer, 2) && value != first);
+	check("two again", varset_set_all(&again, ab, 2) && again == first);
+	check("one of them", varset_set_all(&less, ab, 1) && less->count == 2);
+	check("on another base", varset_set_all(&of_none, ab, 2) && of_none->count == 2);
+	const struct varset *app = with(none, "app", "psql"), *same = with(none, "app", "psql"),
+			    *cut = varset_with(none, "app", "psql", 3), *spelled = with(none, "APP", "psql");
+	check("one alone", same == app && cut != app);
+	check_str("as much of the value as is meant", varset_find(cut, "app")->s, "psq");
+	check("of the other spelling the first stays", spelled != app && strcmp(spelled->at[0].name->s, "APP") == 0);
+
+	struct varset_parted m = { .base = NULL };
+	for (int i = 0; i < 4; i++) {
+		const struct varset *over = i & 1 ? first : other, *known, *unknown;
+		const struct varset *k = varset_over_known(base, over), *u = varset_unknown(base, over);
+		check("parted", varset_part_by(&m, base, over, &known, &unknown) && known == k && unknown == u);
+		varset_put(known);
+		varset_put(unknown);
+		check("and again", varset_part_by(&m, base, over, &known, &unknown) && known == k && unknown == u);
+		const struct varset *const sets[] = { known, unknown, k, u };
+		for (size_t n = 0; n < COUNT(sets); n++)
+			varset_put(sets[n]);
+	}
+	varset_parted_end(&m);
+	const struct varset *const all[] = { none, base,    first, again, other, value,
+					     less, of_none, app,   same,  cut,   spelled };
+	for (size_t i = 0; i < COUNT(all); i++)
+		varset_put(all[i]);
+	check_eq("no set is left", varset_count(), 0);
+	check_eq("no string is left", istr_count(), 0);
+}
+
 static const struct varset *set_of(const char *const (*vars)[2])
 {
 	const struct varset *v = varset_empty();
@@ -174,6 +217,7 @@ void suite_varset(void)
 		{ "a set has a bound", test_bound },
 		{ "one over another", test_over },
 		{ "a part", test_part },
+		{ "what was made last", test_last },
 		{ NULL, NULL },
 	};
 	unit_add("session/varset", tests);
