@@ -1,6 +1,7 @@
 /* crypto.c - random bytes, digests, key derivation, signatures and RSA over OpenSSL 3's libcrypto. */
 #include "auth/crypto.h"
 
+#include "auth/sha.h"
 #include "core/str.h"
 
 #include <openssl/core_names.h>
@@ -12,18 +13,45 @@
 #include <openssl/rsa.h>
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
 static bool (*random_source)(void *out, size_t n);
 static uint64_t pbkdf2_runs, runs;
 
-/* The kernel's generator is one system call, which is a fraction of what OpenSSL's costs for a few bytes, and is right
- * after a fork too. OpenSSL's is asked where the kernel has none, or none yet. */
+/* The kernel's generator is one system call, which is a fraction of what OpenSSL's costs for a few bytes. It is asked
+ * for those of some logins at once; what is handed out is wiped, and a child of ours has none of them. */
+static struct {
+	uint8_t bytes[256]; /* as many as the kernel gives whole, or not at all */
+	size_t left;        /* the first of them */
+} drawn;
+
+static void forget_drawn(void)
+{
+	str_wipe(&drawn, sizeof drawn);
+}
+
+static bool draw_some(void)
+{
+	static bool is_watched;
+	if (!is_watched)
+		is_watched = pthread_atfork(NULL, NULL, forget_drawn) == 0;
+	if (!is_watched || getrandom(drawn.bytes, sizeof drawn.bytes, GRND_NONBLOCK) != (ssize_t)sizeof drawn.bytes)
+		return false;
+	drawn.left = sizeof drawn.bytes;
+	return true;
+}
+
+/* OpenSSL's is asked where the kernel has none, or none yet. */
 static bool draw(void *out, size_t n)
 {
-	if (n <= 256 && getrandom(out, n, GRND_NONBLOCK) == (ssize_t)n)
+	if (n <= sizeof drawn.bytes && (n <= drawn.left || draw_some())) {
+		drawn.left -= n;
+		memcpy(out, drawn.bytes + drawn.left, n);
+		str_wipe(drawn.bytes + drawn.left, n);
 		return true;
+	}
 	return n <= INT_MAX && RAND_bytes(out, (int)n) == 1;
 }
 
@@ -55,26 +83,29 @@ static EVP_MD_CTX *digest_begin(enum digest which)
 	return mds[which] && ctx && EVP_DigestInit_ex2(ctx, mds[which], NULL) == 1 ? ctx : NULL;
 }
 
-bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
+/* What each login needs goes the short way, where there is one. */
+static bool goes_short(enum digest which)
 {
-	runs++;
-	EVP_MD_CTX *ctx = digest_begin(DIGEST_SHA256);
-	if (ctx && EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1)
-		return true;
-	memset(out, 0, CRYPTO_SHA256_LEN);
-	return false;
+	return (which == DIGEST_SHA1 || which == DIGEST_SHA256) && sha_is_there();
 }
 
 static bool digest_two(enum digest which, const void *a, size_t a_len, const void *b, size_t b_len, uint8_t *out,
 		       size_t out_len)
 {
 	runs++;
+	if (goes_short(which) && (which == DIGEST_SHA1 ? sha_1 : sha_256)(a, a_len, b, b_len, out))
+		return true;
 	EVP_MD_CTX *ctx = digest_begin(which);
 	if (ctx && EVP_DigestUpdate(ctx, a, a_len) == 1 && EVP_DigestUpdate(ctx, b, b_len) == 1 &&
 	    EVP_DigestFinal_ex(ctx, out, NULL) == 1)
 		return true;
 	memset(out, 0, out_len);
 	return false;
+}
+
+bool crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	return digest_two(DIGEST_SHA256, p, n, "", 0, out, CRYPTO_SHA256_LEN);
 }
 
 bool crypto_sha256_two(const void *a, size_t a_len, const void *b, size_t b_len, uint8_t out[CRYPTO_SHA256_LEN])
@@ -91,6 +122,8 @@ bool crypto_sha512_two(const void *a, size_t a_len, const void *b, size_t b_len,
 {
 	return digest_two(DIGEST_SHA512, a, a_len, b, b_len, out, CRYPTO_SHA512_LEN);
 }
+
+#define HMAC_KEY_MAX 64u /* longer ones are digested first */
 
 static EVP_MAC_CTX *hmac_begin(const void *key, size_t key_len)
 {
@@ -114,6 +147,8 @@ bool crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n
 {
 	size_t len;
 	runs++;
+	if (key_len <= HMAC_KEY_MAX && sha_is_there() && sha_256_hmac(key, key_len, p, n, out))
+		return true;
 	EVP_MAC_CTX *ctx = hmac_begin(key, key_len);
 	if (ctx && EVP_MAC_update(ctx, p, n) == 1 && EVP_MAC_final(ctx, out, &len, CRYPTO_SHA256_LEN) == 1)
 		return true;

@@ -129,14 +129,34 @@ static bool add_nonce(char *out)
 	return true;
 }
 
+/* Texts of a login, put together without printf's family: it would be most of their cost. What fits is known. */
+static char *put(char *p, const char *s)
+{
+	size_t n = strlen(s);
+	memcpy(p, s, n + 1);
+	return p + n;
+}
+
+static char *put_number(char *p, uint32_t n)
+{
+	char digits[10];
+	size_t k = 0;
+	do
+		digits[k++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (k)
+		*p++ = digits[--k];
+	*p = '\0';
+	return p;
+}
+
 /* ClientSignature and ServerSignature of one exchange. */
 static bool sign(const struct scram_keys *k, const char *client_first_bare, const char *server_first,
 		 const void *without_proof, size_t without_proof_len, uint8_t client_sig[SCRAM_KEY_LEN],
 		 uint8_t server_sig[SCRAM_KEY_LEN])
 {
 	char m[AUTH_MESSAGE_MAX];
-	str_fmt(m, sizeof m, "%s,%s,", client_first_bare, server_first);
-	size_t n = strlen(m);
+	size_t n = (size_t)(put(put(put(put(m, client_first_bare), ","), server_first), ",") - m);
 	ASSERT(without_proof_len <= sizeof m - n);
 	memcpy(m + n, without_proof, without_proof_len);
 	n += without_proof_len;
@@ -154,7 +174,12 @@ static void xor_keys(uint8_t out[SCRAM_KEY_LEN], const uint8_t a[SCRAM_KEY_LEN],
 
 bool scram_server_init(struct scram_server *s, struct secret *secret, const char *user)
 {
-	*s = (struct scram_server){ .secret = secret, .state = START };
+	/* The texts are written before they are read. */
+	s->secret = secret;
+	s->is_plus = false;
+	s->binding = NULL;
+	s->state = START;
+	s->nkeys = 0;
 	/* Also for who is there: the same work. */
 	if (!secret_mock(user, &s->keys[0]))
 		return false;
@@ -231,7 +256,8 @@ static bool gs2_header(struct scram_server *s, struct rd *r, struct fault *f)
 				 "the client asks for an authorization identity, which is not supported");
 	if (rd_u8(r) != ',')
 		return bad_message(f, "no end of the GS2 header");
-	str_fmt(s->gs2, sizeof s->gs2, "%c%s,,", flag, flag == 'p' ? "=" BINDING_TYPE : "");
+	s->gs2[0] = (char)flag;
+	put(put(s->gs2 + 1, flag == 'p' ? "=" BINDING_TYPE : ""), ",,");
 	return true;
 }
 
@@ -259,8 +285,8 @@ bool scram_server_first(struct scram_server *s, const void *in, size_t len, char
 	const struct scram_keys *k = &s->keys[0];
 	char salt[B64_SIZE(SCRAM_SALT_MAX)];
 	b64_encode(k->salt, k->salt_len, salt);
-	str_fmt(s->server_first, sizeof s->server_first, "r=%s,s=%s,i=%u", s->nonce, salt, k->iterations);
-	memcpy(out, s->server_first, strlen(s->server_first) + 1);
+	put_number(put(put(put(put(put(s->server_first, "r="), s->nonce), ",s="), salt), ",i="), k->iterations);
+	put(out, s->server_first);
 	s->state = FIRST_DONE;
 	return true;
 }
@@ -276,9 +302,7 @@ static bool check_proof(const struct scram_server *s, uint8_t nth, const uint8_t
 	ok = crypto_sha256(client_key, sizeof client_key, stored) && ok;
 	*fits = str_same_secret(stored, k->stored_key, sizeof stored) && ok && nth < s->nkeys;
 	if (*fits) {
-		char sig[B64_SIZE(SCRAM_KEY_LEN)];
-		b64_encode(server_sig, sizeof server_sig, sig);
-		str_fmt(out, SCRAM_MSG_MAX + 1, "v=%s", sig);
+		b64_encode(server_sig, sizeof server_sig, put(out, "v="));
 		secret_proven(s->secret, k, client_key);
 	}
 	str_wipe(client_sig, sizeof client_sig);
