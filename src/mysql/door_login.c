@@ -42,11 +42,22 @@ struct mysql_login {
 	uint8_t collation;
 	uint8_t nonce[MYSQL_NONCE_LEN];
 	enum mysql_plugin announced;
+	size_t response_len;
+	/* From here on it is not zeroed at first: login_new(). */
+	char plugin[MYSQL_PLUGIN_MAX], host[ADDR_TEXT_MAX];
 	/* Its answer to the greeting: whom to hold it against may have to be asked first. */
 	uint8_t response[RESPONSE_MAX];
-	size_t response_len;
-	char plugin[MYSQL_PLUGIN_MAX], host[ADDR_TEXT_MAX];
 };
+
+static struct mysql_login *login_new(void)
+{
+	struct mysql_login *l = malloc(sizeof *l);
+	if (!l)
+		return NULL;
+	memset(l, 0, offsetof(struct mysql_login, plugin));
+	l->plugin[0] = l->host[0] = '\0';
+	return l;
+}
 
 static struct mysql_login *login_of(const struct entry *e)
 {
@@ -58,7 +69,7 @@ void mysql_login_free(struct mysql_client *c)
 	if (!c->login)
 		return;
 	entry_end(&c->login->entry);
-	str_wipe(c->login, sizeof *c->login);
+	str_wipe(c->login->response, c->login->response_len); /* it may be a password */
 	free(c->login);
 	c->login = NULL;
 }
@@ -94,7 +105,7 @@ void mysql_greet(struct session *s)
 	struct mysql_client *c = mysql_client_of(s);
 	uint8_t bytes[MYSQL_GREETING_MAX];
 	struct mysql_out o = mysql_out(bytes, sizeof bytes);
-	struct mysql_login *l = c->login = calloc(1, sizeof *l);
+	struct mysql_login *l = c->login = login_new();
 
 	if (!l || !mysql_nonce(l->nonce)) {
 		session_close(s, "no memory, or no randomness");
@@ -158,7 +169,8 @@ bool mysql_set_collation(struct session *s, uint8_t id, const char *schema)
 {
 	const struct mysql_collation *known = mysql_collation_find(s->db, id);
 	char number[8];
-	str_fmt(number, sizeof number, "%u", (unsigned)id);
+	if (!known)
+		str_fmt(number, sizeof number, "%u", (unsigned)id);
 	const char *set = known ? known->set : number, *name = known ? known->name : number;
 	struct varset_pair pairs[6];
 	size_t n = 0;
@@ -227,7 +239,7 @@ static void verdict(struct session *s, enum mysql_login_verdict is, uint8_t *out
 		mysql_end(&o);
 		stream_put_copy(&s->stream, o.p, o.len);
 	}
-	str_wipe(out, MYSQL_HEADER + MYSQL_LOGIN_OUT_MAX);
+	str_wipe(out, MYSQL_HEADER + n);
 	switch (is) {
 	case MYSQL_LOGIN_MORE:
 	case MYSQL_LOGIN_WAIT:
@@ -303,6 +315,15 @@ static struct database *find_db(struct entry *e, struct fault *f)
 	return db;
 }
 
+static const struct istr *program_name(struct rd value)
+{
+	char text[PROGRAM_MAX];
+	if (rd_left(&value) < sizeof text && !memchr(value.p, '\0', rd_left(&value)))
+		return istr_get((const char *)value.p, rd_left(&value));
+	str_fmt(text, sizeof text, "%.*s", (int)rd_left(&value), (const char *)value.p);
+	return istr_get(text, strlen(text));
+}
+
 /* Its connection attributes: the front of them, as far as it is well formed and a server would keep it. Out of memory
  * it has none. */
 static void take_attrs(struct mysql_client *c, struct rd attrs)
@@ -314,10 +335,8 @@ static void take_attrs(struct mysql_client *c, struct rd attrs)
 	c->program = c->attrs = NULL;
 	while (mysql_next_attr(&attrs, &name, &value)) {
 		if (rd_left(&name) == 12 && memcmp(name.p, "program_name", 12) == 0) {
-			char text[PROGRAM_MAX];
-			str_fmt(text, sizeof text, "%.*s", (int)rd_left(&value), (const char *)value.p);
 			istr_put(c->program);
-			c->program = istr_get(text, strlen(text));
+			c->program = program_name(value);
 		}
 		if ((size_t)(attrs.p - from) <= MYSQL_ATTRS_MAX)
 			end = attrs.p;
@@ -381,7 +400,7 @@ void mysql_change_user(struct session *s, struct rd body)
 {
 	struct mysql_client *c = mysql_client_of(s);
 	struct mysql_response r;
-	struct mysql_login *l = calloc(1, sizeof *l);
+	struct mysql_login *l = login_new();
 	if (!mysql_read_change_user(body, c->caps, &r)) {
 		free(l);
 		mysql_protocol_fault(s, "malformed COM_CHANGE_USER");

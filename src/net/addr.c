@@ -62,6 +62,25 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
 	return 0;
 }
 
+/* At each login, so without printf's family. */
+static char *put_octet(char *p, unsigned n)
+{
+	if (n >= 100)
+		*p++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*p++ = (char)('0' + n / 10 % 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
+static void ipv4_text(const uint8_t ip[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		out = put_octet(out, ip[i]);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void addr_host_text(const struct addr *a, char *out)
 {
 	char ip[INET6_ADDRSTRLEN] = "";
@@ -70,8 +89,7 @@ void addr_host_text(const struct addr *a, char *out)
 		str_fmt(out, ADDR_TEXT_MAX, "unix");
 		return;
 	case ADDR_IPV4:
-		inet_ntop(AF_INET, a->ip, ip, sizeof ip);
-		str_fmt(out, ADDR_TEXT_MAX, "%s", ip);
+		ipv4_text(a->ip, out);
 		return;
 	case ADDR_IPV6:
 		inet_ntop(AF_INET6, a->ip, ip, sizeof ip);

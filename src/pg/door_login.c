@@ -26,7 +26,9 @@ static bool same_key(const struct map_node *n, const void *key, size_t len)
 
 bool pg_login_new(struct pg_client *c)
 {
-	c->login = calloc(1, sizeof *c->login);
+	c->login = malloc(sizeof *c->login);
+	if (c->login)
+		memset(c->login, 0, offsetof(struct pg_login, auth.scram));
 	return c->login != NULL;
 }
 
@@ -35,7 +37,8 @@ static void end_login(struct pg_client *c)
 	if (!c->login)
 		return;
 	entry_end(&c->login->entry);
-	str_wipe(c->login, sizeof *c->login);
+	if (c->login->auth.method == PG_AUTH_SCRAM) /* who knows a verifier can take the server's part */
+		str_wipe(c->login->auth.scram.keys, sizeof c->login->auth.scram.keys);
 	free(c->login);
 	c->login = NULL;
 }

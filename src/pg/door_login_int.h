@@ -9,10 +9,10 @@
 /* What a client needs until it is in, and no longer. */
 struct pg_login {
 	struct entry entry;
-	struct pg_door_login auth;
 	bool has_begun; /* the start-up packet was understood; an answer to our question is awaited */
 	bool ssl_refused, gss_refused;
 	struct scram_binding binding;
+	struct pg_door_login auth; /* from auth.scram on it is not zeroed at first */
 };
 
 /* door_auth.c. Each may close the session, or let it in. */

@@ -75,9 +75,13 @@ enum pg_login_verdict pg_door_login_begin(struct pg_door_login *l, enum pg_auth 
 {
 	struct pg_out o = pg_out(out, PG_LOGIN_OUT_MAX);
 	enum pg_login_verdict verdict = PG_LOGIN_MORE;
-	*l = (struct pg_door_login){
-		.user = user, .secret = secret, .method = method, .state = DOOR_OVER, .binding = binding
-	};
+	/* All but `scram`, which is large, and which scram_server_init() begins where it is needed. */
+	memset(l, 0, offsetof(struct pg_door_login, scram));
+	l->user = user;
+	l->secret = secret;
+	l->method = method;
+	l->state = DOOR_OVER;
+	l->binding = binding;
 	*n = 0;
 	switch (method) {
 	case PG_AUTH_TRUST:

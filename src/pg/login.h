@@ -40,7 +40,7 @@ struct pg_door_login {
 	enum secret_kind nobody_as;          /* plain: whose secret who is unknown costs */
 	uint32_t nobody_iterations;          /* 0: as many as keys are made with here */
 	const char *password;                /* ASK: borrowed from the message's body; never empty */
-	struct scram_server scram;
+	struct scram_server scram;           /* method SCRAM only; the last */
 };
 
 /* Asks the client for its proof (MORE), or lets it in (trust: OK). FAIL: no memory, no randomness. An unknown user is

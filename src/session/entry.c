@@ -18,10 +18,12 @@ void entry_end(struct entry *e)
 	ask_cancel(&e->ask);
 	helper_cancel(&e->outside);
 	free(e->query);
-	secret_clear(&e->secret);
+	e->query = NULL;
+	if (e->secret.kind != SECRET_NONE) /* nothing else of it is one */
+		secret_clear(&e->secret);
 	config_put(e->config);
-	str_wipe(e, sizeof *e);
-	*e = (struct entry){ .ops = NULL };
+	e->config = NULL;
+	e->rule = NULL;
 }
 
 struct secret *entry_secret(struct entry *e)

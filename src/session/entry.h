@@ -91,7 +91,7 @@ void entry_refuse(struct entry *e, enum entry_no no, const char *why);
 void entry_refuse_for(struct entry *e, const struct fault *f, const char *why);
 /* What kept a client out that was told the same as any other; "": nothing is known. */
 const char *entry_why(struct entry *e);
-/* All of it goes, wiped. Fine at any time. */
+/* All that it holds goes, the secret wiped. Fine at any time. */
 void entry_end(struct entry *e);
 
 /* Is it somebody on the console's unix socket for whom the kernel vouches: who runs as the user that Sluice runs as? */
