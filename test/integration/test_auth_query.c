@@ -186,7 +186,7 @@ static void test_many(void)
 	make_asker();
 	start("test = @PG@ auth_query='select rolname, rolpassword from pg_authid, "
 	      "lateral (select pg_sleep(0.05 + 600 * (rolname = ''late'')::int)) s where rolname = $1'",
-	      "auth_type = scram-sha-256\nauth_user = asker\ndefault_pool_size = 2\nclient_login_timeout = 5");
+	      "auth_type = scram-sha-256\nauth_user = asker\ndefault_pool_size = 2\nclient_login_timeout = 10");
 	PGconn *stuck = client_start("user=late password=late-secret");
 	PGconn *c[16];
 	for (size_t i = 0; i < COUNT(c); i++)

@@ -275,8 +275,9 @@ static void test_under_load(void)
 		c[i] = client(i < PEACEFUL ? "user=alice" : "user=alice application_name=wild");
 	for (int i = 0; i < N; i++)
 		sql_start(c[i], "select 1");
-	uint64_t until = now_ms() + 4000;
-	for (int round = 0; now_ms() < until; round++) {
+	uint64_t began = now_ms();
+	for (int round = 0; now_ms() - began < 4000 || ((done <= 20 || hit <= 5) && now_ms() - began < PATIENCE_MS);
+	     round++) {
 		for (int i = 0; i < N; i++) {
 			if (!is_answered(c[i]))
 				continue;
@@ -306,7 +307,7 @@ static void test_under_load(void)
 			client_cancel(c[i]);
 		PQclear(sql_last(c[i]));
 	}
-	check("no more servers than there may be", pg_servers() <= 3);
+	wait_until("no more servers than there may be", pg_servers() <= 3);
 }
 
 /* A server whose host takes a cancel request and does not say that it is through with it. Whoever asked is not held for
@@ -317,7 +318,7 @@ static void test_out_of_time(void)
 	stub_open();
 	sluice_start(&(struct conf){ .databases = "test = @STUB@",
 				     .settings = "pool_mode = transaction\ndefault_pool_size = 1\n"
-						 "cancel_wait_timeout = 0.3" });
+						 "cancel_wait_timeout = 2" });
 	char body[512];
 	size_t len;
 	int fd = raw_open();
@@ -334,7 +335,7 @@ static void test_out_of_time(void)
 		int asks = send_cancel(&k);
 		int arrived = is_sent ? stub_startup() : -1;
 		check_eq("the cancel connection is closed", raw_read_all(asks, body, sizeof body), 0);
-		check("in time", (now_ms() - began >= 290) == is_sent);
+		check("in time", (now_ms() - began >= 1990) == is_sent);
 		check("answer", raw_message(server, 'C', "SELECT 1", 9) && raw_message(server, 'Z', "I", 1));
 		check("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
 		check("another query", raw_message(k.fd, 'Q', SLEEP, sizeof SLEEP));
@@ -348,6 +349,14 @@ static void test_out_of_time(void)
 		}
 		server = next;
 	}
+}
+
+static int count_logged(const char *part)
+{
+	int n = 0;
+	for (const char *at = file_text(text("%s/sluice.log", dir())); (at = strstr(at, part)); at++)
+		n++;
+	return n;
 }
 
 /* A host that takes its time: so many of those who ask wait for it, twice the pool's size, and no more. */
@@ -370,6 +379,8 @@ static void test_too_many_wait(void)
 	int arrived = stub_startup();
 	for (int i = 1; i < MOST; i++)
 		waits[i] = send_cancel(&k);
+	/* They are taken in whatever order they are seen. */
+	wait_until("all are understood", count_logged("cancel request\n") == MOST);
 	for (int i = 0; i < MORE; i++)
 		check_eq("one too many", raw_read_all(send_cancel(&k), body, sizeof body), 0);
 	for (int i = 0; i < MOST; i++) {

@@ -193,11 +193,13 @@ static void test_pause_and_resume(void)
 /* A paused pool keeps its clients until query_wait_timeout, and those who want to log in until then too. */
 static void test_paused_for_too_long(void)
 {
-	sluice_with("pool_mode = transaction\nquery_wait_timeout = 1");
+	sluice_with("pool_mode = transaction\nquery_wait_timeout = 0");
 	PGconn *con = console(), *a = client(NULL);
 	check_scalar(a, "select 1", "1");
 	sql(con, "PAUSE");
+	sql(con, "SET query_wait_timeout = 1");
 	check_sql_fails(a, "select 1", peer_version() ? "08P01" : "57P03", "query_wait_timeout");
+	sql(con, "SET query_wait_timeout = 0");
 	sql(con, "RESUME");
 	check_scalar(client(NULL), "select 1", "1");
 }
@@ -391,10 +393,10 @@ static void test_set(void)
 	sql_finish(b);
 	check_str("value", show(con, "CONFIG", "key", "default_pool_size", "value"), "2");
 	sql(a, "commit");
-	sql(con, "SET query_wait_timeout=1");
 	sql(con, "SET default_pool_size = 1; RECONNECT");
 	wait_until("one server", pg_servers() <= 1);
 	sql(a, "begin");
+	sql(con, "SET query_wait_timeout=1");
 	if (!peer_version())
 		check_sql_fails(b, "select 1", NULL, "query_wait_timeout");
 	sql(con, "RELOAD");
@@ -678,10 +680,10 @@ static void test_failed_starts(void)
 	check_eq("-d", run(&out, "./sluice -d holds.ini"), 0);
 	pid_t pid = atoi(file_text(text("%s/p", dir())));
 	require("it runs", pid > 1 && kill(pid, 0) == 0);
-	ini_with("failed.ini", text("pidfile = p\nlisten_port = %d", sluice_port() == 6000 ? 6001 : 6000));
+	int other = free_port();
+	ini_with("failed.ini", text("pidfile = p\nlisten_port = %d", other));
 	check("already running", run(&out, "./sluice failed.ini") == 1 && strstr(out, "already running"));
-	check("no socket",
-	      access(text("%s/.s.PGSQL.%d", sluice_socket_dir(), sluice_port() == 6000 ? 6001 : 6000), F_OK) != 0);
+	check("no socket", access(text("%s/.s.PGSQL.%d", sluice_socket_dir(), other), F_OK) != 0);
 	check_str("its pid is there", file_text(text("%s/p", dir())), text("%d\n", (int)pid));
 	kill(pid, SIGQUIT);
 	wait_until("it ends", kill(pid, 0) != 0);

@@ -113,7 +113,7 @@ static void test_under_load(void)
 		}
 		PGconn *con = console();
 		check_eq("nobody waits", show_int(con, "POOLS", "database", "test", "cl_waiting"), 0);
-		check("pool", pg_servers() <= 5);
+		wait_until("pool", pg_servers() <= 5);
 		sluice_stop();
 	}
 }

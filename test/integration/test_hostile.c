@@ -78,7 +78,7 @@ static void test_truncated_startups(void)
 	static const char good[] = "\0\0\0\x22" STARTUP "user\0alice\0database\0test\0\0";
 	enum { N = sizeof good - 1 };
 	char heard[1024];
-	sluice_with("client_login_timeout = 2");
+	sluice_with("client_login_timeout = 6");
 	int half_closed[N], silent[N];
 	uint64_t began = now_ms();
 	for (size_t n = 0; n < N; n++) {
@@ -89,12 +89,12 @@ static void test_truncated_startups(void)
 	}
 	for (size_t n = 0; n < N; n++)
 		check(text("%zu bytes and the end", n), raw_read_all(half_closed[n], heard, sizeof heard) >= 0);
-	check("all of them before the timeout", now_ms() - began < 1900 || peer_version());
+	check("all of them before the timeout", now_ms() - began < 5900 || peer_version());
 	for (size_t n = 0; n < N; n++)
 		check(text("%zu bytes and silence", n), raw_read_all(silent[n], heard, sizeof heard) >= 0);
 	uint64_t took = now_ms() - began;
-	check("not before the timeout", took >= 1500);
-	check("and soon after it", took < 15000);
+	check("not before the timeout", took >= 5500);
+	check("and soon after it", took < 20000);
 	check_scalar(client(NULL), "select 1", "1");
 }
 
@@ -104,7 +104,7 @@ static void test_slow_startups(void)
 	static const char good[] = "\0\0\0\x22" STARTUP "user\0alice\0database\0test\0\0";
 	char body[512];
 	size_t len = 0;
-	sluice_with("client_login_timeout = 2");
+	sluice_with("client_login_timeout = 5");
 	int fd = raw_open();
 	for (size_t i = 0; i < sizeof good - 1; i++) {
 		raw_send(fd, good + i, 1);
@@ -120,7 +120,7 @@ static void test_slow_startups(void)
 	for (size_t i = 0; i < 1000 && poll(&p, 1, 100) == 0; i++)
 		raw_send(fd, i == 0 ? "\0\0\1\0\0\3\0\0" : "x", i == 0 ? 8 : 1);
 	check("closed", raw_read_all(fd, body, sizeof body) >= 0);
-	check("by the timeout", now_ms() - began < 10000);
+	check("by the timeout", now_ms() - began < 20000);
 }
 
 /* Passwords that never come, are too long, or are something else. */
@@ -283,12 +283,13 @@ static size_t send_until_stalled(int fd, const char *message, size_t n)
 	for (size_t i = 0; i < all; i++)
 		many[i] = message[i % n];
 	struct pollfd room = { fd, POLLOUT, 0 };
-	while (poll(&room, 1, 1000) == 1 && sent < BYTES_MAX && resident_kb() - before < KB_MAX) {
+	bool goes_on = true;
+	while ((goes_on = poll(&room, 1, 1000) == 1) && sent < BYTES_MAX && resident_kb() - before < KB_MAX) {
 		ssize_t got = send(fd, many + sent % all, all - sent % all, MSG_DONTWAIT | MSG_NOSIGNAL);
 		require("it may send", got > 0 || errno == EAGAIN);
 		sent += got > 0 ? (size_t)got : 0;
 	}
-	return poll(&room, 1, 0) == 0 && resident_kb() - before < KB_MAX ? sent : 0;
+	return !goes_on && resident_kb() - before < KB_MAX ? sent : 0;
 }
 
 /* Who takes no answers is not asked for more questions; when the answers are taken it goes on. */

@@ -205,7 +205,7 @@ static void test_many_leave(void)
 	wait_until("all came back", show_int(con, "POOLS", "database", "test", "sv_active") == 0 &&
 					    show_int(con, "POOLS", "database", "test", "sv_being_canceled") == 0);
 	check_scalar(steady, "select count(*) from kept", "0");
-	check("no more servers than there may be", pg_servers() <= 4);
+	wait_until("no more servers than there may be", pg_servers() <= 4);
 }
 
 /* --- Servers that are lost */

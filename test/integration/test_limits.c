@@ -22,6 +22,7 @@ static int at_work(const char *user)
 static void crowd(PGconn *con, const char *who, const char *pool_user, const char *pool_db, int n, int most)
 {
 	PGconn *c[MOST];
+	wait_until("those before are through", at_work(pool_user) == 0);
 	for (int i = 0; i < n; i++) {
 		c[i] = client("%s", who);
 		sql_start(c[i], "begin; select 1");

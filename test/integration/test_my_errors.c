@@ -54,9 +54,10 @@ static void test_full(void)
 
 static void test_no_server_is_free(void)
 {
-	start("default_pool_size = 1\nquery_wait_timeout = 1\npool_mode = transaction");
+	start("default_pool_size = 1\nquery_wait_timeout = 0\npool_mode = transaction");
 	MYSQL *c = my_client(NULL), *d = my_client(NULL);
 	check_my(c, "begin", "ok 0");
+	my_run(my_console(), "set query_wait_timeout = 1");
 	uint64_t began = now_ms();
 	check("who waits too long is told", strncmp(my_all(d, "select 1"), "error 1", 7) == 0);
 	check("the number", mysql_errno(d) == 1203 || mysql_errno(d) == 1040 || mysql_errno(d) == 3024);
@@ -67,9 +68,10 @@ static void test_no_server_is_free(void)
 
 static void test_query_timeout(void)
 {
-	start("query_timeout = 1");
-	MYSQL *c = my_client(NULL);
+	start("");
+	MYSQL *c = my_client(NULL), *console = my_console();
 	check_my(c, "select 1", "1");
+	my_run(console, "set query_timeout = 1");
 	uint64_t began = now_ms();
 	/* MySQL's SLEEP() makes no error of it. */
 	const char *query =
@@ -84,6 +86,7 @@ static void test_query_timeout(void)
 	check_eq(my_error(c), e, my_is_mysql() ? 3024 : 1969);
 	check_str("SQLSTATE", mysql_sqlstate(c), my_is_mysql() ? "HY000" : "70100");
 	check("when it is time", now_ms() - began < 10000);
+	my_run(console, "set query_timeout = 0");
 	wait_until(
 		"the server stops it",
 		strcmp(my_scalar(
@@ -95,10 +98,11 @@ static void test_query_timeout(void)
 static void test_idle(void)
 {
 	for (int turn = 0; turn < 2; turn++) {
-		start(text("pool_mode = %s\nclient_idle_timeout = 1", turn ? "session" : "transaction"));
+		start(text("pool_mode = %s", turn ? "session" : "transaction"));
 		MYSQL *c = my_client(NULL);
 		check_my(c, "select 1", "1");
 		MYSQL *console = my_console();
+		my_run(console, "set client_idle_timeout = 1");
 		wait_until("it is told to go", !my_show(console, "clients", "user", "alice", "state"));
 		check("it hears so", mysql_query(c, "select 2") != 0);
 		check_str("by which its driver knows", text("%.10s", my_error(c)),

@@ -28,7 +28,7 @@ static bool gets_in(void)
 
 static void test_refused(void)
 {
-	MYSQL *con = begin("pool_mode = transaction\nserver_login_retry = 0\nbreaker_failures = 3\nbreaker_reset = 1");
+	MYSQL *con = begin("pool_mode = transaction\nserver_login_retry = 0\nbreaker_failures = 3\nbreaker_reset = 60");
 	MYSQL *c = my_client(NULL);
 	check_my(c, "select 1", "1");
 	fault_mode(FAULT_REFUSE, 0);
@@ -37,6 +37,7 @@ static void test_refused(void)
 	check_my_fails(c, "select 2", 1040, "08S01", "circuit breaker is open");
 	check("open", is_in_state(con, "open"));
 	fault_mode(FAULT_PASS, 0);
+	my_run(con, "set breaker_reset = 0.2");
 	wait_until("it works again", gets_in());
 	check("closed", is_in_state(con, "closed"));
 	check_my(c, "select 3", "3");
@@ -66,15 +67,18 @@ static void test_others_faults(void)
 
 static void test_hang(void)
 {
-	MYSQL *con = begin("pool_mode = transaction\nquery_timeout = 0.3\nserver_rollback_timeout = 0.3\n"
-			   "breaker_failures = 1\nbreaker_reset = 1\nserver_connect_timeout = 1");
+	MYSQL *con = begin("pool_mode = transaction\nserver_rollback_timeout = 0.3\n"
+			   "breaker_failures = 1\nbreaker_reset = 60\nserver_connect_timeout = 3");
 	MYSQL *a = my_client(NULL), *b = my_client(NULL);
 	check_my(a, "select 1", "1");
 	fault_mode(FAULT_HANG, 0);
+	my_run(con, "set query_timeout = 0.3");
 	check_my_fails(a, "select 2", my_is_mysql() ? 3024 : 1969, my_is_mysql() ? "HY000" : "70100", "query timeout");
 	check("open", is_in_state(con, "open"));
 	check_my_fails(b, "select 2", 1040, "08S01", "query_timeout");
 	fault_mode(FAULT_PASS, 0);
+	my_run(con, "set query_timeout = 0");
+	my_run(con, "set breaker_reset = 0.2");
 	wait_until("it works again", gets_in());
 	check_my(b, "select 3", "3");
 }

@@ -96,7 +96,7 @@ static void test_shared(void)
 			check_str("sum", run_st(sum[i]), text("%d", 101 + i));
 			check_str("hex", run_st(hex[i]), i % 2 ? text("%X", 100 + i) : text("32303%d", i));
 		}
-	check("servers are shared", my_servers() <= 2);
+	wait_until("servers are shared", my_servers() <= 2);
 	check_str("nobody keeps one", my_show(console, "clients", "user", "alice", "prepared_statements"), "2");
 	for (int i = 0; i < CLIENTS; i++) {
 		mysql_stmt_close(sum[i]);

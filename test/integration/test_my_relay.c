@@ -92,7 +92,7 @@ static void test_shared(void)
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < COUNT(c); i++)
 			check_my(c[i], "select 1", "1");
-	check("more clients than servers", my_servers() <= 2);
+	wait_until("more clients than servers", my_servers() <= 2);
 	/* A transaction has its server to itself. */
 	my_run(c[0], "begin");
 	my_run(c[0], "insert into t values (1)");
@@ -110,7 +110,7 @@ static void test_shared(void)
 	for (size_t i = 0; i < COUNT(c); i++)
 		check_my_fails(c[i], "nonsense", 1064, "42000", NULL);
 	check_my(c[3], "select 1", "1");
-	check("and still", my_servers() <= 2);
+	wait_until("and still", my_servers() <= 2);
 }
 
 /* No default schema is none, whatever a server had before. */
@@ -205,7 +205,7 @@ static void test_left_within(void)
 	start("transaction");
 	require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
 	require("sent", myraw_query(&r, "select repeat('x', 40000000)"));
-	require("most of it", recv(r.fd, some, sizeof some, MSG_WAITALL) == (ssize_t)sizeof some);
+	require("most of it", raw_read(r.fd, some, sizeof some));
 	myraw_close(&r, false);
 	MYSQL *c = my_client(NULL);
 	for (int i = 0; i < 5; i++)
@@ -352,18 +352,21 @@ static void test_infile(void)
 
 static void test_errnos(void)
 {
-	sluice_start(
-		&(struct conf){ .settings = "pool_mode = transaction\ndefault_pool_size = 1\nquery_timeout = 1\n" });
-	MYSQL *c = my_client(NULL);
+	sluice_start(&(struct conf){ .settings = "pool_mode = transaction\ndefault_pool_size = 1\n" });
+	MYSQL *c = my_client(NULL), *console = my_console();
+	my_run(console, "set query_timeout = 1");
 	check_my_fails(c, "select sleep(600) union select benchmark(100000000000, sha2('x', 256))",
 		       my_is_mysql() ? 3024 : 1969, my_is_mysql() ? "HY000" : "70100", "query timeout");
+	my_run(console, "set query_timeout = 0");
 	check_my(c, "select 1", "1");
 	sluice_stop();
-	sluice_start(&(struct conf){ .settings = "pool_mode = session\ndefault_pool_size = 1\nquery_wait_timeout = 1\n"
+	sluice_start(&(struct conf){ .settings = "pool_mode = session\ndefault_pool_size = 1\nquery_wait_timeout = 0\n"
 						 "max_user_client_connections = 2\n" });
 	c = my_client(NULL);
+	console = my_console();
 	check_my(c, "select 1", "1");
 	MYSQL *other = my_client(NULL);
+	my_run(console, "set query_wait_timeout = 1");
 	check_my_fails(other, "select 1", 1040, "08004", "query_wait_timeout");
 	check_my_refused(NULL, 1203, "42000", "max_user_client_connections");
 	my_close(c);

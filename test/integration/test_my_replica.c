@@ -85,6 +85,7 @@ static void test_follow(void)
 	my_sql("create table test.and_later(a int)");
 	wait_until("it is followed still", run(&out, "grep -q and_later '%s/followed'", dir()) == 0);
 	my_sql("drop table test.and_later");
+	my_run(console, "set query_timeout = 0");
 	kill(pid, SIGKILL);
 	int status;
 	wait_until("it is gone", has_ended(pid, &status));

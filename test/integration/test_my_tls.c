@@ -225,7 +225,7 @@ static void test_odd_requests(void)
 	myraw_close(&r, false);
 	sluice_stop();
 
-	with_tls("allow", "client_login_timeout = 1\n");
+	with_tls("allow", "client_login_timeout = 5\n");
 	int fds[36];
 	for (size_t i = 0; i < COUNT(fds); i++) { /* cut anywhere, and silent */
 		require("greeted", myraw_greet(&r, sluice_my_port()));

@@ -184,7 +184,7 @@ static void test_line(void)
 {
 	char body[64];
 	stub_open();
-	sluice_start(&(struct conf){ .settings = "peer_id = 3\ncancel_wait_timeout = 0.5\nserver_tls_sslmode = disable",
+	sluice_start(&(struct conf){ .settings = "peer_id = 3\ncancel_wait_timeout = 60\nserver_tls_sslmode = disable",
 				     .users = "[peers]\n5 = host=127.0.0.1 port=@STUBPORT@ pool_size=1" });
 	PGconn *con = console();
 	check_eq("no more hops", raw_read_all(ask_again_for(9, 0), body, sizeof body), 0);
@@ -204,6 +204,7 @@ static void test_line(void)
 	raw_close(peer);
 	check_eq("it is through, too", raw_read_all(second, body, sizeof body), 0);
 
+	sql(con, "set cancel_wait_timeout = 0.5");
 	first = ask_for(3);
 	second = ask_for(4);
 	check_eq("nobody answers", raw_read_all(first, body, sizeof body), 0);

@@ -368,7 +368,7 @@ static void test_pgbench(void)
 	check("none failed", strstr(out, "number of failed transactions: 0 "));
 	check_eq(text("pgbench: %s", out), run(&out, "pgbench -M prepared -c 12 -j 2 -t 40"), 0);
 	check("none failed", strstr(out, "number of failed transactions: 0 "));
-	check("servers are shared", pg_servers() <= 3);
+	wait_until("servers are shared", pg_servers() <= 3);
 }
 
 /* A program whose connections hold all servers prepares on another one, and waits: what is known is answered at once.
@@ -391,11 +391,13 @@ static void test_without_server(void)
 static void test_server_of_another(void)
 {
 	sluice_with(two_clients_one_server);
-	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL);
+	PGconn *a = client(NULL), *b = client(NULL), *c = client(NULL), *holder = client_to_pg(NULL);
 	prepare(a, "s", "select 1");
-	check("sent", PQsendQuery(a, "select pg_sleep(0.3)"));
+	sql(holder, "drop table if exists held; create table held (n int)");
+	sql(holder, "begin; lock table held");
+	check("sent", PQsendQuery(a, "insert into held values (1)"));
 	wait_until("it runs",
-		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like '%%sleep(0.3)' and "
+		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like 'insert into held%%' and "
 				    "state = 'active'"),
 			  "1") == 0);
 	check("sent", PQsendQuery(b, "begin"));
@@ -403,8 +405,9 @@ static void test_server_of_another(void)
 	wait_until("b waits", show_int(boss, "pools", "database", "test", "cl_waiting") == 1);
 	sluice_signal(SIGSTOP); /* it sees both in one turn; libev takes what came last first */
 	check("sent", PQsendPrepare(c, "s", "select 1", 0, NULL));
+	sql(holder, "commit");
 	wait_until("it is over",
-		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like '%%sleep(0.3)' "
+		   strcmp(pg_scalar("select count(*) from pg_stat_activity where query like 'insert into held%%' "
 				    "and state = 'idle'"),
 			  "1") == 0);
 	sluice_signal(SIGCONT);
@@ -415,6 +418,8 @@ static void test_server_of_another(void)
 	check_eq("b has it still", PQtransactionStatus(b), PQTRANS_INTRANS);
 	sql(b, "commit");
 	check_str("c", execute(c, "s", NULL), "1");
+	PQclear(PQgetResult(a));
+	sql(holder, "drop table held");
 }
 
 /* Names do not pile up without end. */

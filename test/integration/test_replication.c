@@ -276,7 +276,7 @@ static void test_limits(void)
 		check_eq("one is idle", pg_servers(), 1);
 		PGconn *r = client("replication=database");
 		check_scalar(r, "select 1", "1");
-		check_eq("it has made room", pg_servers(), 1);
+		wait_until("it has made room", pg_servers() == 1);
 		check("a statement", PQsendQuery(other, "select 2"));
 		PQflush(other);
 		wait_until("waits", show_int(con, "POOLS", "database", "test", "cl_waiting") == 1);
@@ -285,7 +285,7 @@ static void test_limits(void)
 		wait_until("and so does another", ((is = PQconnectPoll(second)),
 						   show_int(con, "POOLS", "database", "test", "cl_waiting") == 2));
 		check("it is not in", is != PGRES_POLLING_OK && is != PGRES_POLLING_FAILED);
-		check_eq("no more than allowed", pg_servers(), 1);
+		wait_until("no more than allowed", pg_servers() == 1);
 		client_close(r);
 		PGresult *res = PQgetResult(other);
 		check_str("the first in line", PQgetvalue(res, 0, 0), "2");
@@ -293,7 +293,7 @@ static void test_limits(void)
 		check("no more", !PQgetResult(other));
 		check("the second", client_finish_start(second));
 		check_scalar(second, "select 1", "1");
-		check_eq("no more than allowed", pg_servers(), 1);
+		wait_until("no more than allowed", pg_servers() == 1);
 		client_close(second);
 		check_scalar(other, "select 3", "3");
 		sluice_stop();
@@ -357,11 +357,14 @@ static void test_failure(void)
 /* A stream has no end: what limits statements does not limit it. */
 static void test_timeouts(void)
 {
-	start_with("pool_mode = transaction\nquery_timeout = 1\ntransaction_timeout = 1\nidle_transaction_timeout = 1\n"
-		   "client_idle_timeout = 1");
-	PGconn *r = client("replication=database"), *other = client(NULL);
+	start_with("pool_mode = transaction");
+	PGconn *r = client("replication=database"), *other = client(NULL), *con = console();
 	sql(r, "begin");
-	check_sql_fails(other, "select pg_sleep(20)", "57014", "query timeout");
+	sql_start(other, "select pg_sleep(100)");
+	wait_until("it runs", pg_sleepers() == 1);
+	sql(con, "set query_timeout = 1; set transaction_timeout = 1; set idle_transaction_timeout = 1; "
+		 "set client_idle_timeout = 1");
+	check_result_fails(other, sql_last(other), "57014", "query timeout");
 	check_scalar(r, "select count(*) from pg_sleep(1.5)", "1");
 	sql(r, "commit");
 	check_scalar(r, "select 8", "8");

@@ -355,7 +355,7 @@ static void test_garbage(void)
 static void test_half_handshake(void)
 {
 	char buf[512];
-	with_tls("prefer", "client_login_timeout = 1\n");
+	with_tls("prefer", "client_login_timeout = 3\n");
 	int silent = raw_tls_open(), half = raw_tls_open();
 	check("a record that is not whole", raw_send(half, "\26\3\1\1\0\1\0\0", 8));
 	check_eq("closed without a word in plain", raw_read_all(silent, buf, sizeof buf), 0);

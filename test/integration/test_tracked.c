@@ -216,20 +216,23 @@ static void test_no_answer(void)
 	static const struct {
 		const char *mode, *limit, *sqlstate, *part;
 	} cases[] = {
-		{ "transaction", "query_timeout = 1", "57014", "query timeout" },
-		{ "transaction", "server_connect_timeout = 1", "08006", "settings in time" },
-		{ "transaction", "server_connect_timeout = 1\nquery_timeout = 900", "08006", "settings in time" },
-		{ "session", "query_timeout = 1", "57014", "query timeout" },
+		{ "transaction", "set query_timeout = 1", "57014", "query timeout" },
+		{ "transaction", "set server_connect_timeout = 1", "08006", "settings in time" },
+		{ "transaction", "set server_connect_timeout = 1; set query_timeout = 900", "08006",
+		  "settings in time" },
+		{ "session", "set query_timeout = 1", "57014", "query timeout" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		sluice_with(text("pool_mode = %s\ndefault_pool_size = 1\n%s", cases[i].mode, cases[i].limit));
+		sluice_with(text("pool_mode = %s\ndefault_pool_size = 1", cases[i].mode));
 		PGconn *b = client(NULL);
 		pid_t pid = (pid_t)strtol(scalar(b, "select pg_backend_pid()"), NULL, 10);
 		client_close(b);
 		PGconn *a = client("options='-c work_mem=5MB'"), *boss = console();
 		wait_until("it is free", show_int(boss, "pools", "database", "test", "sv_idle") == 1);
 		require("stopped", kill(pid, SIGSTOP) == 0);
+		sql(boss, "%s", cases[i].limit); /* just now: nothing else is to exceed it */
 		check_sql_fails(a, "select 1", cases[i].sqlstate, cases[i].part);
+		sql(boss, "set query_timeout = 0; set server_connect_timeout = 15");
 		check_scalar(a, "show work_mem", "5MB");
 		kill(pid, SIGCONT);
 		sluice_stop();
