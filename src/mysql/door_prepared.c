@@ -120,7 +120,7 @@ static void check_pins(struct mysql_client *c)
 			(c->statements.kept ? (uint32_t)PIN_PREPARED : 0u) | (c->track.pins & PIN_PREPARED);
 	if (want & ~s->pins) {
 		bool was = s->server->was_session;
-		session_pin(s, want & ~s->pins);
+		session_keep(s, want & ~s->pins);
 		s->server->was_session = was;
 	}
 	s->pins &= ~(uint32_t)MINE | want;

@@ -210,12 +210,14 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 		look.pins |= PIN_PREPARED;
 	if (is_scripted)
 		return pg_script_query(c, text, len, look.changes || look.pins, shares);
+	if (!is_whole && (look.changes || look.pins)) /* too long to be remembered, and too odd to be understood */
+		look.pins |= PIN_SETTING;
 	if (look.pins && session_pins_are_refused(&c->s, look.pins, &f))
 		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
 	if (!look.changes && !look.pins)
 		return PG_PASS_AS_IT_IS;
-	if (!is_whole) { /* too long to be remembered, and too odd to be understood */
-		session_pin(s, (look.pins | PIN_SETTING) & ~s->pins);
+	if (!is_whole) {
+		session_pin(s, look.pins);
 		return PG_PASS_AS_IT_IS;
 	}
 	x->flags = EXPECT_CHANGES;
@@ -279,19 +281,21 @@ static bool pass_statement(struct session *s, struct rd *in, uint8_t type, uint3
 	return true;
 }
 
-/* What a FunctionCall may leave behind, as the same function would that SQL calls. False: more of it has to come. */
-static bool look_at_call(struct session *s, const struct rd *in)
+/* What a FunctionCall may leave behind, as the same function would that SQL calls. WAIT: more of it has to come. */
+static enum pg_pass look_at_call(struct session *s, const struct rd *in)
 {
 	struct rd at = *in;
+	struct fault f;
 	if (rd_left(in) < PG_HEADER + 4)
-		return false;
+		return PG_PASS_WAIT;
 	(void)rd_take(&at, PG_HEADER);
 	bool keeps;
 	uint32_t pins = pg_track_call(rd_u32be(&at), &keeps);
-	if (pins & ~s->pins)
-		session_pin(s, pins & ~s->pins);
+	if (session_pins_are_refused(s, pins, &f))
+		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+	session_pin(s, pins);
 	s->server->is_doubtful |= keeps; /* no reset takes it away */
-	return true;
+	return PG_PASS_AS_IT_IS;
 }
 
 /* A Query or a FunctionCall within a batch: PostgreSQL 18 loses its way by what comes behind it ("unexpected state
@@ -361,12 +365,8 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			return pass_statement(s, in, type, total);
 		if (s->mode != POOL_SESSION || s->asked->count)
 			how = pg_note(c, in, type, total);
-		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
-			return false;
-		if (how == PG_PASS_DROP) {
-			skip(c, total);
-			return true;
-		}
+		if (how != PG_PASS_AS_IT_IS)
+			break;
 		s->pool->stats.v[STAT_client_parse_count] += type == PG_PARSE;
 		s->pool->stats.v[STAT_bind_count] += type == PG_BIND;
 		break;
@@ -376,13 +376,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			how = look_at_query(s, in, total, &x);
 		else if (s->asked->count)
 			how = look_for_reset(s, in, total);
-		if (how == PG_PASS_WAIT || how == PG_PASS_FAILED)
-			return false;
-		if (how == PG_PASS_DROP) {
-			skip(c, total);
-			return true;
-		}
-		if (total > STREAM_KEEP_MAX && s->mode != POOL_SESSION)
+		if (how == PG_PASS_AS_IT_IS && total > STREAM_KEEP_MAX && s->mode != POOL_SESSION)
 			pg_track_long(c);
 		break;
 	case PG_EXECUTE:
@@ -393,21 +387,25 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 		break;
 	case PG_FUNCTION_CALL:
 		check_batch(p);
-		if (s->mode != POOL_SESSION && total >= PG_HEADER + 4 && !look_at_call(s, in))
-			return false;
+		if (s->mode != POOL_SESSION && total >= PG_HEADER + 4)
+			how = look_at_call(s, in);
 		break;
 	case PG_SYNC:
 		p->cache.batch++;
 		break;
 	case PG_FLUSH:
-		if (pg_tell_if_all_invented(p)) {
-			skip(c, total);
-			return true;
-		}
+		if (pg_tell_if_all_invented(p))
+			how = PG_PASS_DROP;
 		break;
 	default:
 		break;
 	}
+	if (how == PG_PASS_DROP) {
+		skip(c, total);
+		return true;
+	}
+	if (how != PG_PASS_AS_IT_IS)
+		return false;
 	if (!send_as_it_is(s, type, &x))
 		return false;
 	c->in_left = total;

@@ -22,7 +22,7 @@ static bool names_of_bind(const struct rd *in, uint32_t total, const char **port
 
 /* What this text does that is to be known when it is executed: in session pooling the server has all but what its
  * client asked for when it came. f: it is refused, and why. */
-static bool is_of_note(struct pg_client *c, const char *text, size_t len, struct fault *f, bool *refused)
+static bool is_of_note(struct pg_client *c, const char *text, size_t len, bool is_whole, struct fault *f, bool *refused)
 {
 	*refused = false;
 	if (c->s.mode == POOL_SESSION)
@@ -31,21 +31,21 @@ static bool is_of_note(struct pg_client *c, const char *text, size_t len, struct
 	if (look.prepares)
 		look.pins |= PIN_PREPARED;
 	uint32_t pins = look.pins;
-	if (pg_listen_may(c))
+	if (!is_whole && (look.changes || pins))
+		pins |= PIN_SETTING;
+	else if (pg_listen_may(c))
 		pins &= ~(uint32_t)PIN_LISTEN;
 	*refused = pins && session_pins_are_refused(&c->s, pins, f);
 	return look.changes || look.pins;
 }
 
 /* More than are remembered of one client: what they do then is not known. */
-static enum pg_pass one_too_many(struct pg_client *c, const char *name, size_t len, const struct istr *text)
+static enum pg_pass one_too_many(struct pg_client *c)
 {
-	if (c->s.mode == POOL_SESSION) { /* nobody has so many */
-		pg_portals_free(&c->noted);
-		(void)pg_portals_note(&c->noted, name, len, text);
-	} else {
-		session_pin(&c->s, PIN_SETTING & ~c->s.pins);
-	}
+	struct fault f;
+	if (session_pins_are_refused(&c->s, PIN_SETTING, &f))
+		return pg_statement_fails(c, &f);
+	session_pin(&c->s, PIN_SETTING);
 	return PG_PASS_AS_IT_IS;
 }
 
@@ -62,18 +62,20 @@ static enum pg_pass note_long(struct pg_client *c, const struct rd *in)
 	}
 	if (rd_left(in) < PG_LOOK_BYTES)
 		return PG_PASS_WAIT;
+	if (pg_track_must_wait(c))
+		return pg_wait_for_sync(c);
 	(void)rd_take(&at, PG_HEADER);
 	const char *name = rd_cstr(&at, &len);
+	bool counts = !at.bad &&
+		      is_of_note(c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)), false, &f, &refused);
+	if (!at.bad && refused)
+		return pg_statement_fails(c, &f);
 	if (at.bad)
 		pg_portals_free(&c->noted);
 	else
 		(void)pg_portals_note(&c->noted, name, len, NULL);
-	bool counts =
-		!at.bad && is_of_note(c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)), &f, &refused);
-	if (!at.bad && refused)
-		return pg_statement_fails(c, &f);
 	if (counts || at.bad)
-		session_pin(&c->s, PIN_SETTING & ~c->s.pins);
+		session_pin(&c->s, PIN_SETTING);
 	pg_track_long(c);
 	return PG_PASS_AS_IT_IS;
 }
@@ -89,10 +91,12 @@ static enum pg_pass note_parse(struct pg_client *c, const struct rd *in, uint32_
 		return note_long(c, in);
 	if (pg_frame(&at, STREAM_KEEP_MAX, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
+	if (c->s.mode != POOL_SESSION && pg_track_must_wait(c))
+		return pg_wait_for_sync(c);
 	const char *name = rd_cstr(&m.body, &len), *said = rd_cstr(&m.body, &text_len);
 	if (m.body.bad)
 		return PG_PASS_AS_IT_IS;
-	bool counts = is_of_note(c, said, text_len, &f, &refused);
+	bool counts = is_of_note(c, said, text_len, true, &f, &refused);
 	if (refused)
 		return pg_statement_fails(c, &f);
 	if (!counts && !c->noted)
@@ -103,7 +107,12 @@ static enum pg_pass note_parse(struct pg_client *c, const struct rd *in, uint32_
 	case PG_PORTAL_NOTED:
 		break;
 	case PG_PORTAL_IS_ONE_TOO_MANY:
-		how = one_too_many(c, name, len, text);
+		if (c->s.mode == POOL_SESSION) { /* nobody has so many */
+			pg_portals_free(&c->noted);
+			(void)pg_portals_note(&c->noted, name, len, text);
+		} else {
+			how = one_too_many(c);
+		}
 		break;
 	case PG_PORTAL_NO_MEMORY:
 		how = pg_statement_no_memory(c);
@@ -127,9 +136,7 @@ static enum pg_pass note_bind(struct pg_client *c, const struct rd *in, uint32_t
 	case PG_PORTAL_NOTED:
 		break;
 	case PG_PORTAL_IS_ONE_TOO_MANY:
-		if (c->s.mode != POOL_SESSION)
-			session_pin(&c->s, PIN_SETTING & ~c->s.pins);
-		break;
+		return c->s.mode == POOL_SESSION ? PG_PASS_AS_IT_IS : one_too_many(c);
 	case PG_PORTAL_NO_MEMORY:
 		return pg_statement_no_memory(c);
 	}

@@ -316,7 +316,7 @@ static bool may_have_its_own(const struct said *m)
 
 bool pg_name_is_there(const struct pg_client *c, const struct pg_name *n)
 {
-	return n->is_pinned && c->s.pins & PIN_PREPARED && !session_ignores_pins(&c->s);
+	return n->is_pinned && c->s.pins & PIN_PREPARED;
 }
 
 /* What the server may have under this name is gone. */
@@ -507,8 +507,7 @@ static enum pg_pass speaks_of_statement(struct said *m, const struct istr *text)
 		return wait_for_sync(m);
 	if (session_pins_are_refused(s, PIN_PREPARED, &f))
 		return fail_with(m, &f);
-	if (!(s->pins & PIN_PREPARED))
-		session_pin(s, PIN_PREPARED);
+	session_pin(s, PIN_PREPARED);
 	return prepare_bare_as_meant(m, n) ? PG_PASS_AS_IT_IS : no_memory(m);
 }
 
@@ -688,6 +687,7 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 	names = rd_sub(&at, there - PG_HEADER);
 	const char *portal = rd_cstr(&names, &portal_len), *name = rd_cstr(&names, &len);
 	struct meant meant = { 0 };
+	struct fault f;
 
 	if (names.bad && there < m->total && there < STREAM_KEEP_MAX)
 		return PG_PASS_WAIT; /* for more of it */
@@ -703,7 +703,9 @@ static enum pg_pass bind_statement(struct said *m, struct rd *in)
 		case PG_PORTAL_NOTED:
 			break;
 		case PG_PORTAL_IS_ONE_TOO_MANY: /* what it runs will not be known */
-			session_pin(&m->c->s, PIN_SETTING & ~m->c->s.pins);
+			if (session_pins_are_refused(&m->c->s, PIN_SETTING, &f))
+				return fail_with(m, &f);
+			session_pin(&m->c->s, PIN_SETTING);
 			break;
 		case PG_PORTAL_NO_MEMORY:
 			return no_memory(m);
@@ -805,13 +807,15 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
 	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
 	m->changes = look.changes || pins;
+	if (m->changes) /* it cannot be told what, later */
+		pins |= PIN_SETTING;
 	if (pins && session_pins_are_refused(&m->c->s, pins, &f))
 		return fail_with(m, &f);
 	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
-	if (how == PG_PASS_AS_IT_IS && m->changes) /* it cannot be told what, later */
-		session_pin(s, (pins | PIN_SETTING) & ~s->pins);
-	if (how == PG_PASS_AS_IT_IS)
+	if (how == PG_PASS_AS_IT_IS) {
+		session_pin(s, pins);
 		pg_track_long(m->c);
+	}
 	m->p->cache.unnamed_lost = true;
 	m->p->cache.unnamed_of = s->id;
 	return how;

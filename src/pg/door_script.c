@@ -441,8 +441,7 @@ static bool may_prepare(struct builder *b, const struct sql_stmt *st, const stru
 		fail(b, st, &f);
 		return false;
 	}
-	if (!(s->pins & PIN_PREPARED))
-		session_pin(s, PIN_PREPARED);
+	session_pin(s, PIN_PREPARED);
 	return true;
 }
 

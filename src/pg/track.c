@@ -213,7 +213,7 @@ void pg_track_long(struct pg_client *c)
 {
 	c->pieces = calloc(1, sizeof *c->pieces);
 	if (!c->pieces)
-		session_pin(&c->s, PIN_TEXT & ~c->s.pins);
+		session_pin(&c->s, PIN_TEXT);
 }
 
 void pg_track_piece(struct pg_client *c, const void *piece, size_t n, bool done)
@@ -391,7 +391,7 @@ static bool save(struct pg_client *c, struct pg_server *p, const char *name)
 {
 	struct pg_track *t = c->track;
 	if (t->nsaves >= SAVEPOINTS_MAX) {
-		c->s.pins |= PIN_SETTING;
+		session_pin(&c->s, PIN_SETTING);
 		return true;
 	}
 	if (t->nsaves == t->cap) {
@@ -479,13 +479,6 @@ static bool no_more_local(struct pg_client *c, const char *name)
 	return !c->track->local || varset_unset(&c->track->local, name);
 }
 
-static void pin(struct pg_client *c, uint32_t pins)
-{
-	uint32_t added = pins & ~c->s.pins;
-	if (added && !session_ignores_pins(&c->s))
-		session_pin(&c->s, added);
-}
-
 static const char *encoding_of(const struct varset *v, const char *which)
 {
 	const struct istr *e = v ? varset_find(v, which) : NULL;
@@ -512,7 +505,7 @@ static bool set(struct pg_client *c, struct pg_server *p, const char *name, cons
 	if (!no_more_local(c, name))
 		return false;
 	if (pg_has_no_reset(name) || varset_is_full(p->sv.said, name) || varset_is_full(c->s.said, name)) {
-		pin(c, PIN_SETTING);
+		session_pin(&c->s, PIN_SETTING);
 		return true;
 	}
 	return varset_set(&p->sv.said, name, value, strlen(value)) &&
@@ -566,7 +559,7 @@ void pg_track_encoding(struct pg_client *c, const struct pg_server *p)
 {
 	for (uint32_t i = 0; c->s.mode != POOL_SESSION && i < p->sv.vars->count; i++)
 		if (!pg_is_ascii(p->sv.vars->at[i].value->s))
-			pin(c, PIN_SETTING);
+			session_pin(&c->s, PIN_SETTING);
 }
 
 static bool set_modes(struct pg_client *c, struct pg_server *p, const struct sql_modes *m)
@@ -618,7 +611,7 @@ static void note_path(struct pg_client *c, const char *name, const char *path)
 		path = *behind == ',' ? behind + 1 : path;
 	}
 	if (behind_name(path, temp, sizeof temp - 1))
-		pin(c, PIN_TEMP);
+		session_pin(&c->s, PIN_TEMP);
 }
 
 /* Up to the end of the transaction: only what texts mean meanwhile is to be known. */
@@ -652,20 +645,20 @@ static bool set_by(struct pg_client *c, struct pg_server *p, const char *text, c
 	if (ok && st->flags & SQL_CONFIG) {
 		if (!read_config(c, text, st, name, value) || !keep_name(c, text, st->name, name, sizeof name) ||
 		    !keep_value(c, text, st->value, value, VALUE_MAX)) {
-			pin(c, PIN_SETTING);
+			session_pin(&c->s, PIN_SETTING);
 		} else {
 			note_path(c, name, value);
 			ok = set(c, p, name, value);
 		}
 	} else if (ok && (sql_setting_name(text, pg_sql_mode(c), st, name, sizeof name) < 0 ||
 			  !keep_name(c, text, st->name, name, sizeof name))) {
-		pin(c, PIN_SETTING);
+		session_pin(&c->s, PIN_SETTING);
 	} else if (ok && (st->kind == SQL_RESET || st->flags & SQL_DEFAULT)) {
 		ok = another_user(c, p, name) && reset(c, p, name);
 	} else if (ok && (sql_setting_value(text, pg_sql_mode(c), st, value, VALUE_MAX) < 0 ||
 			  !keep_value(c, text, st->value, value, VALUE_MAX))) {
 		if (!is_reported(c, name))
-			pin(c, PIN_SETTING);
+			session_pin(&c->s, PIN_SETTING);
 	} else if (ok) {
 		note_path(c, name, value);
 		ok = another_user(c, p, name) && set(c, p, name, value);
@@ -741,7 +734,7 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	uint32_t pins = pins_of(st) | (prepares_itself(p, st) ? PIN_PREPARED : 0u);
 	if (st->kind == SQL_LISTEN && !did_listen(c, p, text, st, &pins))
 		return false;
-	pin(c, pins);
+	session_pin(&c->s, pins);
 	note_kept(c, st);
 	if (st->calls & SQL_CALL_UNLOCK_ALL)
 		c->s.pins &= ~(uint32_t)PIN_LOCK;
@@ -774,7 +767,7 @@ static bool apply(struct pg_client *c, struct pg_server *p, const char *text, co
 	case SQL_RELEASE:
 	case SQL_ROLLBACK_TO:
 		if (sql_ident_decode(text + st->name.at, st->name.len, pg_sql_mode(c), name) < 0) {
-			pin(c, PIN_SETTING);
+			session_pin(&c->s, PIN_SETTING);
 			return true;
 		}
 		if (st->kind == SQL_SAVEPOINT)
@@ -796,7 +789,7 @@ void pg_track_failed(struct pg_client *c, const char *text, size_t len, unsigned
 	sql_read_init(&w.r, text, len, pg_sql_mode(c), functions(), 0);
 	if (!sql_walk_to(&w, nth, &st))
 		return;
-	pin(c, pins_of(&st) & PINS_THAT_STAY);
+	session_pin(&c->s, pins_of(&st) & PINS_THAT_STAY);
 	note_kept(c, &st);
 }
 

@@ -22,7 +22,18 @@ void session_pins_text(uint32_t pins, char *out, size_t cap)
 		}
 }
 
+static int64_t pin_policy(const struct session *s)
+{
+	return config_num(config_now(), SET_pin_policy, s->db->conf, s->user->conf);
+}
+
 void session_pin(struct session *s, uint32_t pins)
+{
+	if (pins & ~s->pins && !session_ignores_pins(s))
+		session_keep(s, pins & ~s->pins);
+}
+
+void session_keep(struct session *s, uint32_t pins)
 {
 	char text[160];
 	if (!pins)
@@ -33,11 +44,6 @@ void session_pin(struct session *s, uint32_t pins)
 	s->server->was_session = true; /* it is cleaned when it comes back */
 	for (; pins; pins &= pins - 1)
 		s->pool->stats.v[STAT_pin_count]++;
-}
-
-static int64_t pin_policy(const struct session *s)
-{
-	return config_num(config_now(), SET_pin_policy, s->db->conf, s->user->conf);
 }
 
 bool session_ignores_pins(const struct session *s)

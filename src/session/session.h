@@ -145,10 +145,12 @@ bool session_keeps_server(const struct session *s);
 /* The server is at rest, between transactions (in_transaction: in one). Gives it back as the pool mode says; true if
  * so. */
 bool session_boundary(struct session *s, bool in_transaction);
-/* It keeps its server from now on: what it did there cannot be brought to another. pins: those that it does not have
- * yet.
+/* It keeps its server from now on, unless pin_policy has that ignored: what it did there cannot be brought to another.
  */
 void session_pin(struct session *s, uint32_t pins);
+/* The same, whatever pin_policy says: what is there is known here by its place. pins: those that it does not have yet.
+ */
+void session_keep(struct session *s, uint32_t pins);
 /* Does pin_policy refuse a statement that would get the client these? f: why. */
 bool session_pins_are_refused(const struct session *s, uint32_t pins, struct fault *f);
 /* Does it have none be kept? */

@@ -864,6 +864,11 @@ static const struct {
 	  "0 Q \"rollback\" Q \"select 'a\\\\' ; set work_mem = '9MB' --'\"\n"
 	  "1 Q \"show work_mem\"\n"
 	  "0 Q \"show work_mem\"\n" },
+	{ "what is set under way reads what is only noted",
+	  "# 2 clients, 1 servers, max_prepared_statements = 0\n"
+	  "0 Q \"set standard_conforming_strings = off\" P - \"set my.x = 'a\\'b'\" B - - () E - 0 S\n"
+	  "1 Q \"select current_setting('my.x', true)\"\n"
+	  "0 Q \"show my.x\"\n" },
 	{ "half a character is no escape",
 	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
 	  "0 Q \"set client_encoding = sjis\" Q \"select length(E'\x95\\\\'); set work_mem = '7MB'\"\n"

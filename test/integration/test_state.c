@@ -333,6 +333,104 @@ static void try_policy(const char *settings)
 	sluice_stop();
 }
 
+static char body[1024];
+static size_t len;
+
+static int enter(void)
+{
+	int fd = raw_open();
+	require("in", raw_startup(fd, "alice", "test") && raw_expect(fd, 'Z', body, sizeof body, &len));
+	return fd;
+}
+
+/* Up to ReadyForQuery: the SQLSTATE of the error, "" when there is none. */
+static char *outcome(int fd)
+{
+	char type = 0, *state = text("%s", "");
+	while (type != 'Z' && check("an answer", raw_next(fd, &type, body, sizeof body, &len)))
+		if (type == 'E')
+			state = text("%s", error_field(body, len, 'C'));
+	return state;
+}
+
+static void call_a_function(int fd)
+{
+	/* pg_advisory_lock(3) */
+	require("call", raw_message(fd, 'F', BYTES("\0\0\13\100\0\1\0\1\0\1\0\0\0\10\0\0\0\0\0\0\0\3\0\0")));
+}
+
+/* 17 of them are too many to be remembered. */
+static void bind_many(int fd)
+{
+	require("begin", raw_message(fd, 'P', BYTES("s\0set a.x = 1\0\0\0")));
+	for (int i = 0; i < 17; i++) {
+		char bind[] = "p_\0s\0\0\0\0\0\0";
+		bind[1] = (char)('a' + i);
+		require("bind", raw_message(fd, 'B', bind, sizeof bind));
+	}
+	require("sync", raw_message(fd, 'S', "", 0));
+}
+
+static void prepare_many(int fd)
+{
+	for (int i = 0; i < 17; i++) {
+		char parse[] = "s_\0set a.x = 1\0\0";
+		parse[1] = (char)('a' + i);
+		require("parse", raw_message(fd, 'P', parse, sizeof parse));
+	}
+	require("sync", raw_message(fd, 'S', "", 0));
+}
+
+static void set_in_a_long_text(int fd)
+{
+	char *long_text = text("set a.x = 1; select '%70000s'", "");
+	require("query", raw_message(fd, 'Q', long_text, strlen(long_text) + 1));
+}
+
+static void set_in_a_long_parse(int fd)
+{
+	static char parse[70000];
+	memset(parse, ' ', sizeof parse);
+	memcpy(parse, "\0set a.x = 1 --", 15);
+	memset(parse + sizeof parse - 3, 0, 3);
+	require("parse", raw_message(fd, 'P', parse, sizeof parse) && raw_message(fd, 'S', "", 0));
+}
+
+/* Whatever it is that would have the client keep its server. */
+static void test_policy_everywhere(void)
+{
+	static const struct {
+		const char *what, *settings, *pins;
+		void (*say)(int fd);
+	} ways[] = {
+		{ "a function call", "", "advisory_lock", call_a_function },
+		{ "a long text", "", "setting", set_in_a_long_text },
+		{ "a long Parse", "", "setting", set_in_a_long_parse },
+		{ "a long Parse, noted", "max_prepared_statements = 0", "setting", set_in_a_long_parse },
+		{ "too many portals", "", "setting", bind_many },
+		{ "too many portals, noted", "max_prepared_statements = 0", "setting", bind_many },
+		{ "too many statements, noted", "max_prepared_statements = 0", "setting", prepare_many },
+	};
+	static const char *const policies[] = { "pin", "error", "ignore" };
+	for (size_t i = 0; i < COUNT(ways); i++)
+		for (size_t k = 0; k < COUNT(policies); k++) {
+			sluice_with(
+				text("default_pool_size = 1\npin_policy = %s\n%s\n", policies[k], ways[i].settings));
+			PGconn *boss = console();
+			int fd = enter();
+			const char *what = text("%s: %s", policies[k], ways[i].what);
+			ways[i].say(fd);
+			check_str(what, outcome(fd), k == 1 ? "0A000" : "");
+			check_str(what, show(boss, "clients", "database", "test", "pins"), k == 0 ? ways[i].pins : "");
+			if (k == 1) {
+				require("said", raw_message(fd, 'Q', BYTES("select 1\0")));
+				check_str("in step", outcome(fd), "");
+			}
+			raw_close(fd);
+			sluice_stop();
+		}
+}
+
 /* What needs no server of its own is not refused. */
 static void test_policy_spares(void)
 {
@@ -357,6 +455,42 @@ static void test_policy(void)
 	PGconn *a = client(NULL), *b = client(NULL);
 	sql(a, "create temp table t (i int)");
 	check_scalar(b, "select count(*) from t", "0");
+	PQclear(PQprepare(a, "p", "select 7", 0, NULL));
+	for (int i = 0; i < 2; i++) {
+		check_str("by its name", scalar_params(a, "execute p", NULL, NULL), "7");
+		check_scalar(b, "select 1", "1");
+	}
+	check_str("no pins", show(console(), "clients", "prepared_statements", "1", "pins"), "");
+}
+
+/* A long text in the place of one that was noted does nothing of what that did. */
+static void test_long_instead_of_noted(void)
+{
+	sluice_with("default_pool_size = 1\nmax_prepared_statements = 0\n");
+	static char parse[70000];
+	static const char bind[] = "\0\0\0\0\0\0\0";
+	PGconn *b = client(NULL);
+	int fd = enter();
+	memset(parse, ' ', sizeof parse);
+	memcpy(parse, "\0select 1 --", 12);
+	memset(parse + sizeof parse - 3, 0, 3);
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			require("parsed", raw_message(fd, 'P', parse, sizeof parse));
+		else
+			require("parsed", raw_message(fd, 'P', BYTES("\0set my.x = '1'\0\0\0")));
+		require("run", raw_message(fd, 'B', bind, sizeof bind) && raw_message(fd, 'E', "\0\0\0\0", 5) &&
+				       raw_message(fd, 'S', "", 0));
+		check_str("done", outcome(fd), "");
+		if (!i) {
+			require("said", raw_message(fd, 'Q', BYTES("set my.x = '2'\0")));
+			check_str("done", outcome(fd), "");
+		}
+	}
+	check_scalar(b, "select current_setting('my.x', true)", "");
+	require("asked", raw_message(fd, 'Q', BYTES("show my.x\0")) && raw_expect(fd, 'D', body, sizeof body, &len));
+	check_str("as it was set last", len > 6 ? body + 6 : "", "2");
+	raw_close(fd);
 }
 
 /* Wherever it is said, and whether the server reports it or not. */
@@ -454,6 +588,8 @@ int main(int argc, char **argv)
 		{ "kept_for_good", test_kept_for_good },
 		{ "policy", test_policy },
 		{ "policy_spares", test_policy_spares },
+		{ "policy_everywhere", test_policy_everywhere },
+		{ "long_instead_of_noted", test_long_instead_of_noted },
 		{ "reset_to_what_was_asked", test_reset_to_what_was_asked },
 		{ NULL, NULL },
 	};
