@@ -866,8 +866,8 @@ static const struct {
 	  "0 Q \"show work_mem\"\n" },
 	{ "what is set under way reads what is only noted",
 	  "# 2 clients, 1 servers, max_prepared_statements = 0\n"
-	  "0 Q \"set standard_conforming_strings = off\" P - \"set my.x = 'a\\'b'\" B - - () E - 0 S\n"
-	  "1 Q \"select current_setting('my.x', true)\"\n"
+	  "0 Q \"set standard_conforming_strings = off\" P - \"set my.x = 'a\\\\'b'\" B - - () E - 0 S\n"
+	  "1 Q \"select coalesce(current_setting('my.x', true), '')\"\n"
 	  "0 Q \"show my.x\"\n" },
 	{ "half a character is no escape",
 	  "# 2 clients, 1 servers, max_prepared_statements = 3\n"
