@@ -153,13 +153,18 @@ static bool expect_it(struct session *s, uint8_t type, struct expect_entry *x)
 
 bool pg_send_failure(struct session *s, const struct fault *f)
 {
-	static const uint8_t query[] = { PG_QUERY, 0, 0, 0, 12, 'S', 'L', 'U', 'I', 'C', 'E', '_', 0 };
-	struct pg_server *p = pg_server_of(s->server);
 	uint8_t bytes[PG_ERROR_MAX];
 	struct pg_out o = pg_out(bytes, sizeof bytes);
 	pg_put_error(&o, "ERROR", f);
-	struct expect_entry x = { .flags = EXPECT_REPLACED, .text = istr_get((const char *)o.p, o.bad ? 0 : o.len) };
-	if (!x.text) {
+	return pg_send_told(s, istr_get((const char *)o.p, o.bad ? 0 : o.len));
+}
+
+bool pg_send_told(struct session *s, const struct istr *told)
+{
+	static const uint8_t query[] = { PG_QUERY, 0, 0, 0, 12, 'S', 'L', 'U', 'I', 'C', 'E', '_', 0 };
+	struct pg_server *p = pg_server_of(s->server);
+	struct expect_entry x = { .flags = EXPECT_REPLACED, .text = told };
+	if (!told) {
 		no_memory(s);
 		return false;
 	}

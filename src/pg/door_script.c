@@ -556,7 +556,7 @@ static void no_memory(struct builder *b)
 
 void pg_ahead_forget(struct pg_client *c)
 {
-	free(c->ahead_failed);
+	istr_put(c->ahead_failed);
 	c->ahead_failed = NULL;
 	c->is_ahead = false;
 }
@@ -616,9 +616,9 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 	if (p->expect.unsure)
 		return PG_PASS_AS_IT_IS;
 	if (c->ahead_failed) {
-		f = *c->ahead_failed;
+		const struct istr *told = istr_ref(c->ahead_failed);
 		pg_ahead_forget(c);
-		return pg_send_failure(&c->s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
+		return pg_send_told(&c->s, told) ? PG_PASS_DROP : PG_PASS_FAILED;
 	}
 	b.is_again = c->is_ahead;
 	pg_ahead_forget(c);

@@ -110,10 +110,15 @@ static void last_word(struct server *sv, const struct pg_error *e)
 }
 
 /* A statement that a timeout has cancelled fails for that, not at anybody's request. */
+static bool is_late(const struct session *s, const struct pg_error *e, struct fault *f)
+{
+	return strcmp(e->sqlstate, "57014") == 0 && session_is_late(s, f);
+}
+
 static bool tell_late(struct session *s, const struct pg_error *e)
 {
 	struct fault f;
-	if (strcmp(e->sqlstate, "57014") != 0 || !session_is_late(s, &f))
+	if (!is_late(s, e, &f))
 		return false;
 	pg_tell(s, &f, false);
 	return true;
@@ -152,14 +157,23 @@ static bool send_sync(struct pg_server *p)
 	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC });
 }
 
-/* What was sent ahead of a Query has failed: its client hears it as that Query's answer. */
-static void ahead_failed(struct pg_client *c, const struct pg_error *e)
+/* What was sent ahead of a Query has failed: its client hears it as that Query's answer. Of a Parse the text is the
+ * client's, and so is the position. */
+static void ahead_failed(struct pg_client *c, const struct expect_entry *x, const struct pg_error *e, struct rd body)
 {
-	if (c->ahead_failed || !(c->ahead_failed = malloc(sizeof *c->ahead_failed)))
-		return; /* or it hears that there is no such statement */
-	fault_set(c->ahead_failed, FAULT_INTERNAL, "%s", e->message);
-	fault_sqlstate(c->ahead_failed, e->sqlstate);
-	fault_hint(c->ahead_failed, "%s", e->hint);
+	const struct pg_renamed r = { .hides_position = x->kind != EXPECT_PARSE || !x->prepared };
+	uint8_t bytes[PG_ERROR_MAX];
+	struct pg_out o = pg_out(bytes, sizeof bytes);
+	struct fault f;
+	if (c->ahead_failed)
+		return;
+	if (!is_late(&c->s, e, &f)) {
+		c->ahead_failed = pg_renamed_error(e, body, &r); /* or it hears that there is no such statement */
+		return;
+	}
+	pg_put_error(&o, "ERROR", &f);
+	if (!o.bad)
+		c->ahead_failed = istr_get((const char *)o.p, o.len);
 }
 
 /* And is over: the Query is looked at again. */
@@ -266,7 +280,7 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 	}
 	const struct expect_entry *x = expect_next(&p->expect);
 	if (to && x && x->flags & EXPECT_OWN && expect_has(&p->expect, EXPECT_AHEAD) && !is_last_word(&e)) {
-		ahead_failed(pg_client_of(s), &e);
+		ahead_failed(pg_client_of(s), x, &e, body);
 		to = NULL;
 	}
 	bool heals = to && !is_last_word(&e) && pg_heal_begin(p, &e);

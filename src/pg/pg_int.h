@@ -47,7 +47,6 @@ struct pg_client {
 	uint32_t refused_ahead;     /* bytes that were sent behind what was refused, and are refused with it */
 	uint32_t gathered;          /* bytes in gather */
 	struct fault *why;          /* owned: of a transaction that has failed, which the client has not heard yet */
-	struct fault *ahead_failed; /* owned: or was not, for this reason; NULL mostly */
 	struct pg_names *names;     /* owned: its prepared statements; NULL mostly */
 	uint32_t clears_due;        /* unanswered Executes that forget them all */
 	uint32_t clears_batch;      /* of the server, when the last one was sent */
@@ -61,6 +60,8 @@ struct pg_client {
 	struct pg_listens *listens; /* owned; NULL mostly */
 	struct pg_portals *portals; /* owned: those that change the session when they run; NULL mostly */
 	struct pg_portals *noted;   /* owned: its statements that pg_note() has found to count; NULL mostly */
+
+	const struct istr *ahead_failed; /* counted: what its Query needs could not be prepared: this is the error */
 };
 
 #define PG_PARSE_MAX  (16u << 20) /* bytes of a Parse that is remembered */
@@ -130,6 +131,8 @@ bool pg_is_fixed(const char *name);
 /* Sends what is sure to fail, and has the client hear this instead: the server aborts the transaction, if there is one.
  * False: the session is closed. */
 bool pg_send_failure(struct session *s, const struct fault *f);
+/* The same; told: the ErrorResponse that it hears, a reference that is taken over, or NULL: there was no memory. */
+bool pg_send_told(struct session *s, const struct istr *told);
 /* door.c: the client says these messages. What is left of them has to wait, or the session is closed. */
 void pg_client_says(struct pg_client *c, struct rd *in);
 /* engine.c: a server that was not read from, HOLD_OWNER, is again from the end of the turn on. */
@@ -229,6 +232,8 @@ struct pg_renamed {
 };
 /* Tells it in the client's words; body: of the ErrorResponse. False: it can be told as it is. */
 bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to);
+/* What that tells: the message. NULL: out of memory. */
+const struct istr *pg_renamed_error(const struct pg_error *e, struct rd body, const struct pg_renamed *r);
 /* Answers that are made up, and whose turn it is. */
 void pg_tell_invented(struct pg_server *p);
 /* Nothing that was sent is unanswered, but what is made up here: it is told, or will be without more. */

@@ -270,16 +270,14 @@ static const char *position_of(const struct pg_renamed *r, const char *sent, cha
 	return out;
 }
 
-bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to)
+const struct istr *pg_renamed_error(const struct pg_error *e, struct rd body, const struct pg_renamed *r)
 {
 	char position[24];
 	bool renames = r->name && names_statement(e);
-	if (!renames && !r->moved && !r->hides_position)
-		return false;
 	size_t n = PG_HEADER + rd_left(&body) + sizeof position + FIELDS_MAX * (r->len + 2);
 	uint8_t *bytes = malloc(n);
 	if (!bytes)
-		return false;
+		return NULL;
 	struct pg_out o = pg_out(bytes, n);
 	pg_begin(&o, PG_ERROR);
 	uint8_t field;
@@ -295,11 +293,21 @@ bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_r
 	}
 	pg_put_u8(&o, 0);
 	pg_end(&o);
-	bool ok = !o.bad && !body.bad;
-	if (ok)
-		stream_put_copy(to, o.p, o.len);
+	const struct istr *error = o.bad || body.bad ? NULL : istr_get((const char *)o.p, o.len);
 	free(bytes);
-	return ok;
+	return error;
+}
+
+bool pg_tell_renamed(const struct pg_error *e, struct rd body, const struct pg_renamed *r, struct stream *to)
+{
+	if (!(r->name && names_statement(e)) && !r->moved && !r->hides_position)
+		return false;
+	const struct istr *error = pg_renamed_error(e, body, r);
+	if (!error)
+		return false;
+	stream_put_copy(to, error->s, error->len);
+	istr_put(error);
+	return true;
 }
 
 /* --- It leaves */

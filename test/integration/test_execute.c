@@ -183,11 +183,13 @@ static void test_no_query(void)
 	/* Its table is gone meanwhile, and its type is none that PREPARE is told of. */
 	static const Oid type = 4089;
 	sql(b, "create table gone (n int)");
+	PGconn *straight = client_to_pg(NULL);
 	PQclear(PQprepare(a, "lost", "select * from gone where $1 is null", 1, &type));
+	PQclear(PQprepare(straight, "lost", "select * from gone where $1 is null", 1, &type));
 	sql(b, "drop table gone");
 	for (int i = 0; i < 2; i++) {
 		sql(busy, "begin; select 1");
-		check_sql_fails(a, "execute lost (null)", "42P01", "relation \"gone\" does not exist");
+		check_str("where", transcript(a, "execute lost (null)"), transcript(straight, "execute lost (null)"));
 		check_scalar(a, "select 'in step'", "in step");
 		sql(busy, "commit");
 	}
@@ -195,6 +197,22 @@ static void test_no_query(void)
 	check_sql_fails(a, "execute lost (null)", "42P01", "relation \"gone\" does not exist");
 	check_sql_fails(a, "select 1", "25P02", "aborted");
 	sql(a, "rollback");
+}
+
+/* What takes too long may be what is prepared for it. */
+static void test_late(void)
+{
+	static const Oid type = 4089;
+	sluice_with("default_pool_size = 2\nquery_timeout = 0.5\n");
+	PGconn *busy = client(NULL), *a = client(NULL), *straight = client_to_pg(NULL);
+	sql(straight, "create table if not exists locked (n int)");
+	PQclear(PQprepare(a, "p", "select count(*) from locked where $1 is null", 1, &type));
+	sql(busy, "begin; select 1");
+	sql(straight, "begin; lock table locked");
+	check_sql_fails(a, "execute p (null)", "57014", "query timeout");
+	sql(straight, "commit");
+	check_scalar(a, "execute p (null)", "0");
+	sql(busy, "commit");
 }
 
 /* Statements are forgotten by servers in turn, also those of SQL; DEALLOCATE needs none. */
@@ -307,13 +325,10 @@ static void test_pipelined(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "as_direct", test_as_direct },
-	{ "both_ways", test_both_ways },
-	{ "no_query", test_no_query },
-	{ "bounds", test_bounds },
-	{ "thousands", test_thousands },
-	{ "pipelined", test_pipelined },
-	{ NULL, NULL },
+	{ "as_direct", test_as_direct }, { "both_ways", test_both_ways },
+	{ "no_query", test_no_query },   { "late", test_late },
+	{ "bounds", test_bounds },       { "thousands", test_thousands },
+	{ "pipelined", test_pipelined }, { NULL, NULL },
 };
 
 int main(int argc, char **argv)
