@@ -215,14 +215,14 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 		look.pins |= PIN_PREPARED;
 	if (is_scripted)
 		return pg_script_query(c, text, len, look.changes || look.pins, shares);
-	if (!is_whole && (look.changes || look.pins)) /* too long to be remembered, and too odd to be understood */
-		look.pins |= PIN_SETTING;
+	if (!is_whole && look.changes && !look.pins) /* too long to be remembered, and too odd to be understood */
+		look.pins = PIN_SETTING;
 	if (look.pins && session_pins_are_refused(&c->s, look.pins, &f))
 		return pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
 	if (!look.changes && !look.pins)
 		return PG_PASS_AS_IT_IS;
 	if (!is_whole) {
-		session_pin(s, look.pins);
+		session_pin(s, look.pins | PIN_SETTING);
 		return PG_PASS_AS_IT_IS;
 	}
 	x->flags = EXPECT_CHANGES;

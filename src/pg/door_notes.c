@@ -31,9 +31,9 @@ static bool is_of_note(struct pg_client *c, const char *text, size_t len, bool i
 	if (look.prepares)
 		look.pins |= PIN_PREPARED;
 	uint32_t pins = look.pins;
-	if (!is_whole && (look.changes || pins))
-		pins |= PIN_SETTING;
-	else if (pg_listen_may(c))
+	if (!is_whole && look.changes && !pins)
+		pins = PIN_SETTING;
+	if (is_whole && pg_listen_may(c))
 		pins &= ~(uint32_t)PIN_LISTEN;
 	*refused = pins && session_pins_are_refused(&c->s, pins, f);
 	return look.changes || look.pins;

@@ -807,13 +807,13 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
 	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
 	m->changes = look.changes || pins;
-	if (m->changes) /* it cannot be told what, later */
-		pins |= PIN_SETTING;
+	if (m->changes && !pins) /* it cannot be told what, later */
+		pins = PIN_SETTING;
 	if (pins && session_pins_are_refused(&m->c->s, pins, &f))
 		return fail_with(m, &f);
 	enum pg_pass how = parse_unnamed(m, NULL, EXPECT_LONG);
 	if (how == PG_PASS_AS_IT_IS) {
-		session_pin(s, pins);
+		session_pin(s, pins ? pins | PIN_SETTING : 0);
 		pg_track_long(m->c);
 	}
 	m->p->cache.unnamed_lost = true;

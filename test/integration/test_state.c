@@ -383,7 +383,7 @@ static void prepare_many(int fd)
 
 static void set_in_a_long_text(int fd)
 {
-	char *long_text = text("set a.x = 1; select '%70000s'", "");
+	char *long_text = text("set a.x = 1; select length('%70000s')", "");
 	require("query", raw_message(fd, 'Q', long_text, strlen(long_text) + 1));
 }
 
