@@ -41,17 +41,29 @@ static void send_it(struct stream *st)
 
 static bool connect_next(struct courier *c, struct fault *f);
 
-static void on_end(struct stream *st, const struct fault *why)
+/* The connection has ended, or is not there in time: the next address may do better. */
+static void end_or_next(struct courier *c, const struct fault *why)
 {
-	struct courier *c = list_owner(st, struct courier, stream);
 	struct fault f;
 	if (!c->is_there && c->naddrs) {
-		stream_close(st, false);
+		stream_close(&c->stream, false);
 		if (connect_next(c, &f))
 			return;
 		why = &f;
 	}
 	end(c, why);
+}
+
+static void on_end(struct stream *st, const struct fault *why)
+{
+	end_or_next(list_owner(st, struct courier, stream), why);
+}
+
+/* One that is silent leaves time for those that are still to be tried. */
+static bool set_deadline(struct courier *c)
+{
+	uint64_t now = loop_now(), left = c->due_ms > now ? c->due_ms - now : 0;
+	return !c->due_ms || deadline_set(&c->deadline, now + left / (c->naddrs + 1));
 }
 
 /* Only the answer to the wish for TLS is of interest; to the request itself nobody answers anything. */
@@ -81,6 +93,8 @@ static void on_connect(struct stream *st)
 	struct courier *c = list_owner(st, struct courier, stream);
 	uint8_t bytes[ENGINE_BYTES_MAX];
 	c->is_there = true;
+	c->naddrs = 0;
+	(void)set_deadline(c); /* no memory: it has less time */
 	if (!c->ctx) {
 		send_it(st);
 		return;
@@ -94,7 +108,7 @@ static void on_deadline(struct deadline *d)
 {
 	struct fault f;
 	fault_set(&f, FAULT_CONNECT, "it took longer than cancel_wait_timeout");
-	end(list_owner(d, struct courier, deadline), &f);
+	end_or_next(list_owner(d, struct courier, deadline), &f);
 }
 
 static const struct stream_ops stream_ops = { on_bytes, on_end, on_connect, NULL, send_it };
@@ -104,7 +118,7 @@ static bool connect_next(struct courier *c, struct fault *f)
 {
 	while (c->naddrs)
 		if (stream_connect(&c->stream, &c->addrs[--c->naddrs], NULL, &stream_ops, f))
-			return true;
+			return set_deadline(c) || fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
 	return false;
 }
 
@@ -128,6 +142,7 @@ bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t
 	c->asked = c->sent = c->is_there = false;
 	c->addrs = NULL;
 	c->naddrs = 0;
+	c->due_ms = ms ? loop_now() + ms : 0;
 	c->len = n;
 	memcpy(c->bytes, bytes, n);
 	c->ctx = NULL;
@@ -149,7 +164,7 @@ bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t
 		courier_stop(c);
 		return false;
 	}
-	if (ms && !deadline_set(&c->deadline, loop_now() + ms)) {
+	if (to->path && !set_deadline(c)) {
 		courier_stop(c);
 		return fault_set(f, FAULT_NOMEM, "no memory for a cancel request");
 	}

@@ -23,6 +23,7 @@ struct courier {
 	const struct engine_ops *ops;                                                   /* how TLS is asked for */
 	struct addr *addrs; /* owned: those that are still to be tried; NULL mostly */
 	uint32_t naddrs;
+	uint64_t due_ms;     /* when it is to be through; 0: whenever */
 	struct tls_ctx *ctx; /* counted; NULL: plain */
 	char *host;          /* owned, with ctx */
 	bool must_encrypt;   /* and never in plain */
@@ -45,7 +46,8 @@ struct courier_to {
 	bool must_encrypt;
 };
 
-/* ms: how long it may take; 0: as long as it does. False: f says why, and there will be no callback. */
+/* ms: how long it may take, of which each address that does not answer has its share; 0: as long as it does. False: f
+ * says why, and there will be no callback. */
 bool courier_start(struct courier *c, const struct courier_to *to, const uint8_t *bytes, size_t n, uint64_t ms,
 		   struct fault *f);
 /* No callback fires any more. Harmless when it has fired. */

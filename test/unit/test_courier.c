@@ -1,4 +1,5 @@
 /* test_courier.c - cancel requests on their way: which of several addresses gets them. */
+#include "nomem.h"
 #include "unit.h"
 
 #include "core/deadline.h"
@@ -6,7 +7,9 @@
 #include "pool/courier.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,10 +97,96 @@ static void test_addresses(void)
 	}
 }
 
+static bool setup(void)
+{
+	struct fault f;
+	memset(&over, 0, sizeof over);
+	if (!check("loop", loop_init(&f)))
+		return false;
+	deadlines_init();
+	return true;
+}
+
+static void teardown(void)
+{
+	deadlines_free();
+	loop_free();
+}
+
+/* Connects until nobody is taken any more: who tries then hears nothing. */
+static int fill(const struct addr *a, int fds[], int most)
+{
+	struct sockaddr_storage to;
+	socklen_t len = addr_to_sockaddr(a, &to);
+	int n = 0;
+	for (; n < most; n++) {
+		struct pollfd p = { .events = POLLOUT };
+		p.fd = fds[n] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(fds[n], (struct sockaddr *)&to, len) != 0 && poll(&p, 1, 50) == 0)
+			return n + 1;
+	}
+	return n;
+}
+
+/* One that is silent does not use up the time of those behind it. */
+static void test_silent(void)
+{
+	struct addr addrs[2];
+	int fds[2] = { bound(true, &addrs[0]), bound(true, &addrs[1]) }, filling[16];
+	struct courier c = { .done = done };
+	struct fault f;
+	char got[8] = "";
+	if (!setup())
+		return;
+	int n = fill(&addrs[0], filling, 16);
+	const struct courier_to to = { .addrs = addrs, .naddrs = 2 };
+	check("started", courier_start(&c, &to, (const uint8_t *)"cancel", 6, 400, &f));
+	while (!c.sent && !over.calls)
+		loop_turn(true);
+	loop_turn(false);
+	if (check("sent", c.sent && !over.calls)) {
+		int taken = accept(fds[1], NULL, NULL);
+		check_eq("by the second", taken < 0 ? 0 : read(taken, got, sizeof got), 6);
+		close(taken);
+		while (!over.calls)
+			loop_turn(true);
+		check_eq("through", over.how, COURIER_THROUGH);
+	}
+	courier_stop(&c);
+	teardown();
+	while (n-- > 0)
+		close(filling[n]);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void test_no_memory(void)
+{
+	struct addr a;
+	struct fault f;
+	int fd = bound(true, &a);
+	const struct courier_to to = { .addrs = &a, .naddrs = 1 };
+	if (!setup())
+		return;
+	for (unsigned n = 0; nomem_next(&n);) {
+		struct courier c = { .done = done };
+		bool ok = courier_start(&c, &to, (const uint8_t *)"cancel", 6, 10000, &f);
+		bool hit = nomem_hit();
+		check("it is on its way, or says why", ok || (hit && f.kind == FAULT_NOMEM));
+		check("what is open stays so", fcntl(0, F_GETFD) >= 0 && fcntl(fd, F_GETFD) >= 0);
+		courier_stop(&c);
+	}
+	check_eq("nobody was told", over.calls, 0);
+	teardown();
+	close(fd);
+}
+
 void suite_courier(void)
 {
 	static const struct unit_test tests[] = {
 		{ "of several addresses", test_addresses },
+		{ "one that is silent", test_silent },
+		{ "out of memory", test_no_memory },
 		{ NULL, NULL },
 	};
 	unit_add("pool/courier", tests);
