@@ -149,6 +149,11 @@ if wants integration; then
 		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 		later "$name, compressed" env TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zlib "$asan/test/integration/$name"
 	done
+	# A server that tells nothing of its sessions.
+	for name in test_my_state test_my_prepared test_my_errors test_my_charset test_my_commands test_my_session; do
+		if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+		later "$name, as an old one" env TEST_MY_OLD=5.5.5-10.1.48-MariaDB "$asan/test/integration/$name"
+	done
 	settle
 fi
 # server WHAT: this newer server in the folder $newer; sets $there, where its programs are, or it is skipped.
@@ -189,6 +194,7 @@ if wants newer; then
 		for name in test_my_prepared test_my_state; do
 			if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
 			later "9/$name, compressed" env TEST_MY_BINDIR="$there" TEST_MY_COMPRESS=1 SLUICE_SERVER_COMPRESSION=zstd "$asan/test/integration/$name"
+			later "9/$name, as an old one" env TEST_MY_BINDIR="$there" TEST_MY_OLD=same "$asan/test/integration/$name"
 		done
 	fi
 	settle

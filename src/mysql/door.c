@@ -334,9 +334,10 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 	bool looks = com == MYSQL_COM_QUERY && s->mode != POOL_SESSION, is_option = com == MYSQL_COM_SET_OPTION;
 	bool is_execute = com == MYSQL_COM_STMT_EXECUTE, done = false;
 	bool is_text = (com == MYSQL_COM_QUERY && !looks) || com == MYSQL_COM_STMT_PREPARE;
+	bool is_schema = com == MYSQL_COM_INIT_DB && len <= MYSQL_NAME_MAX;
 	if ((!s->server || looks || is_option) && rd_left(in) < (total <= STREAM_KEEP_MAX ? total : LOOK_BYTES))
 		return false;
-	if (is_text && total <= LOOK_BYTES && rd_left(in) < total)
+	if (((is_text && total <= LOOK_BYTES) || is_schema) && rd_left(in) < total)
 		return false;
 	if (is_execute && rd_left(in) < (len < EXECUTE_FRONT ? len : EXECUTE_FRONT) + MYSQL_HEADER)
 		return false;
@@ -358,18 +359,22 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		if (mysql_expect_is_empty(&p->expect))
 			session_request_begins(s);
 		struct mysql_expect_entry x = { .kind = (uint8_t)kind, .com = com };
+		bool needs_text = false;
 		if (is_option && len == 3)
 			x.number = 1u + in->p[MYSQL_HEADER + 1];
 		if (is_execute && len >= EXECUTE_FRONT && in->p[MYSQL_HEADER + EXECUTE_FRONT - 1])
 			x.flags = MYSQL_EXPECT_CURSOR;
 		if (q.look.changes) {
 			x.flags = MYSQL_EXPECT_CHANGES;
+			needs_text = true;
 			x.text = istr_get((const char *)q.text.p, rd_left(&q.text));
 		} else if (looks && !q.is_whole) {
 			x.flags = MYSQL_EXPECT_PARTIAL;
+		} else if (is_schema && !(p->caps & MYSQL_CAP_SESSION_TRACK)) { /* nobody will tell of it */
+			x.text = istr_get((const char *)in->p + MYSQL_HEADER + 1, len - 1);
+			needs_text = true;
 		}
-		if ((q.look.changes && !x.text) || !mysql_query_prepare(c, p, &q) ||
-		    !mysql_expect_sent(&p->expect, &x)) {
+		if ((needs_text && !x.text) || !mysql_query_prepare(c, p, &q) || !mysql_expect_sent(&p->expect, &x)) {
 			istr_put(x.text);
 			no_memory(s);
 			return false;

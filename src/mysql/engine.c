@@ -179,6 +179,24 @@ static bool is_statement(uint8_t com, bool failed)
 	}
 }
 
+/* What no server tells without session tracking: which schema a command has chosen, or that it was dropped. False: out
+ * of memory. */
+static bool take_schema(struct mysql_server *p, const struct mysql_expect_entry *x)
+{
+	struct mysql_client *c = mysql_client_of(p->sv.session);
+	if (p->caps & MYSQL_CAP_SESSION_TRACK || (x->com != MYSQL_COM_INIT_DB && x->com != MYSQL_COM_DROP_DB))
+		return true;
+	bool is_known = x->text != NULL;
+	for (size_t i = 0; is_known && i < x->text->len; i++) /* else it is of the character set of now */
+		is_known = (uint8_t)x->text->s[i] < 128;
+	if (is_known)
+		return varset_set(&p->sv.vars, MYSQL_SCHEMA, x->text->s, x->text->len);
+	c->track.pins |= PIN_SETTING;
+	if (c->s.mode != POOL_SESSION && !session_ignores_pins(&c->s))
+		session_pin(&c->s, PIN_SETTING);
+	return true;
+}
+
 /* One more result of an answer, or an error. False: the server is closed. */
 static bool take_result(struct mysql_server *p, const struct mysql_seen *seen, uint8_t first)
 {
@@ -204,7 +222,9 @@ static bool take_result(struct mysql_server *p, const struct mysql_seen *seen, u
 		return true;
 	}
 	p->told_changed |= p->is_untold;
-	if (s->mode != POOL_SESSION && is_statement(x->com, seen->said == MYSQL_SAID_ERR))
+	if (seen->said != MYSQL_SAID_ERR)
+		ok = take_schema(p, x);
+	if (ok && s->mode != POOL_SESSION && is_statement(x->com, seen->said == MYSQL_SAID_ERR))
 		ok = mysql_state_answered(p, x, seen);
 	if (ok)
 		follow(p);
@@ -543,7 +563,8 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 		first = in->p[MYSQL_HEADER];
 	}
 	if (mysql_expect_is_row(&p->expect, len, first)) { /* nearly all that comes */
-		if (p->own == MYSQL_OWN_ASK || x->flags & (MYSQL_EXPECT_ID | MYSQL_EXPECT_ROLE)) {
+		if (p->own == MYSQL_OWN_ASK ||
+		    x->flags & (MYSQL_EXPECT_ID | MYSQL_EXPECT_ROLE | MYSQL_EXPECT_SETTINGS)) {
 			if (len > MYSQL_HELD_MAX) {
 				mysql_broken(&p->sv, "the answer to a question of the house's own has too long a row");
 				return false;

@@ -51,6 +51,14 @@ static bool send_query(struct mysql_server *p, const char *sql)
 	return send_command(p, MYSQL_COM_QUERY, sql, strlen(sql));
 }
 
+static void flag_last(struct mysql_server *p, unsigned flag)
+{
+	if (p->expect.count) { /* none when the stream has failed */
+		struct mysql_expect_entry *x = mysql_expect_at(&p->expect, p->expect.count - 1u);
+		x->flags |= (uint16_t)flag;
+	}
+}
+
 /* All is sent: what is the last of it ends it. */
 static void begin(struct mysql_server *p, enum mysql_own what, bool ok)
 {
@@ -60,13 +68,37 @@ static void begin(struct mysql_server *p, enum mysql_own what, bool ok)
 		mysql_no_memory(&p->sv);
 		return;
 	}
-	mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_LAST;
+	flag_last(p, MYSQL_EXPECT_LAST);
+}
+
+static bool tells(const struct mysql_server *p)
+{
+	return p->caps & MYSQL_CAP_SESSION_TRACK;
+}
+
+/* Servers that tell nothing are asked: what clients come with, and what says how texts are read. Others may be set to
+ * their default again, whatever that is. */
+static const char *const settings[] = { MYSQL_SET_CLIENT, MYSQL_SET_CONNECTION, MYSQL_SET_RESULTS, MYSQL_COLLATION,
+					"autocommit",     "sql_mode",           "time_zone" };
+enum { SETTINGS = sizeof settings / sizeof settings[0] };
+
+static bool ask_settings(struct mysql_server *p)
+{
+	struct sb sql = { .max = 1024 };
+	for (size_t i = 0; i < SETTINGS; i++)
+		sb_addf(&sql, "%s@@%s", i ? "," : "SELECT ", settings[i]);
+	bool ok = !sql.bad && send_query(p, sb_str(&sql));
+	sb_free(&sql);
+	flag_last(p, MYSQL_EXPECT_SETTINGS);
+	return ok;
 }
 
 static bool send_set_up(struct mysql_server *p)
 {
 	p->sets_up = true;
-	return send_query(p, mysql_track_setup(p->is_mariadb)) && send_query(p, TELL_ALL);
+	if (tells(p))
+		return send_query(p, mysql_track_setup(p->is_mariadb)) && send_query(p, TELL_ALL);
+	return send_query(p, "SET NAMES '" MYSQL_HOUSE_SET "' COLLATE '" MYSQL_HOUSE_NAME "'") && ask_settings(p);
 }
 
 /* No cleaning gives a session the role back that it began with. */
@@ -76,8 +108,7 @@ static bool ask_role(struct mysql_server *p)
 		return true;
 	if (!send_query(p, "SELECT CURRENT_ROLE()"))
 		return false;
-	if (p->expect.count) /* none when the stream has failed */
-		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_ROLE | MYSQL_EXPECT_MAY_FAIL;
+	flag_last(p, MYSQL_EXPECT_ROLE | MYSQL_EXPECT_MAY_FAIL);
 	return true;
 }
 
@@ -121,10 +152,7 @@ static bool send_role(struct mysql_server *p)
 
 void mysql_own_set_up(struct mysql_server *p)
 {
-	if (p->caps & MYSQL_CAP_SESSION_TRACK)
-		begin(p, MYSQL_OWN_SETUP, send_set_up(p) && ask_role(p));
-	else
-		mysql_engine_set_up(p, NULL);
+	begin(p, MYSQL_OWN_SETUP, send_set_up(p) && ask_role(p));
 }
 
 bool mysql_own_ping(struct mysql_server *p)
@@ -143,8 +171,7 @@ bool mysql_own_fetch_id(struct mysql_server *p)
 {
 	if (!send_query(p, "SELECT LAST_INSERT_ID()"))
 		return false;
-	if (p->expect.count) /* none when the stream has failed */
-		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_ID;
+	flag_last(p, MYSQL_EXPECT_ID);
 	return true;
 }
 
@@ -168,7 +195,7 @@ void mysql_own_reset(struct server *sv)
 	const struct istr *schema = varset_find(sv->vars, MYSQL_SCHEMA);
 	const struct varset *none = varset_empty(), *said = varset_empty();
 
-	if (!(p->caps & MYSQL_CAP_SESSION_TRACK)) { /* of before 5.7.4 or 10.2: it knows no such command */
+	if (!tells(p)) { /* of before 5.7.4 or 10.2: it knows no such command */
 		varset_put(none);
 		varset_put(said);
 		server_close(sv, "it cannot be cleaned", NULL);
@@ -244,8 +271,8 @@ static bool send_collation(struct mysql_server *p, uint64_t id)
 	sb_addf(&sql, "SET NAMES '%s' COLLATE '%s'," MYSQL_COLLATION "='%s'", set, name, name);
 	bool ok = !sql.bad && send_query(p, sb_str(&sql));
 	sb_free(&sql);
-	if (ok && p->expect.count) /* none when the stream has failed */
-		mysql_expect_at(&p->expect, p->expect.count - 1u)->flags |= MYSQL_EXPECT_MAY_FAIL;
+	if (ok)
+		flag_last(p, MYSQL_EXPECT_MAY_FAIL);
 	return ok;
 }
 
@@ -258,7 +285,7 @@ void mysql_own_sync(struct server *sv, const struct varset *want, const struct v
 	uint64_t id;
 
 	if (mysql_collation_is_number(varset_find(want, MYSQL_COLLATION), &id)) {
-		ok = send_collation(p, id);
+		ok = send_collation(p, id) && (tells(p) || ask_settings(p));
 		any = true;
 	}
 	mysql_charset_sets(&sql, sv->vars, want);
@@ -355,6 +382,21 @@ void mysql_own_ask(struct server *sv)
 	begin(p, MYSQL_OWN_ASK, ok);
 }
 
+/* The answer to ask_settings(). */
+static bool take_settings(struct mysql_server *p, const struct cell *cells, size_t n)
+{
+	if (n != SETTINGS) {
+		mysql_broken(&p->sv, "the answer to a question of the house's own has other columns");
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!varset_set(&p->sv.vars, settings[i], cells[i].text.s, cells[i].text.len)) {
+			mysql_no_memory(&p->sv);
+			return false;
+		}
+	return true;
+}
+
 bool mysql_own_row(struct mysql_server *p, struct rd body)
 {
 	struct cell cells[ASK_COLUMNS_MAX] = { 0 };
@@ -371,6 +413,8 @@ bool mysql_own_row(struct mysql_server *p, struct rd body)
 		mysql_broken(&p->sv, "malformed row");
 		return false;
 	}
+	if (mysql_expect_first(&p->expect)->flags & MYSQL_EXPECT_SETTINGS)
+		return take_settings(p, cells, n);
 	if (p->sv.ask) /* else who asked has gone, and the rest is swallowed */
 		p->sv.ask->row(p->sv.ask, cells, n < ASK_COLUMNS_MAX ? n : ASK_COLUMNS_MAX);
 	return true;
@@ -434,8 +478,6 @@ static bool settle_results(struct mysql_server *p)
 	uint64_t id;
 	if (!mysql_collation_is_number(want, &id))
 		return want ? varset_set(vars, MYSQL_RESULTS, want->s, want->len) : varset_unset(vars, MYSQL_RESULTS);
-	if (!(p->caps & MYSQL_CAP_SESSION_TRACK))
-		return varset_set(vars, MYSQL_RESULTS, want->s, want->len);
 	const struct istr *name = varset_find(*vars, MYSQL_COLLATION);
 	learn_collation(p, id);
 	return p->has_own_collation || !name ? varset_unset(vars, MYSQL_RESULTS)
@@ -447,13 +489,16 @@ static bool settle(struct mysql_server *p)
 {
 	struct server *sv = &p->sv;
 	const struct varset *want = p->syncing;
+	uint64_t id;
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];
-		if (!(p->caps & MYSQL_CAP_SESSION_TRACK) || !varset_find(sv->vars, v->name->s) || is_schema(v))
+		if (mysql_is_charset(v->name->s) && mysql_collation_is_number(v->value, &id))
+			continue; /* what that is called here has been told */
+		if (!tells(p) || !varset_find(sv->vars, v->name->s) || is_schema(v))
 			if (!varset_set(&sv->vars, v->name->s, v->value->s, v->value->len))
 				return false;
 	}
-	for (uint32_t i = 0; !(p->caps & MYSQL_CAP_SESSION_TRACK) && i < sv->vars->count;) {
+	for (uint32_t i = 0; !tells(p) && i < sv->vars->count;) {
 		const char *name = sv->vars->at[i].name->s;
 		if (varset_find(want, name))
 			i++;

@@ -58,7 +58,7 @@ struct link {
 	int twin;          /* TWICE */
 	struct way to[2];  /* what goes to fd[i] */
 	uint64_t cut_left; /* CUT */
-	bool is_forgotten;
+	bool is_forgotten, is_edited;
 };
 
 static struct link *links[LINKS_MAX];
@@ -67,6 +67,7 @@ static int listener = -1, server_port;
 static enum fault_mode mode;
 static uint64_t mode_arg;
 static struct answer counts;
+static size_t (*edits)(char *bytes, size_t n, size_t cap);
 
 static void close_hard(int fd)
 {
@@ -204,6 +205,10 @@ static void take_bytes(struct link *l, int k)
 	c->next = NULL;
 	c->at = 0;
 	c->len = (size_t)n;
+	if (k == 0 && edits && !l->is_edited) {
+		l->is_edited = true;
+		c->len = edits(c->bytes, c->len, sizeof c->bytes);
+	}
 	c->due_ms = now_ms() + (mode == FAULT_DELAY ? mode_arg : 0);
 	*w->last = c;
 	w->last = &c->next;
@@ -313,10 +318,21 @@ static void order(uint32_t what, uint64_t arg)
 
 void fault_open(int port)
 {
+	fault_open_edited(port, NULL);
+}
+
+bool fault_is_open(void)
+{
+	return proxy.fd >= 0;
+}
+
+void fault_open_edited(int port, size_t (*edit)(char *bytes, size_t n, size_t cap))
+{
 	int pair[2];
 	fault_close();
 	require("a fault proxy", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	server_port = port;
+	edits = edit;
 	proxy.port = free_port();
 	listener = bound(proxy.port);
 	listen(listener, 512);

@@ -5,6 +5,8 @@
 #ifndef SLUICE_TEST_FAULTPROXY_H
 #define SLUICE_TEST_FAULTPROXY_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum fault_mode {
@@ -21,6 +23,10 @@ enum fault_mode {
 
 /* To a port of 127.0.0.1. Before Sluice is started. */
 void fault_open(int port);
+/* The same, and what each connection hears first has been edited: n bytes of it, with room for cap; returns how many
+ * there are then. */
+void fault_open_edited(int port, size_t (*edit)(char *bytes, size_t n, size_t cap));
+bool fault_is_open(void);
 int fault_port(void);
 void fault_close(void);
 void fault_mode(enum fault_mode m, uint64_t arg);

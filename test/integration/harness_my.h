@@ -3,7 +3,9 @@
  *
  * harness_my_main() stands for harness_main(). The server is MariaDB of the PATH; TEST_MY_BINDIR names the folder of
  * MySQL's programs instead (../servers/get.sh mysql has some). As with PostgreSQL it is put back to how it was
- * (running) after each test. A fresh data directory is made once and kept in ${XDG_CACHE_HOME:-~/.cache}/sluice. */
+ * (running) after each test. A fresh data directory is made once and kept in ${XDG_CACHE_HOME:-~/.cache}/sluice.
+ * With TEST_MY_OLD Sluice sees it as a server of before session tracking: what greets it is edited on its way, and is
+ * of the version that TEST_MY_OLD names ("same": its own). */
 #ifndef SLUICE_TEST_HARNESS_MY_H
 #define SLUICE_TEST_HARNESS_MY_H
 
@@ -17,9 +19,10 @@ int harness_my_main(int argc, char **argv, const char *suite, const struct unit_
  * "<name>-secret", by the server's default method (mysql_native_password or caching_sha2_password). There are
  * `ed25519` (MariaDB's), `sha2` (caching_sha2_password; MySQL's), `nopass` (its password is empty) and `tls` (may only
  * come encrypted) besides. root has no password, and comes by the unix socket. */
-int my_port(void);
+int my_port(void); /* where Sluice finds it */
 const char *my_socket_path(void);
 bool my_is_mysql(void); /* MySQL, not MariaDB */
+bool my_tells(void);    /* what changes in a session; no: it is seen as an old one, by TEST_MY_OLD */
 void my_start(void);
 void my_stop(int sig); /* SIGTERM: in order, SIGKILL: as a crash */
 /* SQL on a straight connection as root; fails the test when it fails. */

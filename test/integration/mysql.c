@@ -1,4 +1,5 @@
 /* mysql.c - the tests' own MariaDB or MySQL. */
+#include "faultproxy.h"
 #include "harness_int.h"
 #include "harness_my.h"
 
@@ -14,9 +15,41 @@ static char daemon_path[320], version[80];
 static bool is_mysql;
 static MYSQL *root; /* what asks as root; NULL when it is not connected */
 
+bool my_tells(void)
+{
+	return getenv("TEST_MY_OLD") == NULL;
+}
+
+/* A greeting that offers what servers of MySQL 5.6 and MariaDB 10.1 do, at most. */
+static size_t as_old(char *bytes, size_t n, size_t cap)
+{
+	enum { HEADER = 4, BEGIN = HEADER + 1, CAPS = 13, MORE_CAPS = CAPS + 5, OWN_CAPS = MORE_CAPS + 9 };
+	char rest[256], *end = n > BEGIN ? memchr(bytes + BEGIN, 0, n - BEGIN) : NULL;
+	size_t left = end ? (size_t)(bytes + n - end) - 1 : 0;
+	if (!end || bytes[HEADER] != 10 || left < OWN_CAPS + 4 || left > sizeof rest)
+		return n; /* an error, say */
+	const char *other = getenv("TEST_MY_OLD");
+	memcpy(rest, end + 1, left);
+	rest[CAPS] |= 1; /* none of MariaDB's own follow */
+	rest[MORE_CAPS] &= 0x7f;
+	rest[MORE_CAPS + 1] = 0;
+	memset(rest + OWN_CAPS, 0, 4);
+	if (strcmp(other, "same") != 0 && strlen(other) < cap - BEGIN - left)
+		end = stpcpy(bytes + BEGIN, other);
+	memcpy(end + 1, rest, left);
+	n = (size_t)(end + 1 - bytes) + left;
+	bytes[0] = (char)(n - HEADER);
+	bytes[1] = (char)((n - HEADER) >> 8);
+	return n;
+}
+
 int my_port(void)
 {
-	return my_at;
+	if (my_tells())
+		return my_at;
+	if (!fault_is_open())
+		fault_open_edited(my_at, as_old);
+	return fault_port();
 }
 
 bool my_is_mysql(void)
@@ -306,10 +339,10 @@ static void end(void)
 static const char *value_of(const char *name)
 {
 	if (strcmp(name, "MYPORT") == 0)
-		return text("%d", my_at);
+		return text("%d", my_port());
 	if (strcmp(name, "MYSOCKET") == 0)
 		return my_socket_path();
-	return text("host=127.0.0.1 port=%d", my_at);
+	return text("host=127.0.0.1 port=%d", my_port());
 }
 
 static const struct backend mysql_backend = {

@@ -219,10 +219,8 @@ static void hear_ok(struct myraw *r, struct body b, const char *what)
 	unsigned warnings = (unsigned)take_le(&b, 2);
 	fprintf(f, "%s rows %llu, id %llu, status %x, warnings %u ", what, (unsigned long long)rows,
 		(unsigned long long)id, r->status & STATUS_SHOWN, warnings);
-	if (!(r->caps & MY_SESSION_TRACK))
-		print_value(f, b.p, (size_t)(b.end - b.p));
-	else if (b.p < b.end)
-		print_lenenc(f, &b); /* behind it is what the session's state became */
+	if (b.p < b.end) /* with its length, whatever is written of servers of before session tracking */
+		print_lenenc(f, &b);
 	line_end(r, f, &line);
 }
 

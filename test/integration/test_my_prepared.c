@@ -361,7 +361,7 @@ static void test_mariadb(void)
 		check("that fails", mariadb_stmt_execute_direct(st, "nonsense", 8) != 0);
 		check_eq("with its error", mysql_stmt_errno(st), 1064);
 		mysql_stmt_close(st);
-		if (my_is_mysql())
+		if (my_is_mysql() || !my_tells())
 			continue;
 		int a[] = { 1, 2, 3 };
 		char *b[] = { "x", "y", "z" };
@@ -416,7 +416,7 @@ static void test_kept(void)
 /* What is about its session means the same as if it were not prepared, and keeps nobody on a server for that. */
 static void test_about(void)
 {
-	start(1, "");
+	start(my_tells() ? 1 : 3, ""); /* what is not told pins */
 	my_sql("drop table if exists test.t; create table test.t (id int auto_increment primary key, n int)");
 	my_sql("drop procedure if exists test.q; create procedure test.q(a int) select a + 1");
 	MYSQL *a = my_client(NULL), *b = my_client(NULL);
@@ -459,9 +459,10 @@ static void test_about(void)
 	MYSQL_STMT *user = prepare(a, "set @u = 3");
 	MYSQL *console = my_console();
 	char *who = text("%lu", mysql_thread_id(a));
-	check_str("prepared alone it pins nobody", my_show(console, "clients", "id", who, "pins"), "");
+	if (my_tells())
+		check_str("prepared alone it pins nobody", my_show(console, "clients", "id", who, "pins"), "");
 	check_str("it runs", run_st(user), "");
-	check_str("but run", my_show(console, "clients", "id", who, "pins"), "user_variable");
+	check("but run", strstr(my_show(console, "clients", "id", who, "pins"), "user_variable") != NULL);
 	mysql_stmt_close(user);
 }
 

@@ -58,7 +58,8 @@ static void test_ordinary(void)
 		"commit",
 	};
 	for (size_t i = 0; i < COUNT(said); i++)
-		check_pins(c, said[i], "");
+		if (my_tells() || (!strstr(said[i], "concat") && !strstr(said[i], "call")))
+			check_pins(c, said[i], "");
 	check_my(my_client(NULL), "select 1", "1");
 }
 
@@ -158,7 +159,7 @@ static void test_routines(void)
 	check_my(a, "select @x", "5");
 	check_my(d, "select @x", "null");
 	my_close(a);
-	if (!my_is_mysql()) { /* which says nothing of it where rows end, to who reads the ends of before 5.7.5 */
+	if (my_tells() && !my_is_mysql()) { /* MySQL says nothing of it to who reads the ends of rows of before 5.7.5 */
 		my_run(b, "select loud()");
 		check("a function", strstr(pins(b), "routine") != NULL);
 		check_my(b, "select @x", "6");
