@@ -459,8 +459,8 @@ static void too_long(struct session *s)
 	session_fail(s, &f);
 }
 
-/* A packet is at the cursor: what becomes of it. max: bytes that a command may have. False: leave it there. */
-static bool begin_packet(struct session *s, struct rd *in, uint32_t max)
+/* A packet is at the cursor: what becomes of it. False: leave it there. */
+static bool begin_packet(struct session *s, struct rd *in)
 {
 	struct mysql_client *c = mysql_client_of(s);
 	uint32_t len;
@@ -469,7 +469,7 @@ static bool begin_packet(struct session *s, struct rd *in, uint32_t max)
 	if (!mysql_head(in, &len, &seq))
 		return false;
 	c->in_before = c->in_more && !c->in_file ? c->in_before + MYSQL_PAYLOAD_MAX : 0;
-	if (len > max || c->in_before > max - len) {
+	if (len > sessions_max_packet || c->in_before > sessions_max_packet - len) {
 		too_long(s);
 		return false;
 	}
@@ -516,7 +516,6 @@ static void relay_bytes(struct session *s, struct rd *in)
 	struct mysql_client *c = mysql_client_of(s);
 	const uint8_t *from = in->p;
 	struct pool *pool = s->pool;
-	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
 
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
 		if (c->in_left) {
@@ -524,7 +523,7 @@ static void relay_bytes(struct session *s, struct rd *in)
 		} else if (s->state == SESSION_LOGIN) { /* it wants to be somebody else */
 			mysql_login_bytes(s, in);
 			return;
-		} else if (!begin_packet(s, in, max)) {
+		} else if (!begin_packet(s, in)) {
 			break;
 		}
 	}

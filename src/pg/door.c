@@ -586,7 +586,6 @@ static bool end_gather(struct pg_client *c)
 void pg_client_says(struct pg_client *c, struct rd *in)
 {
 	struct session *s = &c->s;
-	uint32_t max = (uint32_t)config_num(config_now(), SET_max_packet_size, NULL, NULL);
 
 	while (rd_left(in) > 0 && s->state != SESSION_DEAD) {
 		uint8_t type = 0;
@@ -597,7 +596,7 @@ void pg_client_says(struct pg_client *c, struct rd *in)
 				break;
 			continue;
 		}
-		enum frame is = pg_head(in, max, &type, &total);
+		enum frame is = pg_head(in, sessions_max_packet, &type, &total);
 		if (is == FRAME_SHORT)
 			break;
 		if (is == FRAME_BAD) {

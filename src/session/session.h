@@ -121,6 +121,7 @@ bool sessions_is_refusing(void);
 void sessions_on_change(void (*changed)(void));
 /* Reads again what holds for all clients; at start, and after each change of the settings. */
 void sessions_configure(void);
+extern uint32_t sessions_max_packet; /* max_packet_size as it is now, for each read */
 /* After a reload: clients of databases that are configured no more are told so, and closed. */
 void sessions_check_dropped(void);
 void sessions_free(void); /* closes all, for exit */

@@ -10,6 +10,7 @@
 #define NEVER UINT64_MAX
 
 bool sessions_compat_disconnect;
+uint32_t sessions_max_packet;
 static uint64_t login_ms, notify_ms;
 
 static void set_fault(struct fault *f, const char *sqlstate, const char *text, const char *setting)
@@ -324,6 +325,7 @@ void sessions_configure(void)
 	notify_ms = (uint64_t)config_num(c, SET_query_wait_notify, NULL, NULL);
 	sessions_compat_disconnect = config_num(c, SET_compat_disconnect, NULL, NULL) != 0;
 	session_watch_configure();
+	sessions_max_packet = (uint32_t)config_num(c, SET_max_packet_size, NULL, NULL);
 	LIST_EACH (sessions_all(), it) {
 		struct session *s = list_owner(it, struct session, in_all);
 		if (s->pool) {
