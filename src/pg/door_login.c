@@ -74,33 +74,66 @@ static bool make_key(uint64_t *key)
 	return *key != 0;
 }
 
+/* What the last client was told of its settings, which the next one mostly is told, too. */
+static struct {
+	const struct varset *reported, *vars; /* counted */
+	uint8_t *bytes;                       /* owned */
+	size_t len;
+} told;
+
+/* The ParameterStatus messages of these. False when out of memory, or for more of them than there may be. */
+static bool tell_vars(const struct varset *reported, const struct varset *vars)
+{
+	struct var all[VARSET_MAX + 1];
+	if (told.bytes && told.reported == reported && told.vars == vars)
+		return true;
+	size_t count = varset_list_over(reported, vars, all), n = 0;
+	if (count > VARSET_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		n += PG_HEADER + all[i].name->len + 1 + all[i].value->len + 1;
+	uint8_t *bytes = malloc(n + 1);
+	if (!bytes)
+		return false;
+	struct pg_out o = pg_out(bytes, n);
+	for (size_t i = 0; i < count; i++)
+		pg_put_parameter(&o, all[i].name->s, all[i].value->s);
+	ASSERT(!o.bad && o.len == n);
+	varset_ref(reported);
+	varset_ref(vars);
+	varset_put(told.reported);
+	varset_put(told.vars);
+	free(told.bytes);
+	told.reported = reported;
+	told.vars = vars;
+	told.bytes = bytes;
+	told.len = n;
+	return true;
+}
+
 void pg_welcome(struct session *s, const struct varset *reported)
 {
 	struct pg_client *c = pg_client_of(s);
-	struct var all[VARSET_MAX + 1];
-	size_t count = varset_list_over(reported ? reported : s->vars, s->vars, all);
 	const char *message = config_text(config_now(), SET_login_notify_message, NULL, NULL);
 	uint8_t tail[PG_KEY_TAIL], *p;
 	size_t tail_len = c->has_long_key ? sizeof tail : 0, n = PG_HEADER + 8 + tail_len + 6;
 
 	end_login(c);
-	if (count > VARSET_MAX || !make_key(&c->key) || (c->has_long_key && !pg_key_tail(c->key, tail)) ||
-	    !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
+	if (!tell_vars(reported ? reported : s->vars, s->vars) || !make_key(&c->key) ||
+	    (c->has_long_key && !pg_key_tail(c->key, tail)) || !map_add(&by_key, &c->by_key, &c->key, sizeof c->key)) {
 		c->key = 0;
 		struct fault f;
 		fault_set(&f, FAULT_NOMEM, "no memory for the session");
 		session_fail(s, &f);
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		n += PG_HEADER + all[i].name->len + 1 + all[i].value->len + 1;
+	n += told.len;
 	if (message[0])
 		n += PG_NOTICE_ROOM + strlen(message);
 	p = stream_put_room(&s->stream, n);
 	if (p) {
 		struct pg_out o = pg_out(p, n);
-		for (size_t i = 0; i < count; i++)
-			pg_put_parameter(&o, all[i].name->s, all[i].value->s);
+		pg_put(&o, told.bytes, told.len);
 		pg_begin(&o, PG_BACKEND_KEY_DATA);
 		pg_put_u32(&o, (uint32_t)(c->key >> 32));
 		pg_put_u32(&o, (uint32_t)c->key);
