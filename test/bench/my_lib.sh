@@ -30,7 +30,7 @@ is_up() { # DATABASE
 
 mysql_on_port() {
 	local words=(--no-defaults --datadir="$TMP/mydata" --port="$PORT" --bind-address="$HOST" --socket="$TMP/my.sock" --pid-file="$TMP/my.pid"
-		--init-file="$TMP/init.sql" --skip-name-resolve --max-connections=400 --innodb-buffer-pool-size=256M --innodb-flush-log-at-trx-commit=0
+		--init-file="$TMP/init.sql" --skip-name-resolve --max-connections=$((MAX_CLIENTS + 200)) --innodb-buffer-pool-size=256M --innodb-flush-log-at-trx-commit=0
 		--innodb-doublewrite=0 --innodb-flush-method=nosync --performance-schema=0 --max-prepared-stmt-count=200000 --back-log=1000)
 	if [ "$MY_SERVER" = mariadb ]; then
 		words+=(--skip-log-bin --innodb-log-file-size=128M --query-cache-type=0)

@@ -4,8 +4,9 @@
   port                         a TCP port of 127.0.0.1 that was free
   janitor PID DIR              waits for the end of PID and removes DIR
   cpu PID                      CPU time used so far: nanoseconds, and how much of it in the kernel
-  idle PID PORT N USER PASSWORD DB [own-names]
-                               N clients log in, run one query each, leave: PSS of PID at each step
+  idle PID PORT N USER PASSWORD DB [own-names|mysql]
+                               N clients (each with an application_name of its own, or of MySQL) log in, run one query
+                               each, leave: PSS of PID at each step
   calls perf|strace FILE N     the calls counted in FILE for each of N queries
   report FILE                  the table of cpu.sh
   limits FILE TARGET BASE SCENARIO=LIMIT...
@@ -154,6 +155,77 @@ class Client:
         while self.message()[0] != b"Z":
             pass
 
+    def leave(self):
+        self.send(b"X", b"")
+        self.s.close()
+
+
+class MyClient:
+    """The same of MySQL's, with mysql_native_password."""
+
+    CAPS = 0x00000001 | 0x00000008 | 0x00000200 | 0x00002000 | 0x00008000 | 0x00080000
+    PLUGIN = b"mysql_native_password"
+
+    def __init__(self, port):
+        self.s = socket.create_connection((HOST, port), timeout=60)
+        self.got = b""
+
+    def message(self):
+        while True:
+            if len(self.got) >= 4:
+                n = int.from_bytes(self.got[:3], "little") + 4
+                if len(self.got) >= n:
+                    self.seq, body = self.got[3] + 1, self.got[4:n]
+                    self.got = self.got[n:]
+                    if body[:1] == b"\xff":
+                        raise Failed(body[3:].decode(errors="replace"))
+                    return body
+            more = self.s.recv(8192)
+            if not more:
+                raise Failed("the connection was closed")
+            self.got += more
+
+    def send(self, body):
+        self.s.sendall(len(body).to_bytes(3, "little") + bytes([self.seq]) + body)
+
+    def begin(self, user, db, app):
+        self.names = user + b"\0", db + b"\0"
+
+    def proof(self, password, nonce):
+        key = hashlib.sha1(password).digest()
+        over = hashlib.sha1(nonce + hashlib.sha1(key).digest()).digest()
+        return bytes(a ^ b for a, b in zip(key, over))
+
+    def finish_login(self, password):
+        greeting = self.message()
+        at = greeting.index(b"\0", 1) + 5
+        nonce = greeting[at:at + 8] + greeting[at + 27:at + 39]
+        user, db = self.names
+        self.send(struct.pack("<IIB23x", self.CAPS, 1 << 24, 45) + user + b"\x14" + self.proof(password, nonce) + db +
+                  self.PLUGIN + b"\0")
+        while True:
+            body = self.message()
+            if body[:1] == b"\0":
+                return
+            if body[:1] != b"\xfe" or not body[1:].startswith(self.PLUGIN + b"\0"):
+                raise Failed("this way of authentication is not known here")
+            self.send(self.proof(password, body[len(self.PLUGIN) + 2:][:20]))
+
+    def ask(self):
+        self.seq = 0
+        self.send(b"\x03SELECT 1")
+
+    def until_ready(self):
+        ends = 0
+        while ends < 2:  # of the columns, of the rows
+            body = self.message()
+            ends += body[:1] == b"\xfe" and len(body) < 9
+
+    def leave(self):
+        self.seq = 0
+        self.send(b"\x01")
+        self.s.close()
+
 
 def encrypt(clients):
     """PGSSLMODE=require: their handshakes overlap, too."""
@@ -188,12 +260,12 @@ def crowds(clients):
     return (clients[i:i + AT_ONCE] for i in range(0, len(clients), AT_ONCE))
 
 
-def idle(pid, port, n, user, password, db, own_names=""):
-    n = int(n)
+def idle(pid, port, n, user, password, db, how=""):
+    n, own_names, Kind = int(n), how == "own-names", MyClient if how == "mysql" else Client
     clients = []
     before = pss(pid)
     while len(clients) < n:
-        crowd = [Client(int(port)) for _ in range(min(AT_ONCE, n - len(clients)))]
+        crowd = [Kind(int(port)) for _ in range(min(AT_ONCE, n - len(clients)))]
         encrypt(crowd)
         for i, c in enumerate(crowd):
             c.begin(user.encode(), db.encode(), b"app-%d" % (len(clients) + i) if own_names else b"")
@@ -209,10 +281,9 @@ def idle(pid, port, n, user, password, db, own_names=""):
     queried = pss(pid)
     for crowd in crowds(clients):
         for c in crowd:
-            c.send(b"X", b"")
-            c.s.close()
+            c.leave()
     # The proxy hears of them one by one; how long that takes is not measured.
-    last = Client(int(port))
+    last = Kind(int(port))
     encrypt([last])
     last.begin(user.encode(), db.encode(), b"")
     last.finish_login(password.encode())
