@@ -263,6 +263,21 @@ void pool_forget_failures(struct pool *p)
 	p->failed_hosts = p->failed_ms = 0;
 }
 
+bool pool_host_may_retry(struct server *sv, const struct fault *f)
+{
+	const struct database *db = sv->pool->db;
+	const struct breaker_limits l = limits_of(db);
+	if (!is_of_host(f) || !is_judged(sv) || sv->is_probe || sv->generation != db->generation)
+		return false;
+	for (uint32_t i = 0; i < db->nhosts; i++)
+		if (db->hosts[i] != sv->host && breaker_wait_ms(&db->hosts[i]->breaker, &l, loop_now()) == 0)
+			return false;
+	if (l.failures && breaker_failures(&sv->host->breaker, &l, loop_now()) + 1 >= l.failures)
+		return false; /* this one opens it */
+	host_failed(sv, f->text);
+	return true;
+}
+
 void pool_host_tried(struct server *sv, const struct fault *f)
 {
 	struct pool *p = sv->pool;

@@ -109,7 +109,8 @@ static bool may_open(struct pool *p)
 		return false;
 	}
 	/* After a failure one at a time. */
-	if (p->failed_ms && p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > p->own_opening)
+	if ((p->failed_ms || p->nretrying) &&
+	    p->count[SERVER_CONNECT] + p->count[SERVER_LOGIN] + p->count[SERVER_SETUP] > p->own_opening)
 		return false;
 	if (!has_room(p, list_empty(&p->waiting) ? NULL : first_in_line(p)))
 		return false;

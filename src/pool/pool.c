@@ -113,6 +113,7 @@ void pool_configure(struct pool *p)
 		.queue = { 1000 * (uint64_t)config_num(c, SET_queue_target, dc, uc),
 			   1000 * (uint64_t)config_num(c, SET_queue_interval, dc, uc) },
 		.validation_ms = limit_ms(p, SET_validation_timeout),
+		.retries = (uint32_t)config_num(c, SET_validation_retries, dc, NULL),
 		.opening = { (uint32_t)config_num(c, SET_connect_rate, dc, NULL),
 			     (uint32_t)config_num(c, SET_connect_burst, dc, NULL) },
 		.rollback_ms = limit_ms(p, SET_server_rollback_timeout),

@@ -27,6 +27,7 @@ struct pool_limits {
 	bool is_gated;  /* one of max_active and rate_limit holds */
 	struct codel_limits queue;
 	uint64_t validation_ms;                /* for a check */
+	uint32_t retries;                      /* validation_retries */
 	struct bucket_limits opening;          /* connect_rate: of each host */
 	uint64_t rollback_ms;                  /* 0: what was abandoned is closed */
 	const char *check_query, *reset_query; /* of pool->config */
@@ -47,6 +48,7 @@ struct pool {
 	uint32_t nwaiting_own;        /* of those in line: for a server that nobody else gets */
 	uint32_t own_opening;         /* servers that belong to a session for good, while they are being opened */
 	uint32_t own_active;          /* and those that are in use */
+	uint32_t nretrying;           /* servers that could not be opened, and are tried again: one */
 	uint32_t napart;              /* servers that are not lent: see pool_open_apart() */
 	const struct varset *welcome; /* counted: all that a server reported at login; NULL before the first */
 	const struct varset *vars;    /* counted: the tracked part of it */
@@ -138,6 +140,9 @@ struct host *pool_next_host(struct pool *p);
  * pool_server_failed(); it is closed, whether or not it has said what its host does. */
 void pool_host_opening(struct server *sv);
 void pool_host_tried(struct server *sv, const struct fault *f);
+/* It could not: is it worth another try at once, since the host alone is to blame, and there is no other? That counts
+ * for the host; pool_host_tried() does so when it was the last. */
+bool pool_host_may_retry(struct server *sv, const struct fault *f);
 void pool_host_gone(struct server *sv);
 /* It ended without a word before it had answered, or did not answer a check; a statement there was cancelled by
  * query_timeout. */

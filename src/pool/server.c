@@ -2,7 +2,9 @@
 #include "pool/server_int.h"
 
 #include "core/assert.h"
+#include "core/random.h"
 #include "core/str.h"
+#include "gate/backoff.h"
 #include "net/dns.h"
 #include "net/tls.h"
 #include "pool/ask.h"
@@ -21,6 +23,9 @@ static const struct {
 } states[] = { SERVER_STATES(X) };
 #undef X
 
+#define RETRY_BASE_MS    100u
+#define RETRY_CEILING_MS 5000u
+
 static uint64_t last_id;
 const struct borrower_ops *server_borrower;
 static struct log_seldom starved;
@@ -28,6 +33,10 @@ static struct log_seldom starved;
 static void connect_next(struct server *sv);
 static bool try_other_way(struct server *sv, const struct fault *f);
 static bool try_other_secret(struct server *sv, const struct fault *f);
+static bool try_again(struct server *sv, const struct fault *f);
+static void stop_retrying(struct server *sv);
+static bool may_pass(const struct server *sv, const struct fault *f);
+static void begin_connect(struct task *t);
 
 const char *server_state_name(const struct server *sv)
 {
@@ -106,6 +115,7 @@ void server_close(struct server *sv, const char *why, const struct fault *f)
 	free(sv->addrs);
 	sv->addrs = NULL;
 	deadline_clear(&sv->deadline);
+	stop_retrying(sv);
 	server_forget_cancels(sv);
 	struct session *s = sv->session;
 	struct ask *a = sv->ask;
@@ -155,13 +165,15 @@ void server_fail(struct server *sv, const struct fault *f)
 			return;
 		}
 	}
-	if (try_other_way(sv, f) || try_other_secret(sv, f))
+	if (try_other_way(sv, f) || try_other_secret(sv, f) || try_again(sv, f))
 		return;
-	bool is_own = sv->is_own || sv->is_apart;                   /* whoever has it hears by itself */
-	if (at_login && !(sv->errand && sv->state == SERVER_SETUP)) /* what was asked of it there is no login */
+	bool is_own = sv->is_own || sv->is_apart; /* whoever has it hears by itself */
+	/* While another is tried again what becomes of that one counts, for those who wait. */
+	bool is_beside = p->nretrying && !sv->is_retrying && may_pass(sv, f) && pool_host_may_retry(sv, f);
+	if (at_login && !is_beside && !(sv->errand && sv->state == SERVER_SETUP)) /* what was asked of it is no login */
 		pool_host_tried(sv, f);
 	server_close(sv, told.text, &told);
-	if (at_login && !is_own)
+	if (at_login && !is_own && !is_beside)
 		pool_server_failed(p, &told);
 }
 
@@ -221,6 +233,61 @@ static bool try_other_secret(struct server *sv, const struct fault *f)
 	sv->greeted = false;
 	start_again(sv);
 	return true;
+}
+
+/* Nobody is there, goes away at once, or is being started: that may be over soon. */
+static bool may_pass(const struct server *sv, const struct fault *f)
+{
+	if (sv->is_late || sv->errand)
+		return false;
+	return sv->state == SERVER_CONNECT ||
+	       (sv->state == SERVER_LOGIN && (sv->has_ended || strncmp(f->sqlstate, "57P", 3) == 0));
+}
+
+/* A host that is just being started anew is back soon: whoever waits need not hear of it. One server of a pool at a
+ * time; what is begun besides has failed. */
+static bool try_again(struct server *sv, const struct fault *f)
+{
+	static const struct backoff_limits limits = { RETRY_BASE_MS, RETRY_CEILING_MS };
+	struct pool *p = sv->pool;
+	uint64_t at = loop_now() + backoff_half_ms(&limits, sv->retries, random_u64());
+	if (!may_pass(sv, f) || sv->close_needed || sv->retries >= p->lim.retries || p->failed_ms ||
+	    p->nretrying > sv->is_retrying || (sv->opens_until && at >= sv->opens_until) || !pool_host_may_retry(sv, f))
+		return false;
+	log_info(&sv->log, "%s; trying again in %" PRIu64 " ms (%u of %u)", f->text, at - loop_now(), sv->retries + 1u,
+		 p->lim.retries);
+	p->stats.v[STAT_connect_retry_count]++;
+	p->nretrying += !sv->is_retrying;
+	sv->is_retrying = sv->is_pausing = true;
+	sv->retries++;
+	stream_close(&sv->stream, false);
+	if (sv->state != SERVER_CONNECT)
+		server_move(sv, SERVER_CONNECT);
+	if (!deadline_set(&sv->deadline, at))
+		server_close(sv, "out of memory", NULL);
+	return true;
+}
+
+static void begin_anew(struct server *sv)
+{
+	sv->is_pausing = false;
+	free(sv->addrs);
+	sv->addrs = NULL;
+	sv->naddrs = sv->next_addr = 0;
+	sv->tls = SERVER_TLS_NONE;
+	sv->tls_second = sv->greeted = sv->secret_second = false;
+	deadline_clear(&sv->deadline);
+	if (sv->opens_until)
+		(void)deadline_set(&sv->deadline, sv->opens_until);
+	sv->free_task.run = begin_connect;
+	loop_defer(&sv->free_task);
+}
+
+/* It is open, or closed. */
+static void stop_retrying(struct server *sv)
+{
+	sv->pool->nretrying -= sv->is_retrying;
+	sv->is_retrying = sv->is_pausing = false;
 }
 
 static void ask_for_tls(struct server *sv)
@@ -291,6 +358,7 @@ static void on_stream_end(struct stream *st, const struct fault *why)
 {
 	struct server *sv = list_owner(st, struct server, stream);
 	struct fault f;
+	sv->has_ended = true;
 	if (why && sv->state == SERVER_CONNECT) {
 		fault_set(&f, FAULT_CONNECT, "connect failed: %s", why->text);
 	} else if (why && sv->tls == SERVER_TLS_SHAKING) {
@@ -336,6 +404,7 @@ static const struct stream_ops stream_ops = { on_stream_bytes, on_stream_end, on
 static void connect_to(struct server *sv, const struct addr *a, const char *path)
 {
 	struct fault f;
+	sv->has_ended = false;
 	sv->addr = a ? *a : (struct addr){ .family = ADDR_UNIX, .port = sv->host->port };
 	if (!stream_connect(&sv->stream, a, path, &stream_ops, &f)) {
 		if (f.kind == FAULT_CONNECT) {
@@ -450,6 +519,11 @@ static void on_deadline(struct deadline *d)
 
 	switch ((enum server_state)sv->state) {
 	case SERVER_CONNECT:
+		if (sv->is_pausing) {
+			begin_anew(sv);
+			break;
+		}
+		/* fall through */
 	case SERVER_LOGIN:
 	case SERVER_SETUP:
 		sv->next_addr = sv->naddrs; /* the time is that of all addresses together, and of all ways */
@@ -524,8 +598,10 @@ struct server *server_open_on(struct pool *p, struct host *h, bool own, uint64_t
 	p->db->servers++;
 	h->servers++;
 	deadline_init(&sv->deadline, on_deadline);
-	if (p->lim.connect_ms)
-		(void)deadline_set(&sv->deadline, loop_now() + p->lim.connect_ms);
+	if (p->lim.connect_ms) {
+		sv->opens_until = loop_now() + p->lim.connect_ms;
+		(void)deadline_set(&sv->deadline, sv->opens_until);
+	}
 	sv->free_task.run = begin_connect; /* its failure must not call back into the pool that is asking */
 	loop_defer(&sv->free_task);
 	return sv;
@@ -543,6 +619,7 @@ struct server *server_open(struct pool *p, bool own, uint64_t kind)
 void server_logged_in(struct server *sv, const struct varset *vars, const struct varset *welcome)
 {
 	struct pool *p = sv->pool;
+	stop_retrying(sv);
 	varset_put(sv->vars);
 	sv->vars = vars;
 	pool_host_tried(sv, NULL);

@@ -77,14 +77,19 @@ struct server {
 	struct addr addr; /* of the other end; ADDR_UNIX for sockets */
 	uint64_t id;
 	uint64_t connect_ms, released_ms, request_ms;
-	uint64_t expires_ms; /* by server_lifetime, with a little jitter; UINT64_MAX: never */
-	uint32_t generation; /* of its database, when it was opened */
-	uint32_t cancels;    /* cancel requests for it on their way */
-	uint32_t pid;        /* the server's own process id, 0: not known */
+	uint64_t opens_until; /* ms: by when it has to be ready; 0: it may take for ever */
+	uint64_t expires_ms;  /* by server_lifetime, with a little jitter; UINT64_MAX: never */
+	uint32_t generation;  /* of its database, when it was opened */
+	uint32_t cancels;     /* cancel requests for it on their way */
+	uint32_t pid;         /* the server's own process id, 0: not known */
 	uint8_t state;
 	uint8_t tls;       /* enum server_tls */
 	bool tls_second;   /* sslmode allow, prefer: the first way was refused, this is the other */
 	bool is_late;      /* it was not ready within server_connect_timeout */
+	uint8_t retries;   /* how often its opening was tried again */
+	bool is_retrying;  /* and is yet: what becomes of it is what those who wait hear of */
+	bool is_pausing;   /* CONNECT: it is begun again when its deadline fires */
+	bool has_ended;    /* its stream has */
 	bool greeted;      /* it has asked for a proof of who we are, or let us in: set by the engine */
 	bool is_own;       /* of one session, from its opening to its end: never lent, nor idle */
 	bool close_needed; /* RECONNECT, reload: closed as it comes free */

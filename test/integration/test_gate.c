@@ -65,6 +65,30 @@ static void check_balance(PGconn *con)
 	check_eq("the books balance", show_int(con, "LEDGER", "item", "balances", "value"), 1);
 }
 
+static void send_query(PGconn *c, const char *query)
+{
+	check(query, PQsendQuery(c, query));
+	PQflush(c);
+}
+
+/* Its statement must work. */
+static void check_served(PGconn *c)
+{
+	PGresult *r;
+	wait_until("an answer", is_answered(c));
+	r = PQgetResult(c);
+	check(PQresultErrorMessage(r), PQresultStatus(r) == PGRES_TUPLES_OK);
+	while (r) {
+		PQclear(r);
+		r = PQgetResult(c);
+	}
+}
+
+static int waiting(PGconn *con)
+{
+	return show_int(con, "LEDGER", "item", "waiting", "value");
+}
+
 /* Nobody there: failures open it, clients hear so at once and how long, nothing is tried meanwhile, one probe closes
  * it.
  */
@@ -281,6 +305,47 @@ static void test_forgotten(void)
 	check_balance(con);
 }
 
+/* A server that is started anew within a second: who comes meanwhile waits, and hears of nothing. */
+static void test_short_outage(void)
+{
+	enum { N = 4 };
+	PGconn *c[N], *con = begin("pool_mode = transaction\nvalidation_retries = 20\nbreaker_failures = 100\n"
+				   "server_login_retry = 60");
+	for (int i = 0; i < N; i++)
+		check_scalar(c[i] = client(NULL), "select 1", "1");
+	fault_mode(FAULT_REFUSE, 0);
+	fault_reset();
+	wait_until("its servers are gone", show_int(con, "LEDGER", "item", "servers", "value") == 0);
+	for (int i = 0; i < N; i++)
+		send_query(c[i], "select 'served'");
+	wait_until("tried again", stat_of(con, "connect_retry_count") >= 2);
+	check_eq("all wait", waiting(con), N);
+	check_eq("one is tried", show_int(con, "LEDGER", "item", "servers", "value"), 1);
+	check("each counts for the host", show_int(con, "BREAKERS", "database", "test", "failures") >= 2);
+	fault_mode(FAULT_PASS, 0);
+	for (int i = 0; i < N; i++)
+		check_served(c[i]);
+	check_str("in service all the time", state(con), "closed");
+	check_balance(con);
+}
+
+/* One that takes longer: they hear so, and those who come then at once. */
+static void test_longer_outage(void)
+{
+	PGconn *con = begin("pool_mode = transaction\nvalidation_retries = 2\nserver_login_retry = 60");
+	PGconn *a = client(NULL);
+	check_scalar(a, "select 1", "1");
+	fault_mode(FAULT_REFUSE, 0);
+	fault_reset();
+	wait_until("its servers are gone", show_int(con, "LEDGER", "item", "servers", "value") == 0);
+	check_sql_fails(a, "select 1", NULL, "refused");
+	check_eq("tried again", stat_of(con, "connect_retry_count"), 2);
+	check_eq("each was a failure", show_int(con, "BREAKERS", "database", "test", "failures"), 3);
+	check_sql_fails(a, "select 1", NULL, "refused");
+	check_eq("not again", stat_of(con, "connect_retry_count"), 2);
+	check_balance(con);
+}
+
 /* New connections are paced, and everybody gets one. */
 static void test_pace(void)
 {
@@ -304,30 +369,6 @@ static void test_pace(void)
 	check(text("%d ms: two at once, and six more at four a second", (int)took), took >= 1450);
 	check("no slower", took < 1500 + AT_ONCE_MS);
 	check_balance(con);
-}
-
-static void send_query(PGconn *c, const char *query)
-{
-	check(query, PQsendQuery(c, query));
-	PQflush(c);
-}
-
-/* Its statement must work. */
-static void check_served(PGconn *c)
-{
-	PGresult *r;
-	wait_until("an answer", is_answered(c));
-	r = PQgetResult(c);
-	check(PQresultErrorMessage(r), PQresultStatus(r) == PGRES_TUPLES_OK);
-	while (r) {
-		PQclear(r);
-		r = PQgetResult(c);
-	}
-}
-
-static int waiting(PGconn *con)
-{
-	return show_int(con, "LEDGER", "item", "waiting", "value");
 }
 
 /* The line is full: who comes then hears so at once. */
@@ -523,6 +564,8 @@ int main(int argc, char **argv)
 		{ "another_host", test_another_host },
 		{ "by_default", test_by_default },
 		{ "forgotten", test_forgotten },
+		{ "short_outage", test_short_outage },
+		{ "longer_outage", test_longer_outage },
 		{ "pace", test_pace },
 		{ "max_waiting", test_max_waiting },
 		{ "block", test_block },
