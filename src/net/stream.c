@@ -536,6 +536,20 @@ void stream_redeliver(struct stream *st)
 		wrap_wake(st);
 }
 
+bool stream_unread(struct stream *st, const void *p, size_t n)
+{
+	struct buf *b = buf_get(stream_kept(st) + n);
+	bool ok = b && buf_append(&b, p, n) && (!st->in || buf_append(&b, st->in->data + st->in->start, st->in->len));
+	if (!ok) {
+		buf_put(b);
+		return false;
+	}
+	buf_put(st->in);
+	st->in = b;
+	after_keep(st);
+	return true;
+}
+
 static void on_connected(struct stream *st)
 {
 	int err = 0;

@@ -112,9 +112,13 @@ void stream_read_now(struct stream *st);
 void stream_redeliver(struct stream *st);
 void stream_hold(struct stream *st, unsigned why);
 void stream_unhold(struct stream *st, unsigned why);
-/* Asks the kernel, for who is not read from: will the other end say no more? What it has said may still wait to be read.
+/* Asks the kernel, for who is not read from: will the other end say no more? What it has said may still wait to be
+ * read.
  */
 bool stream_has_hung_up(const struct stream *st);
+/* The owner has consumed these bytes, and wants to be shown them again, in front of what is kept: with what comes next,
+ * or by stream_redeliver(). Not from within its own on_bytes. False when out of memory: nothing has changed. */
+bool stream_unread(struct stream *st, const void *p, size_t n);
 /* Bytes kept unread by the owner. */
 static inline size_t stream_kept(const struct stream *st)
 {

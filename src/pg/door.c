@@ -186,7 +186,7 @@ static enum pg_pass look_at_query(struct session *s, const struct rd *in, uint32
 	if (is_whole && pg_frame(&at, total, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
 	if (pg_track_must_wait(c))
-		return pg_wait_for_sync(c);
+		return pg_wait_for_answers(c);
 	if (!is_whole) {
 		if (rd_left(in) < PG_LOOK_BYTES)
 			return PG_PASS_WAIT;
@@ -439,27 +439,26 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		skip(c, total);
 		return true;
 	}
-	if (p->heal.is_under_way || (discards(p) && s->asked->count)) {
-		(void)pg_wait_for_sync(c);
+	if (p->heal.state == PG_HEAL_REFUSED || (discards(p) && s->asked->count)) {
+		pg_hold(c, PG_HELD_ANSWERS);
 		return false;
 	}
 	if (expect_is_full(&p->expect))
 		(void)pg_tell_if_all_invented(p);
 	if (expect_is_full(&p->expect)) {
-		c->full = true;
-		session_hold(s, HOLD_OWNER);
-		pg_ask_for_replies(p);
+		pg_hold(c, PG_HELD_FULL);
 		return false;
 	}
 	if (expect_is_empty(&p->expect)) {
-		session_request_begins(s);
+		if (!c->healed || !s->is_running) /* it began when it was said first */
+			session_request_begins(s);
 		if (c->portals && p->txn == 'I')
 			pg_portals_free(&c->portals);
 	}
 	bool is_statement = type == PG_PARSE || type == PG_BIND || type == PG_DESCRIBE || type == PG_CLOSE;
 	bool shares = is_statement && shares_statements(s);
-	uint32_t noted = p->heal.len;
-	if (noted || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
+	const struct pg_heal kept = p->heal;
+	if (kept.state == PG_HEAL_KEPT || (shares && (type == PG_BIND || type == PG_DESCRIBE)))
 		pg_heal_note(p, in, type, total);
 	const struct rd at = *in;
 	if (pass_message(s, in, type, total, shares)) {
@@ -470,7 +469,7 @@ static bool begin_pass(struct session *s, struct rd *in, uint8_t type, uint32_t 
 		return true;
 	}
 	if (s->server == &p->sv) /* it waits, and is noted when it passes */
-		p->heal.len = noted;
+		pg_heal_not_yet(&p->heal, &kept);
 	return false;
 }
 
@@ -583,7 +582,7 @@ static bool end_gather(struct pg_client *c)
 	return how != PG_PASS_WAIT && how != PG_PASS_FAILED;
 }
 
-void pg_client_says(struct pg_client *c, struct rd *in)
+static void client_says(struct pg_client *c, struct rd *in)
 {
 	struct session *s = &c->s;
 
@@ -616,13 +615,13 @@ static void relay_bytes(struct session *s, struct rd *in)
 
 	if (c->gather && c->in_left == 0 && !end_gather(c))
 		return;
-	pg_client_says(c, in);
+	client_says(c, in);
 	if (s->state == SESSION_DEAD)
 		return;
 	if (pool)
 		pool->stats.v[STAT_received] += (uint64_t)(in->p - from);
 	/* Data of a copy that had failed already went through: nothing will come back that would end the link. */
-	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->waits && pg_engine.at_rest(s->server)) {
+	if (s->state == SESSION_ACTIVE && s->server && c->in_left == 0 && !c->held && pg_engine.at_rest(s->server)) {
 		if (c->listens)
 			pg_listen_rest(c);
 		session_boundary(s, false);
@@ -643,10 +642,8 @@ static bool is_halfway(const struct session *s)
 	return c->in_left && !c->in_skip && !c->gather;
 }
 
-void pg_client_unfull(struct pg_client *c)
+void pg_client_goes_on(struct pg_client *c)
 {
-	c->full = c->waits = false;
-	stream_unhold(&c->s.stream, HOLD_OWNER);
 	session_resume_input(&c->s);
 	if (c->gather && c->in_left == 0) { /* nothing may be kept that could be shown again */
 		struct rd nothing = rd_of("", 0);

@@ -63,7 +63,7 @@ static enum pg_pass note_long(struct pg_client *c, const struct rd *in)
 	if (rd_left(in) < PG_LOOK_BYTES)
 		return PG_PASS_WAIT;
 	if (pg_track_must_wait(c))
-		return pg_wait_for_sync(c);
+		return pg_wait_for_answers(c);
 	(void)rd_take(&at, PG_HEADER);
 	const char *name = rd_cstr(&at, &len);
 	bool counts = !at.bad &&
@@ -92,7 +92,7 @@ static enum pg_pass note_parse(struct pg_client *c, const struct rd *in, uint32_
 	if (pg_frame(&at, STREAM_KEEP_MAX, &m) != FRAME_OK)
 		return PG_PASS_WAIT;
 	if (c->s.mode != POOL_SESSION && pg_track_must_wait(c))
-		return pg_wait_for_sync(c);
+		return pg_wait_for_answers(c);
 	const char *name = rd_cstr(&m.body, &len), *said = rd_cstr(&m.body, &text_len);
 	if (m.body.bad)
 		return PG_PASS_AS_IT_IS;

@@ -230,17 +230,9 @@ enum pg_pass pg_statement_no_memory(struct pg_client *c)
 
 /* --- Waiting */
 
-enum pg_pass pg_wait_for_sync(struct pg_client *c)
+static enum pg_pass wait_for_answers(struct said *m)
 {
-	c->waits = true;
-	session_hold(&c->s, HOLD_OWNER);
-	pg_ask_for_replies(pg_server_of(c->s.server));
-	return PG_PASS_WAIT;
-}
-
-static enum pg_pass wait_for_sync(struct said *m)
-{
-	return pg_wait_for_sync(m->c);
+	return pg_wait_for_answers(m->c);
 }
 
 /* It was changed in a batch before this one, or all were, and how that ends is not known yet. */
@@ -428,7 +420,7 @@ enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, 
 		return PG_PASS_AS_IT_IS;
 	struct pg_name *n = pg_name_find(c->names, name, strlen(name));
 	if (name_is_unclear(&m, n))
-		return wait_for_sync(&m);
+		return wait_for_answers(&m);
 	if (n && n->text && kind == SQL_DEALLOCATE)
 		return executes_deallocate(&m, n, name, behind);
 	if (n && n->text && !pg_name_is_there(c, n)) {
@@ -461,7 +453,7 @@ static enum pg_pass parse_named(struct said *m, const char *name, size_t len, st
 	struct pg_prepared *s = pg_prepared_find(&m->p->cache, text);
 
 	if (name_is_unclear(m, n) || text_is_unclear(m, s))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (n && n->text) {
 		/* What is wrong with the text itself is found first. */
 		if ((!s || must_see_it(m)) && !prepare(m, text, EXPECT_OWN, NULL))
@@ -498,13 +490,13 @@ static enum pg_pass speaks_of_statement(struct said *m, const struct istr *text)
 		return PG_PASS_AS_IT_IS;
 	struct pg_name *n = pg_name_find(m->c->names, name, strlen(name));
 	if (name_is_unclear(m, n))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (!n || !n->text)
 		return may_have_its_own(m) || close_bare(m, name) ? PG_PASS_AS_IT_IS : no_memory(m);
 	if (pg_name_is_there(m->c, n))
 		return PG_PASS_AS_IT_IS;
 	if (must_wait_for_settings(m))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (session_pins_are_refused(s, PIN_PREPARED, &f))
 		return fail_with(m, &f);
 	session_pin(s, PIN_PREPARED);
@@ -532,7 +524,7 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	const struct istr *text, *last = m->c->unnamed.text;
 	struct fault f;
 	if (pg_track_must_wait(m->c))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (!is_parse_body(body)) { /* the server would say so, and what it never parsed is not to be remembered */
 		fault_set(&f, FAULT_PROTO, "invalid message format in Parse");
 		return fail_with(m, &f);
@@ -563,7 +555,7 @@ static enum pg_pass parse(struct said *m, struct rd body)
 	if (!len) {
 		how = parse_unnamed(m, text, 0);
 	} else if (must_wait_for_settings(m)) {
-		how = wait_for_sync(m);
+		how = wait_for_answers(m);
 	} else {
 		struct pg_text *meant = pg_text_get(m->c, text);
 		how = meant ? parse_named(m, name, len, meant) : no_memory(m);
@@ -594,7 +586,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	struct pg_name *n = pg_name_find(m->c->names, name, len);
 	*out = (struct meant){ 0 };
 	if (name_is_unclear(m, n))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (!n || !n->text) {
 		if (may_have_its_own(m) && !pg_is_ours(name))
 			return PG_PASS_AS_IT_IS;
@@ -607,7 +599,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	m->about = n->text->said;
 	struct pg_prepared *s = pg_prepared_find(&m->p->cache, n->text);
 	if (text_is_unclear(m, s))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	uint32_t edition = n->text->edition;
 	bool is_told = n->is_told || (n->is_bound && m->c->describes_portals);
 	m->p->heal.is_told |= is_told;
@@ -615,7 +607,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 		(void)pg_prepared_doubt(&m->p->cache, s->number);
 		s = NULL;
 	}
-	if (m->type == PG_BIND && n->edition < edition && is_told && !describes_next(m) && !m->p->heal.is_again) {
+	if (m->type == PG_BIND && n->edition < edition && is_told && !describes_next(m) && !m->c->healed) {
 		struct fault f;
 		fault_set(&f, FAULT_UNSUP, "cached plan must not change result type");
 		fault_sqlstate(&f, "0A000");
@@ -625,7 +617,7 @@ static enum pg_pass provide(struct said *m, const char *name, size_t len, struct
 	n->is_told |= m->type == PG_DESCRIBE;
 	n->is_bound |= m->type == PG_BIND;
 	if (!s && m->p->expect.ends > 0 && !pg_text_is_meant(m->c, n->text)) /* can settings be changed then? */
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	if (s)
 		pg_prepared_touch(&m->p->cache, s);
 	else if (!(s = prepare_as_meant(m, n)))
@@ -641,7 +633,7 @@ static enum pg_pass provide_unnamed(struct said *m)
 	struct pg_client *c = m->c;
 	struct pg_cache *k = &m->p->cache;
 	if (unnamed_is_unclear(m))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	const struct istr *text = c->unnamed.text;
 	m->changes = c->unnamed.changes;
 	m->about = text;
@@ -773,7 +765,7 @@ static enum pg_pass close_statement(struct said *m, struct rd body)
 	}
 	struct pg_name *n = pg_name_find(c->names, name, len);
 	if (name_is_unclear(m, n))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	/* Under this very name, or maybe. */
 	bool is_there = n && n->text ? pg_name_is_there(c, n) : may_have_its_own(m) && !pg_is_ours(name);
 	if (n && n->text) {
@@ -803,7 +795,7 @@ static enum pg_pass pass_long(struct said *m, struct rd at)
 	if (m->total > PG_LOOK_BYTES && rd_left(&at) < PG_LOOK_BYTES - PG_HEADER - 1)
 		return PG_PASS_WAIT;
 	if (pg_track_must_wait(m->c))
-		return wait_for_sync(m);
+		return wait_for_answers(m);
 	struct pg_look look = pg_track_look(m->c, (const char *)at.p, strnlen((const char *)at.p, rd_left(&at)));
 	uint32_t pins = look.pins | (look.prepares ? PIN_PREPARED : 0u);
 	m->changes = look.changes || pins;
@@ -884,7 +876,7 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 	struct rd at = *in;
 
 	if (m.p->script)
-		return wait_for_sync(&m);
+		return wait_for_answers(&m);
 	if (type == PG_BIND)
 		return bind_statement(&m, in);
 	if (type == PG_PARSE && total > STREAM_KEEP_MAX)

@@ -60,7 +60,7 @@ enum pg_pass pg_reset_query(struct pg_client *c, const char *text, size_t len)
 	struct fault f;
 
 	if (p->expect.is_open && !pg_tell_if_all_invented(p) && p->expect.count)
-		return pg_wait_for_sync(c); /* it is skipped when what is before it in the batch fails */
+		return pg_wait_for_answers(c); /* it is skipped when what is before it in the batch fails */
 	if (p->expect.unsure)
 		return PG_PASS_AS_IT_IS;
 	if (pg_run_within(c, text, &(struct expect_entry){ .kind = EXPECT_EXECUTE }) && set_all_again(c, text, len) &&

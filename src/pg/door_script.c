@@ -573,6 +573,7 @@ static bool send_script(struct builder *b, const struct istr *said, bool changes
 	pg_begin(&o, PG_QUERY);
 	pg_put(&o, sb_str(&b->sql), b->sql.len + 1);
 	pg_end(&o);
+	pg_heal_note_query(b->p);
 	pg_statement_query(b->c, &x);
 	x.text = istr_ref(said);
 	b->p->moves |= changes;
@@ -596,7 +597,7 @@ static enum pg_pass wait_for_ahead(struct builder *b)
 	}
 	stream_put_span(&b->p->sv.stream, sync, sizeof sync);
 	b->p->cache.batch++;
-	return pg_wait_for_sync(b->c);
+	return pg_wait_for_answers(b->c);
 }
 
 enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, bool changes, bool has_names)
@@ -612,7 +613,7 @@ enum pg_pass pg_script_query(struct pg_client *c, const char *text, size_t len, 
 
 	(void)pg_tell_if_all_invented(p);
 	if (p->expect.count || p->script)
-		return pg_wait_for_sync(c);
+		return pg_wait_for_answers(c);
 	if (p->expect.unsure)
 		return PG_PASS_AS_IT_IS;
 	if (c->ahead_failed) {

@@ -14,17 +14,6 @@
 
 /* --- Messages that must be understood */
 
-/* How long a client is not read from: for `full`, until half of what the server owes has come; for `waits`, until
- * something is decided that it may wait for: a batch or a Query has ended or failed (decided), or all is answered and
- * the Sync that would end it was not said yet. The door looks itself whether that was enough. */
-static void check_held(const struct pg_server *p, struct session *s, bool decided)
-{
-	struct pg_client *c = pg_client_of(s);
-	if ((c->full && p->expect.count < EXPECT_MAX / 2) ||
-	    (c->waits && (decided || (p->expect.count == 0 && !p->script))))
-		pg_client_unfull(c);
-}
-
 /* Of what comes next, nothing is complete. */
 static void begin_anew(struct pg_server *p)
 {
@@ -45,8 +34,8 @@ static bool expect_end(struct pg_server *p)
 static void copies_in(struct pg_server *p)
 {
 	expect_copy_in(&p->expect);
-	if (p->expect.copying_in && p->sv.session && pg_client_of(p->sv.session)->waits)
-		pg_client_unfull(pg_client_of(p->sv.session));
+	if (p->expect.copying_in)
+		pg_hold_look(p, PG_SEEN_COPY);
 }
 
 /* ReadyForQuery. False: the server is not there any more, or is nobody's. */
@@ -83,7 +72,7 @@ static bool ready(struct pg_server *p, uint8_t txn)
 	}
 	if (ours)
 		session_request_ends(s, txn != 'I');
-	check_held(p, s, true);
+	pg_hold_look(p, PG_SEEN_END);
 	/* What was sent late may still be on its way: the door looks again when it has left. */
 	if (expect_is_empty(&p->expect) && pg_client_of(s)->in_left == 0 && !stream_is_stalled(&sv->stream)) {
 		if (txn == 'I' && pg_client_of(s)->listens)
@@ -154,7 +143,7 @@ static bool send_sync(struct pg_server *p)
 	static const uint8_t sync[] = { PG_SYNC, 0, 0, 0, 4 };
 	stream_put_span(&p->sv.stream, sync, sizeof sync);
 	p->cache.batch++;
-	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC });
+	return expect_sent(&p->expect, &(struct expect_entry){ .kind = EXPECT_SYNC, .flags = EXPECT_OWN });
 }
 
 /* What was sent ahead of a Query has failed: its client hears it as that Query's answer. Of a Parse the text is the
@@ -176,14 +165,30 @@ static void ahead_failed(struct pg_client *c, const struct expect_entry *x, cons
 		c->ahead_failed = istr_get((const char *)o.p, o.len);
 }
 
-/* And is over: the Query is looked at again. */
-static void ahead_ends(struct pg_server *p, struct pg_client *c, uint8_t txn)
+/* Is the ReadyForQuery that comes next the end of what no client hears of: what was sent ahead of its Query, which is
+ * looked at again then, or what it will say again? */
+static bool is_hidden_end(const struct pg_server *p)
 {
-	c->is_ahead = true;
+	const struct expect_entry *ends = expect_next(&p->expect);
+	return p->sv.session && !p->own && (p->heal.state == PG_HEAL_REFUSED || (ends && ends->flags & EXPECT_AHEAD));
+}
+
+static bool hidden_end(struct pg_server *p, uint8_t txn)
+{
+	struct pg_client *c = pg_client_of(p->sv.session);
 	p->txn = txn;
-	p->failed = false;
+	p->moves = false;
+	begin_anew(p);
 	(void)expect_end(p);
-	check_held(p, &c->s, true);
+	pg_script_free(p);
+	if (p->heal.state != PG_HEAL_REFUSED) {
+		c->is_ahead = true;
+	} else if (!pg_heal_end(c, p)) {
+		(void)pg_statement_no_memory(c);
+		return false;
+	}
+	pg_hold_look(p, PG_SEEN_END);
+	return stream_is_open(&p->sv.stream);
 }
 
 /* ReadyForQuery, whole. to, at, n and what it gives: as below. */
@@ -204,25 +209,12 @@ static bool on_ready(struct pg_server *p, const struct pg_msg *m, struct stream 
 		server_fail(sv, &f);
 		return false;
 	}
+	if (is_hidden_end(p))
+		return hidden_end(p, txn);
 	const struct expect_entry *ends = expect_next(&p->expect);
-	if (to && ends && ends->flags & EXPECT_AHEAD) {
-		ahead_ends(p, pg_client_of(s), txn);
-		return stream_is_open(&sv->stream);
-	}
-	if (p->heal.is_under_way && s) {
-		begin_anew(p);
-		(void)expect_end(p);
-		p->moves = false;
-		p->txn = txn;
-		pg_script_free(p);
-		pg_heal_say_again(pg_client_of(s), p);
-		/* What came meanwhile, a Sync mostly, waits for this. */
-		if (stream_is_open(&sv->stream) && sv->session == s)
-			check_held(p, s, true);
-		return stream_is_open(&sv->stream);
-	}
-	p->heal.is_under_way = p->heal.is_again = false;
+	p->heal.state = PG_HEAL_NOTHING;
 	if (to) {
+		pg_client_of(s)->healed = PG_NOT_HEALED;
 		if (pg_client_of(s)->track)
 			pg_track_ready(pg_client_of(s), p, txn, p->failed);
 		if (txn == 'I' && pg_client_of(s)->listens)
@@ -313,7 +305,7 @@ static bool on_error(struct pg_server *p, const struct pg_msg *m, struct stream 
 	}
 	p->failed = true;
 	if (to)
-		check_held(p, s, true);
+		pg_hold_look(p, PG_SEEN_END);
 	if (sv->state == SERVER_DRAIN && !p->own) /* it may skip what follows now, up to a Sync */
 		return pg_server_drain_on(sv);
 	return true;
@@ -462,7 +454,7 @@ static bool is_reply(uint8_t type)
 static bool is_early(struct pg_server *p, const struct rd *in)
 {
 	struct pg_client *c = pg_client_of(p->sv.session);
-	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track || p->heal.is_under_way)
+	if (rd_left(in) <= PG_HEADER || in->p[PG_HEADER] != 'I' || !c->track || is_hidden_end(p))
 		return false;
 	pg_track_ready(c, p, 'I', p->failed); /* a second time it does nothing */
 	return pg_listen_holds(c, p);
@@ -567,8 +559,6 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 		const struct expect_entry *x = expect_next(&p->expect);
 		if (x && x->flags & EXPECT_OWN)
 			to = NULL;
-		else
-			pg_heal_heard(&p->heal);
 		/* As far as it was executed it has changed what it changes. */
 		if (type == PG_PORTAL_SUSPENDED && x && x->flags & EXPECT_CHANGES && sv->session && !p->own &&
 		    !note_change(p, x, ""))
@@ -577,8 +567,10 @@ static bool relay_message(struct pg_server *p, struct rd *in)
 	}
 	if (p->script && (type == PG_ROW_DESCRIPTION || type == PG_DATA_ROW) && pg_script_is_own(p))
 		to = NULL;
-	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(&p->heal))
+	if (type == PG_PARAMETER_DESCRIPTION && !pg_heal_types(p))
 		to = NULL;
+	if (to && is_reply(type))
+		pg_heal_heard(&p->heal);
 	if (type == PG_COPY_IN || type == PG_COPY_BOTH)
 		copies_in(p);
 	if (!sv->session && sv->state == SERVER_DRAIN) {
@@ -630,7 +622,7 @@ void pg_server_bytes(struct server *sv, struct rd *in)
 	if (p->expect.invented && p->left == 0 && stream_is_open(&sv->stream))
 		pg_tell_invented(p);
 	if (s && s->server == sv)
-		check_held(p, s, false);
+		pg_hold_look(p, PG_SEEN_ANSWERS);
 	if (s)
 		pool->stats.v[STAT_sent] += (uint64_t)(in->p - from);
 	else if (sv->state == SERVER_DRAIN)

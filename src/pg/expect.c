@@ -229,6 +229,6 @@ unsigned expect_owed(struct expect *e)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < e->count; i++)
-		n += is_end(entry(e, i)) && !(entry(e, i)->flags & EXPECT_AHEAD);
+		n += is_end(entry(e, i)) && !(entry(e, i)->flags & EXPECT_OWN);
 	return n;
 }

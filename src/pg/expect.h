@@ -38,8 +38,7 @@ enum {
 	EXPECT_SETS = 128,   /* what it parses changes the session when it is executed */
 	EXPECT_SCRIPT = 256, /* a Query that was sent changed: door_script.c; text: as the client said it */
 	EXPECT_CLEARS = 512, /* an Execute that forgets all prepared statements */
-	EXPECT_AHEAD =
-		1024, /* a Sync of the house's: what comes up to it was sent ahead of a Query that waits for it */
+	EXPECT_AHEAD = 1024, /* an OWN Sync: what comes up to it was sent ahead of a Query that waits for it */
 	EXPECT_AGAIN =
 		2048 /* an Execute that goes back to defaults: what its client asked for is set again behind it */
 };

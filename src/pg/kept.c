@@ -117,11 +117,12 @@ bool pg_lost(struct session *s, const struct server *sv, const struct fault *f)
 	struct pg_server *p = pg_server_of((struct server *)(uintptr_t)sv);
 	struct expect *e = &p->expect;
 	unsigned owed = expect_owed(e);
-	bool batch_is_open = expect_needs_sync(e) || c->gather, told = e->skipping, unsure = e->unsure;
+	bool batch_is_open = expect_needs_sync(e) || c->gather || pg_heal_needs_sync(&p->heal), told = e->skipping,
+	     unsure = e->unsure;
 
-	c->full = c->waits = false;
+	pg_hold_forget(c);
+	c->healed = PG_NOT_HEALED;
 	pg_ahead_forget(c);
-	stream_unhold(&s->stream, HOLD_OWNER);
 	if (c->gather) { /* the rest of it is dropped */
 		free(c->gather);
 		c->gather = NULL;

@@ -152,19 +152,13 @@ static bool is_waiting(const struct wait *w)
 	return !list_empty(&w->in_line);
 }
 
-static void hold_client(struct pg_client *c)
-{
-	c->waits = true;
-	session_hold(&c->s, HOLD_OWNER);
-}
-
 static void ahead_over(struct wait *w, bool ok)
 {
 	struct pg_listens *k = list_owner(w, struct pg_listens, ahead);
 	if (ok && list_empty(&k->in_linked)) /* all from before it was linked has come */
 		list_add(&k->listener->linked, &k->in_linked);
 	k->gave_up = !ok;
-	pg_client_unfull(k->client);
+	pg_hold_over(k->client, PG_HELD_LISTENER);
 }
 
 static bool has_listen(struct pg_client *c, const char *text, size_t len)
@@ -242,7 +236,7 @@ enum pg_listening pg_listen_ahead(struct pg_client *c, const char *text, size_t 
 		return served ? PG_LISTEN_SERVED : PG_LISTEN_ALONE;
 	if (!is_waiting(&k->ahead))
 		pg_listener_wait(k->listener, &k->ahead, LISTEN_WAIT_MS);
-	hold_client(c);
+	pg_hold(c, PG_HELD_LISTENER);
 	return PG_LISTEN_WAIT;
 }
 
@@ -494,7 +488,8 @@ void pg_listen_rest(struct pg_client *c)
 	struct pg_listens *k = c->listens;
 	if (is_waiting(&k->ready)) /* their server is gone */
 		wait_cancel(&k->ready);
-	wait_cancel(&k->ahead); /* the message is looked at again, on another server */
+	wait_cancel(&k->ahead);
+	pg_hold_over(c, PG_HELD_LISTENER); /* the message is looked at again, on another server */
 	list_del(&k->in_linked);
 	k->nactions = 0;
 	k->gave_up = k->must_wait = k->has_notified = false;

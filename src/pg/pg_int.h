@@ -4,6 +4,7 @@
 
 #include "pg/expect.h"
 #include "pg/heal.h"
+#include "pg/hold.h"
 #include "pg/listen.h"
 #include "pg/prepared.h"
 #include "pg/replay.h"
@@ -35,8 +36,8 @@ struct pg_client {
 	bool has_long_key;          /* it speaks 3.2 */
 	bool in_skip;               /* what passes is dropped */
 	bool asking;                /* the console has not yet answered */
-	bool full;                  /* not read from: the server owes too many answers */
-	bool waits;                 /* not read from: what it says next depends on a Sync that is not answered yet */
+	uint8_t held;               /* enum pg_held: not read from, and why */
+	uint8_t healed;             /* enum pg_healed */
 	bool refusing;              /* up to the next Sync everything is dropped */
 	bool refusal_told;          /* and has been answered with an error already */
 	bool refused_batch;         /* and what is refused is a batch: only a Sync ends it */
@@ -133,14 +134,12 @@ bool pg_is_fixed(const char *name);
 bool pg_send_failure(struct session *s, const struct fault *f);
 /* The same; told: the ErrorResponse that it hears, a reference that is taken over, or NULL: there was no memory. */
 bool pg_send_told(struct session *s, const struct istr *told);
-/* door.c: the client says these messages. What is left of them has to wait, or the session is closed. */
-void pg_client_says(struct pg_client *c, struct rd *in);
 /* engine.c: a server that was not read from, HOLD_OWNER, is again from the end of the turn on. */
 void pg_server_resume(struct pg_server *p);
 #define PG_UNLISTEN "UNLISTEN *" /* what ends a LISTEN that the listener serves */
 
-/* door.c: the client may be read from again. */
-void pg_client_unfull(struct pg_client *c);
+/* door.c: what the client said and had to wait is looked at again, at the end of the turn. */
+void pg_client_goes_on(struct pg_client *c);
 void pg_tell(struct session *s, const struct fault *f, bool is_fatal);
 void pg_tell_ready(struct session *s); /* of a client without a server: kept.c */
 /* The client broke the protocol: it is told, and closed. */
@@ -163,8 +162,13 @@ enum pg_pass {
 
 #define PG_PREPARED_NAMES_MAX 4096u /* bytes of a portal's and a statement's name together */
 
-/* door_prepared.c: the message has to wait for what is under way. */
-enum pg_pass pg_wait_for_sync(struct pg_client *c);
+/* The message has to wait for what is under way. */
+static inline enum pg_pass pg_wait_for_answers(struct pg_client *c)
+{
+	pg_hold(c, PG_HELD_ANSWERS);
+	return PG_PASS_WAIT;
+}
+/* door_prepared.c. */
 /* Closes what the server has too many of. False: the session is closed. */
 bool pg_statements_make_room(struct pg_client *c);
 void pg_too_many_names(struct fault *f);

@@ -116,6 +116,29 @@ static void test_kept(void)
 	close_pair();
 }
 
+static void test_unread(void)
+{
+	static char much[STREAM_KEEP_MAX];
+	if (!open_pair())
+		return;
+	e.take = 3;
+	say("abcde", 5);
+	check_eq("kept", stream_kept(&e.st), 2);
+	check("put back", stream_unread(&e.st, "bc", 2) && stream_unread(&e.st, "a", 1));
+	e.take = 0;
+	stream_redeliver(&e.st);
+	check_str("in front of what was kept", e.last, "abcde");
+	check("put back", stream_unread(&e.st, much, sizeof much) && e.st.holds & HOLD_FULL);
+	e.take = SIZE_MAX;
+	stream_redeliver(&e.st);
+	check_eq("all of it", e.shown, sizeof much + 5);
+	check("and reading goes on", !(e.st.holds & HOLD_FULL));
+	check("where nothing was kept", stream_unread(&e.st, "x", 1));
+	say("y", 1);
+	check_str("shown with what comes", e.last, "xy");
+	close_pair();
+}
+
 /* A peer that trickles a long message costs no copy of all of it each time, and stops being read at the bound. */
 static void test_bound(void)
 {
@@ -320,6 +343,7 @@ void suite_stream(void)
 	static const struct unit_test tests[] = {
 		{ "what is left is kept and shown again", test_kept },
 		{ "what is kept has a bound", test_bound },
+		{ "what was consumed may be put back", test_unread },
 		{ "holding", test_hold },
 		{ "pieces leave together, in order", test_write_order },
 		{ "a slow reader", test_stall },
