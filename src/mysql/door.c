@@ -43,6 +43,7 @@ static void free_client(struct session *s)
 	istr_put(c->attrs);
 	free(c->due_fault);
 	free(c->why);
+	free(c->pieces);
 	slab_put(&slab, c);
 }
 
@@ -476,6 +477,7 @@ static bool begin_packet(struct session *s, struct rd *in)
 	if (c->in_more) { /* of the one before */
 		c->in_left = MYSQL_HEADER + len;
 		c->in_more = len == MYSQL_PAYLOAD_MAX;
+		c->at_head = true;
 		return true;
 	}
 	struct mysql_server *p = s->server && s->state == SESSION_ACTIVE ? mysql_server_of(s->server) : NULL;
@@ -507,6 +509,8 @@ static void pass_rest(struct mysql_client *c, struct rd *in)
 	size_t n = rd_left(in) < c->in_left ? rd_left(in) : c->in_left;
 	const uint8_t *at = rd_take(in, n);
 	c->in_left -= (uint32_t)n;
+	if (c->pieces)
+		mysql_long_piece(c, at, n, !c->in_left && !c->in_more);
 	if (!c->in_skip && c->s.server)
 		stream_put_span(&c->s.server->stream, at, n);
 }

@@ -291,9 +291,10 @@ static void pass_with_types(struct said *m, uint32_t id, const struct mysql_exec
 
 /* --- Commands */
 
-/* says_id: sql is not what the client said, but has its number in it. */
-static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_id)
+/* says_id: sql is not what the client said, but has its number in it. q: of one that is not whole. */
+static bool prepare_as(struct said *m, struct rd sql, const struct mysql_query *q, bool says_id)
 {
+	bool is_whole = !q->is_long;
 	struct mysql_client *c = m->c;
 	struct session *s = &c->s;
 	uint32_t total = MYSQL_HEADER + m->len;
@@ -318,7 +319,7 @@ static bool prepare_as(struct said *m, struct rd sql, bool is_whole, bool says_i
 	struct mysql_expect_entry x = {
 		.kind = MYSQL_EXPECT_PREPARED, .com = m->com, .flags = (uint16_t)flags, .text = text
 	};
-	if (!mysql_expect_sent(&p->expect, &x)) {
+	if (!mysql_query_prepare(c, p, q) || !mysql_expect_sent(&p->expect, &x)) {
 		istr_put(text);
 		return no_memory(m);
 	}
@@ -353,12 +354,15 @@ static bool prepare(struct said *m)
 		return answer(m, &f);
 	}
 	bool is_whole = total <= STREAM_KEEP_MAX;
-	if (is_whole && rd_left(m->in) < total)
+	if (rd_left(m->in) < (is_whole ? total : LOOK_MAX))
 		return false;
 	struct rd sql = rd_of(m->in->p + ID_END - 4, is_whole ? m->len - 1 : 0);
+	struct mysql_query q = { .is_long = false };
+	if (!is_whole && !mysql_prepare_look(c, rd_of(sql.p, LOOK_MAX - ID_END), &q, &f))
+		return answer(m, &f);
 	if (!mysql_say_id(c, sql, &said, &n))
 		return no_memory(m);
-	bool ok = prepare_as(m, said ? rd_of(said, n) : sql, is_whole, said != NULL);
+	bool ok = prepare_as(m, said ? rd_of(said, n) : sql, &q, said != NULL);
 	free(said);
 	return ok;
 }
@@ -659,6 +663,7 @@ bool mysql_statement_prepared(struct mysql_server *p, const struct mysql_expect_
 		return false;
 	st->is_about = x->flags & MYSQL_EXPECT_ABOUT;
 	if (is_kept) {
+		c->long_may = c->pieces ? c->long_may : 0; /* what it leaves behind stays where it is */
 		st->held = ps;
 		mysql_statement_keep(&c->statements, st);
 		check_pins(c);

@@ -42,6 +42,9 @@ struct mysql_client {
 	bool has_count;                /* it has its ROW_COUNT(), which an OK to the house takes away */
 	bool has_run;                  /* has it, but for what the house has asked */
 	bool has_id, has_found;        /* nor has it a LAST_INSERT_ID() of it, and FOUND_ROWS() */
+	struct my_pieces *pieces;      /* owned; of a text that is passing, too long to be looked at; NULL mostly */
+	uint8_t long_may;              /* enum my_may: what was in such texts that are not answered yet */
+	bool at_head;                  /* what passes next of it is the header of a packet */
 	struct mysql_track track;
 	struct mysql_statements statements;
 	uint32_t last_prepared;  /* which of them; 0: that failed, or there is none */
@@ -151,12 +154,15 @@ struct mysql_query {
 	unsigned mode;
 	struct mysql_look look;
 	bool is_whole;
+	bool is_long;   /* it is too long to be looked at: text is its beginning */
 	bool clears;    /* it asks for warnings, of which there are none, and the server may have some of others */
 	uint32_t known; /* enum my_call: what is asked for and known here, and not on its server */
 	bool rewrites;  /* mysql_query_rewrite() says what goes to the server */
 };
-/* False: it is refused, f says why. */
+/* False: it is refused, f says why. A text that is not whole is looked at as it passes. */
 bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f);
+/* The same of a COM_STMT_PREPARE that is not whole. */
+bool mysql_prepare_look(struct mysql_client *c, struct rd front, struct mysql_query *q, struct fault *f);
 /* The same of an EXECUTE of such a text, which has its settings before it. */
 bool mysql_statement_look(struct mysql_client *c, const struct istr *text, struct mysql_query *q, struct fault *f);
 /* The text that goes to the server, counted, where q rewrites. NULL: out of memory. */
@@ -166,6 +172,8 @@ const struct istr *mysql_statement_rewrite(struct mysql_client *c, const struct 
 void mysql_client_fresh(struct mysql_client *c);
 /* free() it; NULL: out of memory. */
 uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q, size_t *len);
+/* Bytes of a text that is too long to be looked at, as they pass; done: with its end. */
+void mysql_long_piece(struct mysql_client *c, const uint8_t *piece, size_t n, bool done);
 /* A statement of the client's has been answered; x: the first in the queue. False: out of memory. */
 bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entry *x, const struct mysql_seen *seen);
 /* What must be on the server before the statement is. False: out of memory. */

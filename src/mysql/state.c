@@ -108,11 +108,26 @@ static bool look_back(struct mysql_client *c, struct mysql_query *q, struct faul
 	return true;
 }
 
+static bool look_at_front(struct mysql_client *c, struct mysql_query *q, struct fault *f)
+{
+	struct my_pieces t;
+	q->is_long = true;
+	if (my_pieces_begin(&t, q->text.p, rd_left(&q->text), q->mode, mysql_track_functions()) & MY_MAY_CHANGE)
+		q->look.pins = PIN_TEXT;
+	return look_back(c, q, f);
+}
+
+bool mysql_prepare_look(struct mysql_client *c, struct rd front, struct mysql_query *q, struct fault *f)
+{
+	*q = (struct mysql_query){ .text = front, .mode = mode_of(&c->s) };
+	return look_at_front(c, q, f);
+}
+
 bool mysql_query_look(struct mysql_client *c, struct rd text, bool is_whole, struct mysql_query *q, struct fault *f)
 {
 	*q = (struct mysql_query){ .text = text, .mode = mode_of(&c->s), .is_whole = is_whole };
 	if (!is_whole) /* what is wrong with it may be that its end is missing */
-		return true;
+		return look_at_front(c, q, f);
 	q->look = mysql_track_look((const char *)text.p, rd_left(&text), q->mode);
 	return look_back(c, q, f);
 }
@@ -197,6 +212,53 @@ bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, s
 	return true;
 }
 
+/* --- Texts too long to be looked at */
+
+/* It is on its way already: what it does later it may have done. */
+static void note_may(struct mysql_client *c, unsigned may)
+{
+	c->long_may |= (uint8_t)may;
+	if (!(may & MY_MAY_CHANGE) || c->track.pins & PIN_TEXT || session_ignores_pins(&c->s) || !c->s.server)
+		return;
+	c->track.pins |= PIN_TEXT;
+	session_pin(&c->s, PIN_TEXT & ~c->s.pins);
+}
+
+static void begin_long(struct mysql_client *c, const struct mysql_query *q)
+{
+	if (!c->pieces)
+		c->pieces = malloc(sizeof *c->pieces);
+	if (!c->pieces) {
+		note_may(c, MY_MAY_CHANGE | MY_MAY_COUNT | MY_MAY_SET_ID);
+		return;
+	}
+	note_may(c, my_pieces_begin(c->pieces, q->text.p, rd_left(&q->text), q->mode, mysql_track_functions()));
+}
+
+void mysql_long_piece(struct mysql_client *c, const uint8_t *piece, size_t n, bool done)
+{
+	size_t head = c->at_head && n >= MYSQL_HEADER ? MYSQL_HEADER : 0; /* no part of the text */
+	c->at_head = false;
+	if (n > head)
+		note_may(c, my_pieces_may(c->pieces, piece + head, n - head));
+	if (done) {
+		free(c->pieces);
+		c->pieces = NULL;
+	}
+}
+
+/* One of them is answered. */
+static void long_answered(struct mysql_client *c, unsigned results, bool has_id)
+{
+	if (results > 1)
+		c->track.pins |= PIN_TEXT; /* what followed its beginning was not read */
+	if (c->long_may & MY_MAY_COUNT)
+		c->track.pins |= PIN_FOUND_ROWS;
+	c->track.hides_id |= c->long_may & MY_MAY_SET_ID && !has_id;
+	if (!c->pieces) /* else it may be of the one that is passing */
+		c->long_may = 0;
+}
+
 /* --- When a statement is answered */
 
 static void set_pins(struct mysql_client *c, uint32_t was)
@@ -254,8 +316,8 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 	if (!mysql_track_done(&c->track, &p->sv.vars, (const char *)text.p, rd_left(&text), mode, &told) ||
 	    !drop_last(s))
 		return false;
-	if (x->flags & MYSQL_EXPECT_PARTIAL && p->results > 1)
-		c->track.pins |= PIN_TEXT; /* what followed its beginning was not seen */
+	if (x->flags & MYSQL_EXPECT_PARTIAL)
+		long_answered(c, p->results, told.insert_id != 0);
 	c->has_count = true;
 	c->has_id |= told.insert_id != 0;
 	c->has_found |= p->any_rows;
@@ -278,11 +340,13 @@ void mysql_state_told(struct mysql_server *p)
 	set_pins(c, was);
 }
 
-/* A procedure may ask for it, or leave it as it is. */
+/* A procedure may ask for it, or leave it as it is; so may what is not looked at. */
 bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const struct mysql_query *q)
 {
 	c->has_run = true;
-	if (q->look.hides_id && !c->has_id) {
+	if (q->is_long)
+		begin_long(c, q);
+	if ((q->look.hides_id || q->is_long) && !c->has_id) {
 		c->has_id = true;
 		if (!mysql_own_bring_id(p, c->track.insert_id))
 			return false;

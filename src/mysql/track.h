@@ -23,6 +23,9 @@
 /* A server that can is asked for these with each OK. */
 const char *mysql_track_setup(bool is_mariadb);
 
+/* The functions that are looked for: MySQL's, and pin_functions. */
+const struct sql_funcs *mysql_track_functions(void);
+
 /* How texts are read, by the settings of their session and the version of its server: 90704, 101119. */
 unsigned mysql_track_mode(const struct varset *vars, bool is_mariadb, uint32_t version);
 /* The same by two of them; "": not known. */

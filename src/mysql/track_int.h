@@ -4,8 +4,6 @@
 
 #include "mysql/track.h"
 
-/* Those of MySQL that are looked for, and pin_functions. */
-const struct sql_funcs *mysql_track_functions(void);
 /* Does it run what is not in its text? */
 bool mysql_is_routine(const struct my_stmt *st);
 /* May LAST_INSERT_ID() be another behind it, without its answer saying so? */

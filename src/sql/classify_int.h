@@ -25,5 +25,9 @@ unsigned sql_hints(const uint8_t *s, size_t n, const struct sql_funcs *funcs);
 
 /* tail.c: the same for one piece alone. */
 bool sql_piece_may_change(const void *text, size_t n, const struct sql_funcs *funcs);
+/* What `look` says of a piece, and of where it meets the one before. */
+typedef unsigned sql_look_fn(const void *text, size_t n, const struct sql_funcs *funcs);
+unsigned sql_pieces_look(struct sql_pieces *t, const void *piece, size_t n, const struct sql_funcs *funcs,
+			 sql_look_fn *look);
 
 #endif

@@ -149,6 +149,27 @@ void my_read_init(struct my_reader *r, const void *text, size_t len, unsigned mo
 /* The next statement, as sql_read(). */
 bool my_read(struct my_reader *r, struct my_stmt *st);
 
+/* --- Texts too long to be read at once */
+
+/* What there may be in one; it is a guess, and rather yes. */
+enum my_may {
+	MY_MAY_CHANGE =
+		1, /* what changes its session: a lock, a variable of the user's, a function that is looked for */
+	MY_MAY_COUNT = 2,  /* SQL_CALC_FOUND_ROWS */
+	MY_MAY_SET_ID = 4, /* LAST_INSERT_ID(x); a procedure */
+};
+
+struct my_pieces {
+	struct sql_pieces pieces;
+	const struct sql_funcs *funcs; /* borrowed */
+	bool assigns;                  /* every variable of the user's that is named may be given a value */
+};
+/* What the first words of such a text may do, of which n bytes are there. The pieces begin with these. */
+unsigned my_pieces_begin(struct my_pieces *t, const void *front, size_t n, unsigned mode,
+			 const struct sql_funcs *funcs);
+/* What there may be in this piece, or where it meets the one before. */
+unsigned my_pieces_may(struct my_pieces *t, const void *piece, size_t n);
+
 /* --- SET */
 
 enum my_scope {

@@ -124,7 +124,18 @@ bool sql_piece_may_change(const void *text, size_t n, const struct sql_funcs *fu
 	return false;
 }
 
+static unsigned look_at(const void *text, size_t n, const struct sql_funcs *funcs)
+{
+	return sql_piece_may_change(text, n, funcs);
+}
+
 bool sql_pieces_may_change(struct sql_pieces *t, const void *piece, size_t n, const struct sql_funcs *funcs)
+{
+	return sql_pieces_look(t, piece, n, funcs, look_at) != 0;
+}
+
+unsigned sql_pieces_look(struct sql_pieces *t, const void *piece, size_t n, const struct sql_funcs *funcs,
+			 sql_look_fn *look)
 {
 	uint8_t seam[2 * SQL_SEAM];
 	const uint8_t *s = piece;
@@ -132,11 +143,11 @@ bool sql_pieces_may_change(struct sql_pieces *t, const void *piece, size_t n, co
 	memcpy(seam, t->end, t->n);
 	memcpy(seam + t->n, s, more);
 	size_t len = t->n + more;
-	bool may = t->n && sql_piece_may_change(seam, len, funcs);
+	unsigned may = t->n ? look(seam, len, funcs) : 0;
 	t->n = (uint8_t)(len < SQL_SEAM ? len : SQL_SEAM);
 	if (n >= SQL_SEAM)
 		memcpy(t->end, s + n - SQL_SEAM, SQL_SEAM);
 	else
 		memcpy(t->end, seam + len - t->n, t->n);
-	return may || sql_piece_may_change(piece, n, funcs);
+	return may | look(piece, n, funcs);
 }

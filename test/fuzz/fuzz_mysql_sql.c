@@ -83,6 +83,18 @@ static void check_fingerprint(const uint8_t *s, size_t n, unsigned mode)
 	fuzz_check("a fingerprint fits", len < sizeof out && out[len] == '\0');
 }
 
+/* What is found does not depend on where a text is cut. */
+static void check_pieces(const uint8_t *s, size_t n, unsigned mode)
+{
+	struct my_pieces one, two;
+	unsigned may = my_pieces_begin(&one, s, n, mode, &funcs), parts = my_pieces_begin(&two, s, n, mode, &funcs);
+	size_t cut = n ? s[n - 1] * n / 256 : 0;
+	may |= my_pieces_may(&one, s, n);
+	parts |= my_pieces_may(&two, s, cut);
+	parts |= my_pieces_may(&two, s + cut, n - cut);
+	fuzz_check("a cut hides nothing", n > SQL_SEAM || (may & ~parts) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned modes[] = { MY_MODE(0, 80045), MY_MODE(MY_MARIADB, 101119), MY_MODE(0, 0),
@@ -101,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct my_stmt st;
 	check_words(s, n, mode);
 	check_fingerprint(s, n, mode);
+	check_pieces(s, n, mode);
 	my_read_init(&r, s, n, mode, &funcs);
 	while (my_read(&r, &st)) {
 		fuzz_check("parts tile", st.part.at == at && st.part.len > 0 && st.part.len <= n - at);

@@ -253,6 +253,93 @@ static void test_called(void)
 	check_my(b, "select b from t where a = last_insert_id()", "8");
 }
 
+/* A text of so many bytes of filling, which is too long to be looked at before it goes. */
+static char *big(const char *front, size_t n, const char *end)
+{
+	char *filling = malloc(n + 1);
+	memset(filling, '.', n);
+	filling[n] = '\0';
+	char *all = text("%s%s%s", front, filling, end);
+	free(filling);
+	return all;
+}
+
+/* LAST_INSERT_ID() in a long text is the client's. */
+static void test_long_ids(void)
+{
+	table();
+	my_sql("alter table test.t add c longtext");
+	start(1, "transaction");
+	MYSQL *a = one(), *b = one();
+	my_run(a, "insert into t (b) values (1)");
+	my_run(b, "insert into t (b) values (2), (3)");
+	char *say = big("insert into t (b, c) values (100 + last_insert_id(), '", 100000, "')");
+	my_run(a, "%s", say);
+	check_my(b, "select b from t where a = 4", "101");
+	my_run(b, "%s", say);
+	check_my(a, "select b from t where a = 5", "102");
+	check_my(a, "select last_insert_id()", "4");
+	check_str("no pins", pins(a), "");
+	MYSQL_STMT *st = mysql_stmt_init(b);
+	my_run(a, "insert into t (b) values (6)");
+	check("prepared", mysql_stmt_prepare(st, say, strlen(say)) == 0);
+	check("executed", mysql_stmt_execute(st) == 0);
+	mysql_stmt_close(st);
+	check_my(a, "select max(b) from t", "105");
+	my_run(a, "%s", big("update t set c = '", 100000, "', b = last_insert_id(88) where a = 1"));
+	my_run(b, "%s", big("delete from t where a = 2 and c <> '", 100000, "' or last_insert_id(99) = 5"));
+	check_my(a, "select last_insert_id()", "88");
+	check_my(b, "select last_insert_id()", "99");
+}
+
+/* What else a long text does is seen as it passes. */
+static void test_long_texts(void)
+{
+	static const struct {
+		const char *front, *end, *pin;
+	} rows[] = {
+		{ "select length('", "'), 'a@b.c, into a@x', (1), lower('get_lock')", "" },
+		{ "insert into t (b) select length('", "')", "" },
+		{ "select length('", "'), get_lock('x', 1)", "long_text" },
+		{ "select get_lock('x', 1), length('", "')", "long_text" },
+		{ "select @x := length('", "')", "long_text" },
+		{ "select length('", "') into @x", "long_text" },
+		{ "set @x = length('", "')", "long_text" },
+		{ "select sql_calc_found_rows b from t where '", "' <> '' limit 1", "found_rows" },
+	};
+	table();
+	my_sql("insert into test.t values (1, 1), (2, 2), (3, 3)");
+	start(2, "transaction");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (size_t n = 66000; n < 1000000; n *= 10) {
+			MYSQL *a = one();
+			my_run(a, "%s", big(rows[i].front, n, rows[i].end));
+			check(text("%s %s", rows[i].end, pins(a)),
+			      *rows[i].pin ? strstr(pins(a), rows[i].pin) != NULL : *pins(a) == '\0');
+			if (i == COUNT(rows) - 1)
+				check_my(a, "select found_rows()", "5");
+			my_close(a);
+			MYSQL *b = one();
+			check_my(b, "select is_free_lock('x'), @x", "1,null");
+			my_close(b);
+		}
+	/* One that is prepared, too. */
+	MYSQL *a = one();
+	char *say = big("select length('", 100000, "'), get_lock('x', 1)");
+	MYSQL_STMT *st = mysql_stmt_init(a);
+	check("prepared", mysql_stmt_prepare(st, say, strlen(say)) == 0);
+	mysql_stmt_close(st);
+	check_my(a, "select 1", "1");
+	check("it is kept", strstr(pins(a), "long_text") != NULL);
+	my_close(a);
+	/* Where pins are refused what is told by its first words is, before it is sent. */
+	sluice_stop();
+	sluice_start(&(struct conf){ .settings = "pool_mode = transaction\npin_policy = error\n" });
+	a = one();
+	check_my_fails(a, big("set @x = '", 100000, "'"), 1235, "42000", "long_text");
+	check_my(a, "select @x", "null");
+}
+
 static void say_roles(const char *mode)
 {
 	start(1, mode);
@@ -317,6 +404,8 @@ static const struct unit_test tests[] = {
 	{ "sequences", test_sequences },
 	{ "ids", test_ids },
 	{ "called", test_called },
+	{ "long_ids", test_long_ids },
+	{ "long_texts", test_long_texts },
 	{ "roles", test_roles },
 	{ "resource_group", test_resource_group },
 	{ NULL, NULL },
