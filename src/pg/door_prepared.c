@@ -92,7 +92,10 @@ bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_ent
 	size_t len = strlen(sql) + 1, n = 5 * PG_HEADER + 6 * sizeof own + len + 14;
 	for (size_t i = 0; i < sizeof kinds; i++) {
 		const struct expect_entry x = { .kind = kinds[i], .flags = EXPECT_OWN };
-		if (!expect_one(&m, kinds[i] == EXPECT_EXECUTE ? execute : &x))
+		bool ok = expect_one(&m, kinds[i] == EXPECT_EXECUTE ? execute : &x);
+		if (!ok && kinds[i] < EXPECT_EXECUTE)
+			m.p->expect.gone(&m.p->expect, execute, EXPECT_SKIPPED);
+		if (!ok)
 			return false;
 	}
 	uint8_t *room = stream_put_room(&m.p->sv.stream, n);
@@ -134,7 +137,7 @@ static bool run_settings(struct said *m, const struct sb *sql)
 	       pg_run_within(m->c, sb_str(sql), &(struct expect_entry){ .kind = EXPECT_EXECUTE, .flags = EXPECT_OWN });
 }
 
-/* SQL's PREPARE, of a text as door_script.c remembers it. x: what is expected of it. */
+/* SQL's PREPARE, of a text as door_script.c remembers it. x: what is expected of it, as pg_run_within() has it. */
 static bool run_prepare(struct said *m, const char *name, const struct istr *text, const struct expect_entry *x)
 {
 	struct sb sql = { .max = PG_PARSE_MAX };
@@ -145,7 +148,11 @@ static bool run_prepare(struct said *m, const char *name, const struct istr *tex
 	sb_add_n(&sql, quoted, (size_t)len);
 	sb_add(&sql, " "); /* a word may follow the name's quotes at once, and now there may be none */
 	sb_add_n(&sql, text->s + 1, text->len - 1);
-	bool ok = !sql.bad && pg_run_within(m->c, sb_str(&sql), x);
+	bool ok = !sql.bad;
+	if (ok)
+		ok = pg_run_within(m->c, sb_str(&sql), x);
+	else
+		m->p->expect.gone(&m->p->expect, x, EXPECT_SKIPPED);
 	sb_free(&sql);
 	return ok;
 }

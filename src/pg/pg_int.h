@@ -178,8 +178,8 @@ enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, str
 /* Instead of a message of a batch: sends what is sure to fail, and has the client hear this. DROP, or FAILED. */
 enum pg_pass pg_statement_fails(struct pg_client *c, const struct fault *f);
 enum pg_pass pg_statement_no_memory(struct pg_client *c); /* the session is closed */
-/* Has the server run a statement of the house's own, within the batch. execute: what is expected of that. False: out of
- * memory. */
+/* Has the server run a statement of the house's own, within the batch. execute: what is expected of that; what is in it
+ * is taken over, and undone if this fails. False: out of memory. */
 bool pg_run_within(struct pg_client *c, const char *sql, const struct expect_entry *execute);
 
 /* door_notes.c: notes what a Parse or a Bind says that passes as it is. AS_IT_IS: it does; or it is refused. */
