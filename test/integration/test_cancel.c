@@ -351,6 +351,37 @@ static void test_out_of_time(void)
 	}
 }
 
+/* A client has left, and the cancel request for what it did is still on its way: nobody waits for the rest of a
+ * notification that its server has begun. */
+static void test_half_a_notification(void)
+{
+	stub_open();
+	sluice_start(&(struct conf){ .databases = "test = @STUB@",
+				     .settings = "pool_mode = session\ndefault_pool_size = 1\n" });
+	PGconn *boss = console();
+	char body[512];
+	size_t len;
+	int fd = raw_open();
+	require("start", raw_startup(fd, "alice", "test"));
+	int server = stub_login();
+	struct key k = raw_finish(fd);
+	check("query", raw_message(k.fd, 'Q', SLEEP, sizeof SLEEP));
+	check("it runs", raw_expect(server, 'Q', body, sizeof body, &len));
+	int asks = send_cancel(&k), arrived = stub_startup();
+	check("answer", raw_message(server, 'C', "SELECT 1", 9) && raw_message(server, 'Z', "I", 1));
+	check("ready", raw_expect(k.fd, 'Z', body, sizeof body, &len));
+	raw_close(k.fd);
+	wait_until("it waits for the request", show_int(boss, "pools", "database", "test", "sv_being_canceled") == 1);
+	check("half of it", raw_send(server, BYTES("A\0\0\0\20\0\0")));
+	(void)show_int(boss, "pools", "database", "test", "sv_being_canceled"); /* it has been read by then */
+	raw_close(arrived);
+	check_eq("whoever asked", raw_read_all(asks, body, sizeof body), 0);
+	check("the server is given up", raw_read_all(server, body, sizeof body) >= 0);
+	require("the next one", raw_startup(fd = raw_open(), "alice", "test"));
+	check("query", raw_message(fd, 'Q', SLEEP, sizeof SLEEP));
+	check("has another", raw_expect(stub_login(), 'Q', body, sizeof body, &len));
+}
+
 static int count_logged(const char *part)
 {
 	int n = 0;
@@ -429,6 +460,7 @@ int main(int argc, char **argv)
 		{ "storm_of_useless_requests", test_storm_of_useless_requests },
 		{ "under_load", test_under_load },
 		{ "out_of_time", test_out_of_time },
+		{ "half_a_notification", test_half_a_notification },
 		{ "too_many_wait", test_too_many_wait },
 		{ "malformed", test_malformed },
 		{ NULL, NULL },

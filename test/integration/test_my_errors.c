@@ -172,6 +172,25 @@ static void test_killed_while_idle(void)
 	}
 }
 
+/* That its transaction is gone is not told to what has no answer. */
+static void test_lost_before_a_close(void)
+{
+	start("pool_mode = transaction\ndefault_pool_size = 1");
+	my_sql("drop table if exists test.t; create table test.t(a int) engine=innodb");
+	MYSQL *c = my_client(NULL), *console = my_console();
+	MYSQL_STMT *st = mysql_stmt_init(c);
+	check("prepared", mysql_stmt_prepare(st, BYTES("select 1")) == 0);
+	check_my(c, "begin", "ok 0");
+	check_my(c, "insert into t values (1)", "ok 1");
+	my_sql("kill %s", my_scalar("select max(id) from information_schema.processlist where user = 'alice'"));
+	wait_until("it is gone", !my_show(console, "servers", "user", "alice", "state"));
+	(void)mysql_stmt_close(st);
+	char *told = my_all(c, "insert into t values (2)");
+	check(text("it is told: %s", told), strncmp(told, "error", 5) == 0);
+	(void)my_all(c, "rollback");
+	check_my(c, "select count(*) from t", "0");
+}
+
 /* SIGINT: who is in a transaction may end it; the others are told that it is over. SIGQUIT: all are. */
 static void test_shutdown(void)
 {
@@ -238,6 +257,7 @@ int main(int argc, char **argv)
 		{ "idle", test_idle },
 		{ "server_dies", test_server_dies },
 		{ "killed_while_idle", test_killed_while_idle },
+		{ "lost_before_a_close", test_lost_before_a_close },
 		{ "shutdown", test_shutdown },
 		{ "statements_that_are_wrong", test_statements_that_are_wrong },
 		{ NULL, NULL },
