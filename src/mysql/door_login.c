@@ -315,13 +315,24 @@ static struct database *find_db(struct entry *e, struct fault *f)
 	return db;
 }
 
+/* A reference to what is mostly what the client before it said, too. *last is counted. */
+static const struct istr *same_as_last(const struct istr **last, const void *p, size_t n)
+{
+	if (!*last || (*last)->len != n || memcmp((*last)->s, p, n) != 0) {
+		istr_put(*last);
+		*last = istr_get(p, n);
+	}
+	return *last ? istr_ref(*last) : NULL;
+}
+
 static const struct istr *program_name(struct rd value)
 {
+	static const struct istr *last;
 	char text[PROGRAM_MAX];
 	if (rd_left(&value) < sizeof text && !memchr(value.p, '\0', rd_left(&value)))
-		return istr_get((const char *)value.p, rd_left(&value));
+		return same_as_last(&last, value.p, rd_left(&value));
 	str_fmt(text, sizeof text, "%.*s", (int)rd_left(&value), (const char *)value.p);
-	return istr_get(text, strlen(text));
+	return same_as_last(&last, text, strlen(text));
 }
 
 /* Its connection attributes: the front of them, as far as it is well formed and a server would keep it. Out of memory
@@ -329,6 +340,7 @@ static const struct istr *program_name(struct rd value)
 static void take_attrs(struct mysql_client *c, struct rd attrs)
 {
 	struct rd name, value;
+	static const struct istr *last;
 	const uint8_t *from = attrs.p, *end = from;
 	istr_put(c->program);
 	istr_put(c->attrs);
@@ -342,7 +354,7 @@ static void take_attrs(struct mysql_client *c, struct rd attrs)
 			end = attrs.p;
 	}
 	if (end > from)
-		c->attrs = istr_get((const char *)from, (size_t)(end - from));
+		c->attrs = same_as_last(&last, from, (size_t)(end - from));
 }
 
 static void response(struct session *s, const struct mysql_response *r)
