@@ -6,7 +6,8 @@
 #     -s  names with commas (all but bigval): simple extended prepared pipeline rw connect scram scram-plain big bigval tls
 #         tls-big tls-connect
 #     -o  appends the measurements to FILE, from which `tool.py report FILE` makes the table again
-#   Targets: sluice, sluice-old (when SLUICE_OLD names a binary), pgbouncer (when it is there), relay.
+#   Targets: sluice, sluice-old (when SLUICE_OLD names a binary), pgbouncer (when it is there), pgbouncer-new (when
+#   BENCH_PGBOUNCER_NEW names one), relay.
 #
 # prepared is over transaction pooling; a PgBouncer before 1.21, which cannot, has a server for each client.
 # simple, extended, pipeline (10 statements a batch) and rw (pgbench's own transaction) count statements; connect, scram
@@ -18,26 +19,13 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ALL=(simple extended prepared pipeline rw connect scram scram-plain big bigval tls tls-big tls-connect)
-SECS=2 ROUNDS=5 SCENARIOS=(simple extended prepared pipeline rw connect scram scram-plain big tls tls-big tls-connect) OUT=''
-while getopts d:r:s:o:h o; do
-	case $o in
-	d) SECS=$OPTARG ;;
-	r) ROUNDS=$OPTARG ;;
-	s) IFS=, read -ra SCENARIOS <<<"$OPTARG" ;;
-	o) OUT=$OPTARG ;;
-	h) usage 0 ;;
-	*) usage ;;
-	esac
-done
-shift $((OPTIND - 1))
-for s in "${SCENARIOS[@]}"; do
-	case " ${ALL[*]} " in *" $s "*) ;; *) die "no scenario \"$s\" (there are: ${ALL[*]})" ;; esac
-done
-TARGETS=("$@")
-if [ $# = 0 ]; then
+SCENARIOS=(simple extended prepared pipeline rw connect scram scram-plain big tls tls-big tls-connect)
+read_options d:r:s:o:h "$@"
+if [ ${#TARGETS[@]} = 0 ]; then
 	TARGETS=(sluice)
 	[ -z "$SLUICE_OLD" ] || TARGETS+=(sluice-old)
 	! has_pgbouncer || TARGETS+=(pgbouncer)
+	[ -z "$PGBOUNCER_NEW" ] || TARGETS+=(pgbouncer-new)
 	TARGETS+=(relay)
 fi
 
@@ -86,7 +74,4 @@ raise_files 0 >/dev/null
 bench_begin
 write_scripts
 start_postgres
-RESULTS=$TMP/results
-interleave
-[ -z "$OUT" ] || cat "$RESULTS" >>"$OUT"
-tool report "$RESULTS"
+measure_all

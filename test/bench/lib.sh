@@ -5,8 +5,9 @@
 # unprivileged user. When the script ends, however it ends, its processes end and the directory goes.
 #
 # From the environment: SLUICE (the daemon; default src/sluice of this tree), SLUICE_OLD (another one, to compare with),
-# BENCH_PGBOUNCER (another one than the PATH's, which BENCH_USER can run), PGBIN (PostgreSQL's programs), BENCH_USER (whom
-# to become when root runs us; nobody), TMPDIR.
+# BENCH_PGBOUNCER (another one than the PATH's, which BENCH_USER can run), BENCH_PGBOUNCER_NEW (one more beside it, of 1.21
+# or later: the target pgbouncer-new), PGBIN (PostgreSQL's programs), BENCH_USER (whom to become when root runs us; nobody),
+# TMPDIR.
 
 set -u
 export LC_ALL=C
@@ -199,6 +200,7 @@ start_postgres() {
 }
 
 PGBOUNCER=${BENCH_PGBOUNCER:-$(PATH=$PATH:/usr/sbin command -v pgbouncer)}
+PGBOUNCER_NEW=${BENCH_PGBOUNCER_NEW:-}
 has_pgbouncer() { [ -n "$PGBOUNCER" ]; }
 # From 1.21 on it follows prepared statements in transaction pooling.
 pgbouncer_prepares() {
@@ -266,6 +268,10 @@ target_on_port() { # NAME AUTH
 		write_ini "$TMP/$1-$2.ini" "$2"
 		spawn "$1" "$PGBOUNCER" -q "$TMP/$1-$2.ini"
 		;;
+	pgbouncer-new)
+		write_ini "$TMP/$1-$2.ini" "$2"
+		spawn "$1" "$PGBOUNCER_NEW" -q "$TMP/$1-$2.ini"
+		;;
 	sluice*)
 		write_ini "$TMP/$1-$2.ini" "$2"
 		spawn "$1" "$TMP/bench-$1" -q "$TMP/$1-$2.ini"
@@ -298,9 +304,41 @@ load() { # PORT CLIENTS SECS DB ARGS...
 	return 1
 }
 
-# --- Measurements in turn, round after round. Who calls has TARGETS, SCENARIOS, ROUNDS, SECS and RESULTS, a file, and the
+# --- Measurements in turn, round after round. Who calls has read_options, and the
 # functions scenario NAME (sets CLIENTS, EACH, AUTH, BASE and ARGS of load), fits TARGET, start_target, load, and counted,
 # which says how many transactions there were.
+
+# Options of cpu.sh and my_cpu.sh, which say what they are; ALL: the scenarios that there are, SCENARIOS: those that are
+# measured if none are named. Sets SECS, ROUNDS, SCENARIOS, OUT, LIMITS and TARGETS.
+read_options() { # LETTERS ARGS...
+	local letters=$1 o s
+	shift
+	SECS=2 ROUNDS=5 OUT='' LIMITS=''
+	while getopts "$letters" o; do
+		case $o in
+		d) SECS=$OPTARG ;;
+		r) ROUNDS=$OPTARG ;;
+		s) IFS=, read -ra SCENARIOS <<<"$OPTARG" ;;
+		o) OUT=$OPTARG ;;
+		l) LIMITS=1 ;;
+		h) usage 0 ;;
+		*) usage ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	for s in "${SCENARIOS[@]}"; do
+		case " ${ALL[*]} " in *" $s "*) ;; *) die "no scenario \"$s\" (there are: ${ALL[*]})" ;; esac
+	done
+	TARGETS=("$@")
+}
+
+# All of it, and its table.
+measure_all() {
+	RESULTS=$TMP/results
+	interleave
+	[ -z "$OUT" ] || cat "$RESULTS" >>"$OUT"
+	tool report "$RESULTS"
+}
 
 declare -A PORT_OF PID_OF
 # Starts what the scenario needs; it stays up for all rounds, as instances that are not used cost nothing.

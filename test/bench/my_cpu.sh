@@ -20,22 +20,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/my_lib.sh"
 
 ALL=(point prepared rw connect big)
-SECS=2 ROUNDS=5 SCENARIOS=("${ALL[@]}") OUT='' LIMITS=''
-while getopts d:r:s:o:lh o; do
-	case $o in
-	d) SECS=$OPTARG ;;
-	r) ROUNDS=$OPTARG ;;
-	s) IFS=, read -ra SCENARIOS <<<"$OPTARG" ;;
-	o) OUT=$OPTARG ;;
-	l) LIMITS=1 ;;
-	h) usage 0 ;;
-	*) usage ;;
-	esac
-done
-shift $((OPTIND - 1))
-for s in "${SCENARIOS[@]}"; do
-	case " ${ALL[*]} " in *" $s "*) ;; *) die "no scenario \"$s\" (there are: ${ALL[*]})" ;; esac
-done
+SCENARIOS=("${ALL[@]}")
+read_options d:r:s:o:lh "$@"
 
 # Sets ARGS of sysbench, CLIENTS, EACH (what is counted in one of its events), AUTH and BASE.
 scenario() {
@@ -53,8 +39,7 @@ counted() { sed -n 's/^ *total number of events: *\([0-9]*\)$/\1/p' "$TMP/sysben
 
 raise_files 0 >/dev/null
 bench_begin find_mysql
-TARGETS=("$@")
-if [ $# = 0 ]; then
+if [ ${#TARGETS[@]} = 0 ]; then
 	TARGETS=(sluice)
 	[ -z "$SLUICE_OLD" ] || TARGETS+=(sluice-old)
 	if [ "$MY_SERVER" = mysql ]; then
@@ -67,11 +52,8 @@ if [ $# = 0 ]; then
 	! has_haproxy || TARGETS+=(haproxy)
 	TARGETS+=(relay)
 else
-	case " $* " in *" mysqlrouter "*) get_mysql || die "no mysqlrouter" ;; esac
+	case " ${TARGETS[*]} " in *" mysqlrouter "*) get_mysql || die "no mysqlrouter" ;; esac
 fi
 start_mysql
-RESULTS=$TMP/results
-interleave
-[ -z "$OUT" ] || cat "$RESULTS" >>"$OUT"
-tool report "$RESULTS"
+measure_all
 [ -z "$LIMITS" ] || tool limits "$RESULTS" sluice relay point=1.15 prepared=1.15 rw=1.15 connect=0.6 big=1.2

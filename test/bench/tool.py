@@ -349,8 +349,8 @@ def limits(path, target, base, *wanted):
 
 def report(path):
     runs, scenarios, targets = measurements(path)
-    bases = [t for t in ("relay", "pgbouncer", "sluice-old") if t in targets]
-    print("%-12s %-11s %9s %6s %8s" % ("scenario", "target", "us/query", "kernel", "query/s"), end="")
+    bases = [t for t in ("relay", "pgbouncer", "pgbouncer-new", "sluice-old") if t in targets]
+    print("%-12s %-13s %9s %6s %8s" % ("scenario", "target", "us/query", "kernel", "query/s"), end="")
     print("".join("   %-20s" % ("/ " + b) for b in bases).rstrip())
     for scenario in scenarios:
         print()
@@ -359,7 +359,7 @@ def report(path):
             if not mine:
                 continue
             us, kernel, rate = (statistics.median(r[i] for r in mine.values()) for i in range(3))
-            line = "%-12s %-11s %9.2f %5.0f%% %8.0f" % (scenario, target, us, kernel * 100, rate)
+            line = "%-12s %-13s %9.2f %5.0f%% %8.0f" % (scenario, target, us, kernel * 100, rate)
             for base in bases:
                 ratios = ratios_to(runs, scenario, target, base)
                 if target == base or not ratios:
