@@ -256,7 +256,7 @@ static void query(struct mysql_client *c, struct rd body)
 					.user = s->user->name->s,
 					.host = host,
 					.database = s->db->name->s,
-					.id = s->id };
+					.id = mysql_number(s) };
 	k->has_rows = k->has_done = k->has_failed = false;
 	k->held = HELD_NOTHING;
 	c->asking = true;

@@ -3,6 +3,7 @@
 #include "mysql/asked.h"
 
 #include "core/str.h"
+#include "mysql/errors.h"
 #include "sql/mysql_lexer.h"
 
 #include <ctype.h>
@@ -13,8 +14,6 @@
 #define ITEMS_MAX 64u
 #define NAME_MAX  256u
 #define MODE      MY_MODE(MY_MARIADB, 101100)
-
-#define ER_UNKNOWN_VARIABLE 1193
 
 /* --- What there is */
 

@@ -4,18 +4,13 @@
 
 #include "core/slab.h"
 #include "core/str.h"
+#include "mysql/errors.h"
 #include "mysql/mysql.h"
 #include "mysql/pack.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define ER_PACKET_TOO_LARGE   1153
-#define ER_QUERY_TIMEOUT      3024 /* MySQL's */
-#define ER_STATEMENT_TIMEOUT  1969 /* MariaDB's, for the same */
-#define ER_CLIENT_INTERACTION 4031 /* MySQL's, of a client that was idle for too long */
-#define ER_READ_INTERRUPTED   1159 /* MariaDB's, for the same */
 
 #define LOOK_BYTES    8192u /* of a command that is too long to be kept */
 #define EXECUTE_FRONT 6u    /* bytes of a COM_STMT_EXECUTE: the last of them says whether it wants a cursor */
@@ -494,7 +489,7 @@ static bool begin_packet(struct session *s, struct rd *in)
 	if (!len || seq) {
 		struct fault f;
 		fault_set(&f, FAULT_PROTO, len ? "Got packets out of order" : "a command without a command");
-		fault_mysql(&f, len ? 1156 : 1835, "08S01");
+		fault_mysql(&f, len ? ER_OUT_OF_ORDER : ER_MALFORMED, "08S01");
 		session_fail(s, &f);
 		return false;
 	}

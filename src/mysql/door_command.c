@@ -4,13 +4,21 @@
  * Source Code Documentation, Client/Server Protocol: Command Phase, Utility Commands; MySQL Reference Manual: KILL. */
 #include "mysql/mysql_int.h"
 
+#include "core/random.h"
 #include "core/str.h"
+#include "mysql/errors.h"
 
 #include <strings.h>
 
-#define ER_CONNECTION_KILLED 1927 /* MariaDB's; MySQL's is that of a shutdown */
+#define LOOK_BYTES 8192u /* of a text in which KILL is looked for */
+#define KILL_MAX   1024u /* bytes of what is prepared, likewise */
 
-#define KILL_MAX 128u /* bytes of a KILL; what is longer is none */
+/* Numbers of connections begin where no server's are, and mostly elsewhere than those of another Sluice: a KILL that
+ * reaches a server by mistake is to hit nobody. The last digits are a session's own number. */
+#define NUMBERS_FROM   1000000000u
+#define NUMBERS_STEP   1000000u
+#define NUMBERS_STARTS 1000u
+#define NUMBERS_MAX    2000000000u
 
 /* All that was sent has been answered. False: it has to wait for that. */
 static bool is_quiet(struct mysql_client *c)
@@ -64,12 +72,20 @@ static enum mysql_command reset(struct mysql_client *c)
 
 /* --- KILL */
 
+uint32_t mysql_number(const struct session *s)
+{
+	static uint32_t from;
+	if (!from)
+		from = NUMBERS_FROM + NUMBERS_STEP * (uint32_t)(random_u64() % NUMBERS_STARTS);
+	return from + (uint32_t)(s->id % NUMBERS_MAX);
+}
+
 /* The session that a client knows by this number. */
 static struct session *session_by_thread(uint64_t id)
 {
 	LIST_EACH (sessions_all(), it) {
 		struct session *s = list_owner(it, struct session, in_all);
-		if (s->id == id && s->door == &mysql_door && s->is_in)
+		if (mysql_number(s) == id && s->door == &mysql_door && s->is_in)
 			return s;
 	}
 	return NULL;
@@ -84,14 +100,14 @@ static bool kill_thread(struct mysql_client *c, uint64_t id, bool only_query)
 		return false;
 	if (s->user != c->s.user && !c->s.user->is_admin) {
 		fault_set(&f, FAULT_DENIED, "You are not owner of thread %llu", (unsigned long long)id);
-		fault_mysql(&f, 1095, "HY000");
+		fault_mysql(&f, ER_NOT_ITS_OWNER, "HY000");
 		mysql_tell(&c->s, &f, false);
 		return true;
 	}
 	log_info(&s->log, "%s by C-0x%llx (%s)", only_query ? "its statement is killed" : "killed",
 		 (unsigned long long)c->s.id, c->s.user->name->s);
 	fault_set(&f, FAULT_SHUTDOWN, "Query execution was interrupted");
-	fault_mysql(&f, 1317, "70100");
+	fault_mysql(&f, ER_QUERY_INTERRUPTED, "70100");
 	if (s == &c->s) { /* what runs here is this KILL */
 		mysql_tell(s, &f, false);
 		if (!only_query)
@@ -111,48 +127,53 @@ static bool kill_thread(struct mysql_client *c, uint64_t id, bool only_query)
 	return true;
 }
 
-static bool take_word(struct rd *r, char *out, size_t cap)
-{
-	size_t n = 0;
-	while (rd_left(r) && strchr(" \t\r\n", *r->p))
-		r->p++;
-	while (n < rd_left(r) && !strchr(" \t\r\n;", r->p[n]) && r->p[n])
-		n++;
-	return str_copy_n(out, cap, rd_take(r, n), n) && n;
-}
+/* What a text kills, of clients: by the number of one. */
+struct kill {
+	uint64_t id;
+	bool is_there, only_query;
+	bool is_all; /* that the text does */
+};
 
-/* KILL [HARD | SOFT] [CONNECTION | QUERY] number, and no more. */
-static bool read_kill(struct rd text, uint64_t *id, bool *only_query)
+/* Few texts do: this is asked of each. It is the first word of a statement, of one of several or of one within another.
+ */
+static bool may_kill(struct rd text)
 {
-	char word[24];
-	*only_query = false;
-	if (!take_word(&text, word, sizeof word) || strcasecmp(word, "kill") != 0 ||
-	    !take_word(&text, word, sizeof word))
-		return false;
-	if ((strcasecmp(word, "hard") == 0 || strcasecmp(word, "soft") == 0) && !take_word(&text, word, sizeof word))
-		return false;
-	*only_query = strcasecmp(word, "query") == 0;
-	if ((*only_query || strcasecmp(word, "connection") == 0) && !take_word(&text, word, sizeof word))
-		return false;
-	if (!str_to_u64(word, UINT32_MAX, id))
-		return false;
-	while (rd_left(&text) && strchr(" \t\r\n;", *text.p))
+	while (rd_left(&text) && *text.p && strchr(" \t\r\n", *text.p))
 		text.p++;
-	return rd_done(&text);
+	size_t n = rd_left(&text);
+	if (!n || n > LOOK_BYTES || !*text.p)
+		return false;
+	if (!strchr("kKpPeE/-#(", *text.p) && !memchr(text.p, ';', n))
+		return false;
+	for (const uint8_t *at = text.p; at + 4 <= text.end; at++)
+		if ((*at | 0x20) == 'k' && strncasecmp((const char *)at, "kill", 4) == 0)
+			return true;
+	return false;
 }
 
-/* Begins with "k", behind blanks: few do. Who has attributes to it is asked in earnest, as few have. */
-static bool may_kill(const struct rd *in, uint32_t len, uint64_t caps)
+/* within: of what the text prepares. */
+static void read_kill(const char *text, size_t len, unsigned mode, bool within, struct kill *k)
 {
-	const uint8_t *p = in->p + MYSQL_HEADER + 1;
-	if (caps & MYSQL_CAP_QUERY_ATTRIBUTES) {
-		if (p < in->end && *p)
-			return len <= MYSQL_HELD_MAX;
-		p += 2;
+	struct my_reader r;
+	struct my_stmt st;
+	unsigned n = 0;
+	char part[KILL_MAX];
+	my_read_init(&r, text, len, mode, NULL);
+	while (my_read(&r, &st)) {
+		uint64_t id;
+		n += st.kind != MY_EMPTY;
+		if ((st.kind == MY_PREPARE || st.kind == MY_EXECUTE) && st.body.len && !within) {
+			int told = my_string_decode(text + st.body.at, st.body.len, mode, part, sizeof part);
+			if (told > 0)
+				read_kill(part, (size_t)told, mode, true, k);
+			n++; /* not at once, that is */
+		}
+		if (st.kind != MY_KILL || !str_copy_n(part, sizeof part, text + st.name.at, st.name.len) ||
+		    !str_to_u64(part, UINT32_MAX, &id) || !session_by_thread(id))
+			continue;
+		*k = (struct kill){ id, true, (st.flags & MY_QUERY) != 0, false };
 	}
-	while (p < in->end && strchr(" \t\r\n", *p))
-		p++;
-	return len <= KILL_MAX && p < in->end && (*p | 0x20) == 'k';
+	k->is_all = k->is_there && n == 1 && !within;
 }
 
 /* What of a command must be there to be understood. False: it is not yet. */
@@ -164,19 +185,14 @@ static bool whole(const struct rd *in, uint32_t len, struct rd *body)
 	return true;
 }
 
-static enum mysql_command drop(struct mysql_client *c, uint32_t len, enum mysql_command how)
-{
-	mysql_skip(c, len);
-	return how;
-}
-
 static enum mysql_command refuse(struct mysql_client *c, uint32_t len, uint8_t seq, const struct fault *f)
 {
 	if (!is_quiet(c))
 		return MYSQL_COMMAND_WAIT;
 	begin_answer(c, seq);
 	mysql_tell(&c->s, f, false);
-	return drop(c, len, MYSQL_COMMAND_DONE);
+	mysql_skip(c, len);
+	return MYSQL_COMMAND_DONE;
 }
 
 /* Servers take it from clients, and its answer is of a shape that is known here. What they say among themselves, or
@@ -201,17 +217,43 @@ static enum mysql_command malformed(struct mysql_client *c, uint32_t len, uint8_
 {
 	struct fault f;
 	fault_set(&f, FAULT_PROTO, "Malformed communication packet.");
-	fault_mysql(&f, 1835, "HY000");
+	fault_mysql(&f, ER_MALFORMED, "HY000");
+	return refuse(c, len, seq, &f);
+}
+
+/* A statement is at the cursor. Those that name a client are done here, or cannot be. */
+static enum mysql_command kill_text(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq)
+{
+	bool prepares = in->p[MYSQL_HEADER] == MYSQL_COM_STMT_PREPARE;
+	struct kill k = { .is_there = false };
+	struct rd text;
+	struct fault f;
+	if (len > LOOK_BYTES || !whole(in, len, &text))
+		return MYSQL_COMMAND_PASS; /* it is waited for there, if it is short */
+	if ((!prepares && !mysql_read_query(text, c->caps, &text)) || !may_kill(text))
+		return MYSQL_COMMAND_PASS;
+	if (!is_quiet(c)) /* which may change how it is read */
+		return MYSQL_COMMAND_WAIT;
+	read_kill((const char *)text.p, rd_left(&text), mysql_mode(&c->s), false, &k);
+	if (!k.is_there)
+		return MYSQL_COMMAND_PASS;
+	if (k.is_all && !prepares) {
+		begin_answer(c, seq);
+		(void)kill_thread(c, k.id, k.only_query);
+		mysql_skip(c, len);
+		return MYSQL_COMMAND_DONE;
+	}
+	fault_set(&f, FAULT_UNSUP, "KILL of a client is a statement by itself, and not prepared");
+	fault_hint(&f, "%llu is the number of a client here, which no server knows.", (unsigned long long)k.id);
 	return refuse(c, len, seq, &f);
 }
 
 enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq)
 {
 	struct session *s = &c->s;
-	struct rd body, text;
+	struct rd body;
 	struct fault f;
 	uint64_t id;
-	bool only_query;
 
 	switch (in->p[MYSQL_HEADER]) {
 	case MYSQL_COM_PING:
@@ -219,14 +261,15 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 			return MYSQL_COMMAND_PASS;
 		begin_answer(c, seq);
 		mysql_tell_ok(c);
-		return drop(c, len, MYSQL_COMMAND_DONE);
+		mysql_skip(c, len);
+		return MYSQL_COMMAND_DONE;
 	case MYSQL_COM_RESET_CONNECTION:
 		if (len != 1) /* servers would do it all the same, and not be told of here */
 			return malformed(c, len, seq);
 		if (!is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
-		(void)drop(c, len, MYSQL_COMMAND_DONE);
+		mysql_skip(c, len);
 		return reset(c);
 	case MYSQL_COM_CHANGE_USER:
 		if (len > MYSQL_HELD_MAX) {
@@ -236,7 +279,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		if (!whole(in, len, &body) || !is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
-		(void)drop(c, len, MYSQL_COMMAND_DONE);
+		mysql_skip(c, len);
 		mysql_statements_leave(c);
 		mysql_change_user(s, body);
 		return MYSQL_COMMAND_DONE;
@@ -249,16 +292,11 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		begin_answer(c, seq);
 		if (body.bad || !kill_thread(c, id, false))
 			return MYSQL_COMMAND_PASS;
-		return drop(c, len, MYSQL_COMMAND_DONE);
+		mysql_skip(c, len);
+		return MYSQL_COMMAND_DONE;
 	case MYSQL_COM_QUERY:
-		if (!may_kill(in, len, c->caps) || !whole(in, len, &body) || !mysql_read_query(body, c->caps, &text) ||
-		    rd_left(&text) > KILL_MAX || !read_kill(text, &id, &only_query) || !session_by_thread(id))
-			return MYSQL_COMMAND_PASS;
-		if (!is_quiet(c))
-			return MYSQL_COMMAND_WAIT;
-		begin_answer(c, seq);
-		(void)kill_thread(c, id, only_query);
-		return drop(c, len, MYSQL_COMMAND_DONE);
+	case MYSQL_COM_STMT_PREPARE:
+		return kill_text(c, in, len, seq);
 	case MYSQL_COM_BINLOG_DUMP:
 	case MYSQL_COM_BINLOG_DUMP_GTID:
 	case MYSQL_COM_REGISTER_SLAVE:
@@ -274,7 +312,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 		if (is_known(in->p[MYSQL_HEADER]))
 			return MYSQL_COMMAND_PASS;
 		fault_set(&f, FAULT_UNSUP, "Unknown command");
-		fault_mysql(&f, 1047, "08S01");
+		fault_mysql(&f, ER_UNKNOWN_COMMAND, "08S01");
 		return refuse(c, len, seq, &f);
 	}
 }

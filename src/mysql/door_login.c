@@ -5,6 +5,7 @@
 
 #include "core/str.h"
 #include "mysql/charset.h"
+#include "mysql/errors.h"
 #include "mysql/login.h"
 #include "mysql/zip.h"
 #include "net/listen.h"
@@ -120,7 +121,7 @@ void mysql_greet(struct session *s)
 		l->offered &= ~MYSQL_CAP_LONG_PASSWORD; /* it is MariaDB, and has capabilities of its own */
 	struct mysql_greeting g = {
 		.version = version,
-		.thread = (uint32_t)s->id,
+		.thread = mysql_number(s),
 		.caps = l->offered,
 		.collation = MYSQL_HOUSE_COLLATION,
 		.status = MYSQL_STATUS_AUTOCOMMIT,
@@ -374,7 +375,7 @@ static void response(struct session *s, const struct mysql_response *r)
 	c->caps = r->caps & l->offered;
 	if (tls_mode_now(TLS_CLIENTS) >= TLS_REQUIRE && !s->stream.tls && tls_is_for(s)) {
 		fault_set(&f, FAULT_DENIED, "Connections using insecure transport are prohibited");
-		fault_mysql(&f, 3159, "HY000");
+		fault_mysql(&f, ER_NEEDS_TLS, "HY000");
 		session_fail(s, &f);
 		return;
 	}
@@ -452,7 +453,7 @@ static bool is_too_old(struct session *s, const struct mysql_response *r)
 	fault_set(
 		&f, FAULT_AUTH,
 		"Client does not support authentication protocol requested by server; consider upgrading MySQL client");
-	fault_mysql(&f, 1251, "08004");
+	fault_mysql(&f, ER_OLD_CLIENT, "08004");
 	session_fail(s, &f);
 	return true;
 }
@@ -473,7 +474,7 @@ void mysql_login_bytes(struct session *s, struct rd *in)
 		if (m.seq != c->seq) {
 			struct fault f;
 			fault_set(&f, FAULT_PROTO, "Got packets out of order");
-			fault_mysql(&f, 1156, "08S01");
+			fault_mysql(&f, ER_OUT_OF_ORDER, "08S01");
 			session_fail(s, &f);
 			return;
 		}

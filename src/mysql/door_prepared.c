@@ -6,6 +6,7 @@
 #include "core/assert.h"
 #include "core/str.h"
 #include "mysql/charset.h"
+#include "mysql/errors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,13 +15,6 @@
 #define LOOK_MAX (32u << 10)         /* bytes in which the types of an EXECUTE have to be */
 #define COPY_MAX 512u                /* bytes of a command that is cheaper to copy than to send in two pieces */
 #define MINE     (PIN_HOLD | PIN_LONG_DATA | PIN_PREPARED)
-
-#define ER_UNKNOWN_HANDLER 1243
-#define ER_WRONG_ARGUMENTS 1210
-#define ER_NO_CURSOR       1421
-#define ER_TOO_MANY        1461
-#define ER_NEEDS_REPREPARE 1615
-#define ER_MALFORMED       1835
 
 /* A command being handled. */
 struct said {
@@ -225,7 +219,7 @@ static bool provide(struct said *m, const struct istr *text)
 	meaning_now(&c->s, now, room);
 	if (*then[MYSQL_MEANING_SCHEMA] && !*now[MYSQL_MEANING_SCHEMA]) { /* it was dropped, and is no way back */
 		fault_set(&f, FAULT_PROTO, "No database selected");
-		fault_mysql(&f, 1046, "3D000");
+		fault_mysql(&f, ER_NO_SCHEMA, "3D000");
 		return answer(m, &f);
 	}
 	make_room(p);
@@ -350,7 +344,7 @@ static bool prepare(struct said *m)
 		fault_set(&f, FAULT_PROTO,
 			  "Can't create more than max_prepared_stmt_count statements (current value: %u)",
 			  MYSQL_STATEMENTS_MAX);
-		fault_mysql(&f, ER_TOO_MANY, "42000");
+		fault_mysql(&f, ER_TOO_MANY_STATEMENTS, "42000");
 		return answer(m, &f);
 	}
 	bool is_whole = total <= STREAM_KEEP_MAX;

@@ -5,6 +5,7 @@
 #include "core/slab.h"
 #include "core/str.h"
 #include "mysql/charset.h"
+#include "mysql/errors.h"
 #include "mysql/login.h"
 #include "mysql/mysql.h"
 #include "mysql/pack.h"
@@ -16,13 +17,6 @@
 #define DRAIN_MAX                                                                                                      \
 	(64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts            \
 		     */
-
-/* Of errors. */
-#define ER_QUERY_INTERRUPTED  1317
-#define ER_STATEMENT_TIMEOUT  1969 /* MariaDB's */
-#define ER_CONNECTION_KILLED  1927 /* likewise */
-#define ER_SERVER_SHUTDOWN    1053
-#define ER_CLIENT_INTERACTION 4031
 
 enum ends { ENDS_NOTHING, ENDS_WELL, ENDS_BADLY }; /* what passes is the end of an answer */
 
@@ -96,6 +90,9 @@ static bool take_vars(struct mysql_server *p, uint8_t type, struct rd data, bool
 			p->odd_pins |= p->own ? 0 : pins;
 			continue;
 		}
+		/* Whoever ends its transactions so ends the connection with them. */
+		if (strcmp(name, "completion_type") == 0 && rd_left(&v) == 7 && memcmp(v.p, "RELEASE", 7) == 0)
+			p->odd_pins |= p->own ? 0 : (uint32_t)PIN_SETTING;
 		*has_set |= strcmp(name, MYSQL_SET_CONNECTION) == 0;
 		*has_collation |= strcmp(name, MYSQL_COLLATION) == 0;
 		if (strcmp(name, MYSQL_SET_RESULTS) == 0 && !varset_unset(vars, MYSQL_RESULTS))

@@ -4,6 +4,7 @@
 
 #include "core/str.h"
 #include "mysql/charset.h"
+#include "mysql/errors.h"
 #include "mysql/login.h"
 #include "mysql/zip.h"
 #include "net/tls.h"
@@ -16,8 +17,6 @@
 #endif
 
 #define PACKET_MAX       (1u << 30) /* that we take, as servers' own clients say at most */
-#define ER_ACCESS_DENIED 1045
-#define ER_NEEDS_TLS     3159
 
 /* Of what a server offers these are always taken. */
 #define CAPS_WANTED                                                                                                    \

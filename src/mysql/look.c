@@ -219,6 +219,10 @@ uint32_t mysql_pins_of(const struct my_stmt *st)
 	case MY_SET_TRANSACTION:
 		pins |= st->flags & (MY_SESSION | MY_GLOBAL) ? 0 : (uint32_t)PIN_NEXT_XACT;
 		break;
+	case MY_COMMIT:
+	case MY_ROLLBACK: /* the server closes behind it, and its client goes with it */
+		pins |= st->flags & MY_RELEASE ? (uint32_t)PIN_SETTING : 0;
+		break;
 	case MY_SET_ROLE:
 	case MY_SET_RESOURCE:
 		pins |= PIN_SETTING;
@@ -316,11 +320,6 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 			if (st.calls & MY_CALL_NEXT_VALUE) /* its own */
 				look.asks &= ~(uint32_t)MY_CALL_LAST_VALUE;
 			look.diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
-			if (st.kind == MY_KILL) {
-				look.kills = true;
-				look.kills_query = (st.flags & MY_QUERY) != 0;
-				look.name = st.name;
-			}
 		}
 		look.asks_any |= st.calls & open;
 		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);

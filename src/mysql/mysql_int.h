@@ -142,6 +142,8 @@ struct mysql_notes *mysql_notes(struct database *db);
 
 /* --- state.c: clients in transaction pooling. */
 
+/* How its texts are read now: sql/mysql_lexer.h. */
+unsigned mysql_mode(const struct session *s);
 /* In session pooling, too: a text that asks for CONNECTION_ID() means the number that its client was greeted with.
  * *out: what it is to say instead; free() it; NULL: nothing else. False: out of memory. */
 bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, size_t *len);
@@ -213,6 +215,8 @@ enum mysql_command {
 	MYSQL_COMMAND_DONE, /* it is answered, and being dropped; or the session is closed */
 	MYSQL_COMMAND_WAIT  /* it has to wait; likewise */
 };
+/* By which its client knows a session: of the greeting, CONNECTION_ID() and KILL. */
+uint32_t mysql_number(const struct session *s);
 enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq);
 
 void mysql_forget_state(struct mysql_client *c);

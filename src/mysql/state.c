@@ -3,6 +3,7 @@
 #include "mysql/mysql_int.h"
 
 #include "core/str.h"
+#include "mysql/errors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,6 @@
 #define PINS_PASSING ((uint32_t)(PIN_FOUND_ROWS | PIN_WARNINGS))
 
 #define LAST_INSERT_ID "last_insert_id"
-
-#define ER_PARSE_ERROR 1064
 
 /* How texts are read depends on settings, and is kept with them. */
 static unsigned mode_of(const struct session *s)
@@ -29,6 +28,11 @@ static unsigned mode_of(const struct session *s)
 		*notes = (uint16_t)(*notes | KNOWN | (flags & 7) << SHIFT);
 	}
 	return MY_MODE((*notes >> SHIFT & 7) | (is_mariadb ? MY_MARIADB : 0u), version);
+}
+
+unsigned mysql_mode(const struct session *s)
+{
+	return mode_of(s);
 }
 
 /* A prepared one, and how it is read: by the settings of then. */
@@ -169,7 +173,7 @@ uint8_t *mysql_query_rewrite(struct mysql_client *c, const struct mysql_query *q
 	uint8_t *out = malloc(cap);
 	if (!out)
 		return NULL;
-	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, (uint32_t)c->s.id, q->known,
+	int to = mysql_track_rewrite(&c->track, (const char *)q->text.p, n, q->mode, mysql_number(&c->s), q->known,
 				     (char *)out, cap);
 	if (to < 0) { /* as it is */
 		memcpy(out, q->text.p, n);
@@ -201,7 +205,7 @@ bool mysql_say_id(const struct mysql_client *c, struct rd text, uint8_t **out, s
 	*out = malloc(cap);
 	if (!*out)
 		return false;
-	int to = mysql_track_rewrite(&c->track, (const char *)text.p, n, mode_of(&c->s), (uint32_t)c->s.id, 0,
+	int to = mysql_track_rewrite(&c->track, (const char *)text.p, n, mode_of(&c->s), mysql_number(&c->s), 0,
 				     (char *)*out, cap);
 	if (to < 0 || ((size_t)to == n && memcmp(*out, text.p, n) == 0)) {
 		free(*out);

@@ -57,6 +57,8 @@ void check_my_refused_at(const char *file, int line, const struct my_how *how, u
 			 const char *part);
 void my_close(MYSQL *c);
 MYSQL *my_console(void); /* as admin */
+/* Its id in SHOW CLIENTS, by its number: of a session, as it says. */
+#define my_id(number) text("%lu", (unsigned long)(number) % 1000000)
 
 /* Runs it, all its results read; it must succeed. */
 #define my_run(c, ...) my_run_at(__FILE__, __LINE__, c, __VA_ARGS__)

@@ -4,6 +4,7 @@
 #include "mysqlraw.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,9 +274,31 @@ static void test_kill(void)
 		check("COM_PROCESS_KILL", mysql_kill(bob, ids[0]) != 0 && mysql_errno(bob) == 1095);
 		check_my_fails(alice, "kill 4123456789", 1094, "HY000", NULL);
 		check("COM_PROCESS_KILL", mysql_kill(alice, 4123456789) != 0 && mysql_errno(alice) != 0);
-		/* Idle, in another database. */
+		/* Idle, in another database; in whatever dress. */
 		unsigned e;
-		check_my(alice, text("kill query %lu", ids[1]), "ok 0");
+		static const char *const dresses[] = { "kill query %lu", "/* app */ kill query %lu",
+						       "KILL QUERY %lu -- x", "# x\nkill soft query %lu",
+						       "/*!50000 kill query %lu */" };
+		for (size_t i = 0; i < COUNT(dresses); i++)
+			if (i != 3 || !my_is_mysql()) {
+				char sql[128];
+				snprintf(sql, sizeof sql, dresses[i], ids[1]); /* NOLINT: of the table */
+				check_my(alice, sql, "ok 0");
+			}
+		static const char *const others[] = { "kill %lu; do 1", "do 1; kill query %lu",
+						      "prepare s from 'kill %lu'",
+						      "/* */ PREPARE s FROM \"KILL QUERY %lu\"" };
+		MYSQL *many = my_client(&(struct my_how){ .flags = CLIENT_MULTI_STATEMENTS });
+		for (size_t i = 0; i < COUNT(others); i++) {
+			char sql[128];
+			snprintf(sql, sizeof sql, others[i], ids[1]); /* NOLINT: of the table */
+			check_my_fails(many, sql, 1235, "42000", "by itself");
+		}
+		MYSQL_STMT *st = mysql_stmt_init(many);
+		char *sql = text("kill %lu", ids[1]);
+		check("prepared", mysql_stmt_prepare(st, sql, strlen(sql)) != 0 && mysql_stmt_errno(st) == 1235);
+		mysql_stmt_close(st);
+		check_my(many, "select 'kill', 1; select 2", "kill,1;2");
 		check_my(far, "select 1", "1");
 		check_my(alice, text(" Kill  Connection %lu ; ", ids[1]), "ok 0");
 		check("it is gone", is_gone(far, &e));
@@ -288,6 +311,32 @@ static void test_kill(void)
 		check("which ends it", is_gone(carol, &e));
 		check_my(alice, "select 1", "1");
 		sluice_stop();
+	}
+}
+
+/* COMMIT RELEASE ends the connection, and nobody is given what the server closes. */
+static void test_release(void)
+{
+	static const char *const ends[] = { "commit release", "/* x */ rollback and no chain release",
+					    "do 1; commit release", NULL };
+	BOTH_MODES(mode)
+	{
+		for (size_t i = 0; i < COUNT(ends); i++) {
+			start(mode, "");
+			MYSQL *c = my_client(&(struct my_how){ .flags = CLIENT_MULTI_STATEMENTS }),
+			      *other = my_client(NULL);
+			my_run(c, "begin");
+			if (!ends[i])
+				my_run(c, "set completion_type = 'release'");
+			my_run(c, "%s", ends[i] ? ends[i] : "commit");
+			for (int k = 0; k < 3; k++)
+				check_my(other, "select 1", "1");
+			unsigned e;
+			check(ends[i] ? ends[i] : "completion_type", is_gone(c, &e));
+			for (int k = 0; k < 3; k++)
+				check_my(other, "select 1", "1");
+			sluice_stop();
+		}
 	}
 }
 
@@ -365,9 +414,11 @@ static void test_kill_linked(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "few_say", test_few_say },           { "process_info", test_process_info }, { "shutdown", test_shutdown },
-	{ "old_clients", test_old_clients },   { "too_long", test_too_long },         { "kill", test_kill },
-	{ "kill_waiting", test_kill_waiting }, { "kill_linked", test_kill_linked },   { NULL, NULL },
+	{ "few_say", test_few_say },         { "process_info", test_process_info },
+	{ "shutdown", test_shutdown },       { "old_clients", test_old_clients },
+	{ "too_long", test_too_long },       { "kill", test_kill },
+	{ "release", test_release },         { "kill_waiting", test_kill_waiting },
+	{ "kill_linked", test_kill_linked }, { NULL, NULL },
 };
 
 int main(int argc, char **argv)

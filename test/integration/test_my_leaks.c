@@ -22,7 +22,7 @@ static MYSQL *one(void)
 /* What keeps it on its server: as SHOW CLIENTS says. */
 static char *pins(MYSQL *c)
 {
-	char *id = text("%lu", mysql_thread_id(c)), *shown = my_show(admin, "clients", "id", id, "pins");
+	char *id = my_id(mysql_thread_id(c)), *shown = my_show(admin, "clients", "id", id, "pins");
 	return shown ? shown : "?";
 }
 

@@ -458,7 +458,7 @@ static void test_about(void)
 	mysql_stmt_close(other);
 	MYSQL_STMT *user = prepare(a, "set @u = 3");
 	MYSQL *console = my_console();
-	char *who = text("%lu", mysql_thread_id(a));
+	char *who = my_id(mysql_thread_id(a));
 	if (my_tells())
 		check_str("prepared alone it pins nobody", my_show(console, "clients", "id", who, "pins"), "");
 	check_str("it runs", run_st(user), "");

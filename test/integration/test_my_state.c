@@ -19,7 +19,7 @@ static void start(unsigned servers, const char *more)
 /* What keeps it on its server: as SHOW CLIENTS says. */
 static char *pins(MYSQL *c)
 {
-	char *id = text("%lu", mysql_thread_id(c)), *shown = my_show(admin, "clients", "id", id, "pins");
+	char *id = my_id(mysql_thread_id(c)), *shown = my_show(admin, "clients", "id", id, "pins");
 	return shown ? shown : "?";
 }
 
@@ -248,7 +248,7 @@ static void test_ahead(void)
 	require("sent", myraw_query(&r, "set sql_mode = 'NO_BACKSLASH_ESCAPES'"));
 	require("sent", myraw_query(&r, "select 'a\\', get_lock('l', 1) -- '"));
 	require("answered", myraw_wait(&r));
-	check_str("it has a lock", my_show(admin, "clients", "id", text("%u", r.thread), "pins"), "get_lock");
+	check_str("it has a lock", my_show(admin, "clients", "id", my_id(r.thread), "pins"), "get_lock");
 	myraw_close(&r, false);
 }
 
