@@ -1,6 +1,7 @@
 /* test_my_gate.c - what stands between MySQL's clients and a server that fails: circuit breakers. */
 #include "faultproxy.h"
 #include "harness_my.h"
+#include "mysqlraw.h"
 
 #include <string.h>
 
@@ -83,12 +84,39 @@ static void test_hang(void)
 	check_my(b, "select 3", "3");
 }
 
+static bool runs(const char *statement)
+{
+	return strcmp(my_scalar("select count(*) from information_schema.processlist where info = '%s'", statement),
+		      "0") != 0;
+}
+
+/* At the end of the process a KILL is on its way for what a client has left, and would be sent once more: the first of
+ * two statements is answered meanwhile. What is so slow that it stays on its way is the KILL's login. */
+static void test_end_of_a_cancel(void)
+{
+	struct myraw r;
+	begin("pool_mode = transaction\nserver_rollback_timeout = 60\ncancel_wait_timeout = 60");
+	require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+	check("two are sent", myraw_query(&r, "do sleep(1)") && myraw_query(&r, "do sleep(600)"));
+	wait_until("the first one runs", runs("do sleep(1)"));
+	int before = fault_accepted();
+	fault_mode(FAULT_THROTTLE, 10);
+	myraw_close(&r, false);
+	wait_until("it is on its way", fault_accepted() == before + 1);
+	wait_until("the second one runs", runs("do sleep(600)"));
+	for (uint64_t until = now_ms() + 3000; now_ms() < until;) /* the first one's answer has come by then, mostly */
+		poll_pause();
+	sluice_signal(SIGQUIT);
+	check_eq("its exit status", sluice_wait_exit(), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
 		{ "refused", test_refused },
 		{ "others_faults", test_others_faults },
 		{ "hang", test_hang },
+		{ "end_of_a_cancel", test_end_of_a_cancel },
 		{ NULL, NULL },
 	};
 	return harness_my_main(argc, argv, "my_gate", tests);
