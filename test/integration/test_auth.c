@@ -69,7 +69,7 @@ static void test_matrix(void)
 	char *file = make_users();
 	for (size_t t = 0; t < COUNT(auth_types); t++) {
 		sluice_start(&(struct conf){ .settings = text("auth_type = %s\nserver_login_retry = 1\n"
-							      "query_wait_timeout = 3\n",
+							      "query_wait_timeout = 20\n",
 							      auth_types[t]),
 					     .auth_file = file });
 		for (size_t server = 0; server < COUNT(servers); server++)

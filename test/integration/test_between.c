@@ -185,7 +185,7 @@ static void test_servers(void)
 		sluice_start(&(struct conf){
 			.databases = text("test = host=127.0.0.1 port=%d", b.port),
 			.settings = "server_tls_sslmode = verify-full\nserver_tls_ca_file = @DIR@/tls/ca.crt\n"
-				    "query_wait_timeout = 5\n",
+				    "query_wait_timeout = 20\n",
 			.auth_file = "\"alice\" \"alice-secret\"\n" });
 		PGconn *c = client_try("%s", "");
 		check_eq(rows[i].what, c != NULL, rows[i].at_server == NULL);

@@ -291,7 +291,7 @@ static void test_server_modes(void)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		sluice_start(&(struct conf){
 			.settings = text("server_tls_sslmode = %s\nserver_tls_ca_file = @DIR@/mydata/server-cert.pem\n"
-					 "server_login_retry = 0\nquery_wait_timeout = 3\n",
+					 "server_login_retry = 0\nquery_wait_timeout = 20\n",
 					 rows[i].mode),
 			.auth_file =
 				"\"alice\" \"alice-secret\"\n\"tls\" \"tls-secret\"\n\"admin\" \"admin-secret\"\n" });
@@ -325,7 +325,7 @@ static void test_verify_server(void)
 		char *e = "", *what = text("%s, %s, %s", rows[i].host, rows[i].ca, rows[i].mode);
 		sluice_start(&(struct conf){ .databases = text("test = kind=mysql host=%s port=@MYPORT@", rows[i].host),
 					     .settings = text("server_tls_sslmode = %s\nserver_tls_ca_file = @DIR@/%s\n"
-							      "server_login_retry = 0\nquery_wait_timeout = 3\n",
+							      "server_login_retry = 0\nquery_wait_timeout = 20\n",
 							      rows[i].mode, rows[i].ca) });
 		bool in = may(NULL, &e);
 		check_eq(text("%s: %s", what, e), in, rows[i].fits);

@@ -24,12 +24,14 @@ static void execute(MYSQL_STMT *st)
 
 static void test_leak(void)
 {
-	sluice_with("pool_mode = transaction\nleak_threshold = 0.3\nleak_check_interval = 0.05");
+	/* The threshold is there once nothing is to be said any more: a slow machine is idle for longer between two. */
+	sluice_with("pool_mode = transaction\nleak_check_interval = 0.05");
 	MYSQL *con = my_console(), *a = my_client(NULL), *b = my_client(NULL);
 	static const char query[] = "select 'x" SECRET "' as prepared, 1";
 	check_my(b, "select 1", "1");
 	my_run(a, "begin");
 	check_my(a, "select '" SECRET "' as x, \"" SECRET "\" as y", SECRET "," SECRET);
+	my_run(con, "set leak_threshold = 0.3");
 	wait_until("it is told of", total(con, "leak_count") == 1);
 	check("what", told(con, "select ? as x, ? as y"));
 	check("in the log", sluice_logged("leak: it holds server S-0x"));
@@ -47,11 +49,12 @@ static void test_leak(void)
 
 static void test_kill(void)
 {
-	sluice_with("pool_mode = transaction\nleak_threshold = 0.3\nleak_check_interval = 0.05\nleak_action = kill");
+	sluice_with("pool_mode = transaction\nleak_check_interval = 0.05\nleak_action = kill");
 	MYSQL *con = my_console(), *a = my_client(NULL);
 	my_sql("create or replace table test.leaked (x int) engine=innodb");
 	my_run(a, "begin");
 	my_run(a, "insert into leaked values (1)");
+	my_run(con, "set leak_threshold = 0.3");
 	wait_until("it is told of", total(con, "leak_count") == 1);
 	check("closed", mysql_ping(a) != 0);
 	wait_until("its server is kept", strcmp(my_show(con, "LEDGER", "item", "idle", "value"), "1") == 0);
@@ -61,14 +64,16 @@ static void test_kill(void)
 
 static void test_slow(void)
 {
+	enum { SLOW_MS = 200 };
 	sluice_with("pool_mode = transaction\nslow_query_threshold = 0.2");
 	MYSQL *con = my_console(), *a = my_client(NULL);
 	(void)my_all(a, "select sleep(0.3), '" SECRET "'");
 	check_eq("counted", total(con, "slow_count"), 1);
 	check("an event", told(con, "select sleep (?), ?"));
 	check("in the log", sluice_logged("slow statement: "));
+	uint64_t said = now_ms();
 	check_my(a, "select 1", "1");
-	check_eq("not that", total(con, "slow_count"), 1);
+	check("not that", total(con, "slow_count") == 1 || now_ms() - said >= SLOW_MS);
 	check("no literal in the log", !sluice_logged(SECRET));
 }
 

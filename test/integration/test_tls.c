@@ -501,7 +501,7 @@ static void test_server_modes(void)
 		char *what =
 			text("server %s, %s, %s", rows[i].cert ? "with TLS" : "without", rows[i].hba, rows[i].mode);
 		pg_tls(rows[i].cert, rows[i].hba);
-		sluice_with(text("server_tls_sslmode = %s\nquery_wait_timeout = 2\nserver_login_retry = 0\n",
+		sluice_with(text("server_tls_sslmode = %s\nquery_wait_timeout = 20\nserver_login_retry = 0\n",
 				 rows[i].mode));
 		PGconn *c = client_try("%s", "");
 		check_eq(what, c != NULL, rows[i].want != NULL);
@@ -545,7 +545,7 @@ static void test_verify_server(void)
 		sluice_start(
 			&(struct conf){ .databases = text("test = host=%s port=%d", rows[i].host, pg_port()),
 					.settings = text("server_tls_sslmode = %s\nserver_tls_ca_file = @DIR@/tls/%s\n"
-							 "query_wait_timeout = 2\nserver_login_retry = 60\n",
+							 "query_wait_timeout = 20\nserver_login_retry = 60\n",
 							 rows[i].mode, rows[i].ca) });
 		for (int more = 0; more < 3; more++) { /* each is a new server */
 			PGconn *c = client_try("%s", "");
@@ -570,7 +570,7 @@ static void test_certificate_for_servers(void)
 		    "server_tls_cert_file = @DIR@/tls/us.crt\n");
 	check_scalar(client(NULL), "select current_user", "alice");
 	sluice_stop();
-	sluice_with("server_tls_sslmode = require\nquery_wait_timeout = 2\n");
+	sluice_with("server_tls_sslmode = require\nquery_wait_timeout = 20\n");
 	check("without it", client_try("%s", "") == NULL);
 }
 

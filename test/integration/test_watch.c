@@ -34,11 +34,13 @@ static void check_no_secret(void)
 
 static void test_leak(void)
 {
-	sluice_with("pool_mode = transaction\nleak_threshold = 0.3\nleak_check_interval = 0.05");
+	/* The threshold is there once nothing is to be said any more: a slow machine is idle for longer between two. */
+	sluice_with("pool_mode = transaction\nleak_check_interval = 0.05");
 	PGconn *con = console(), *a = client("application_name=shop"), *b = client(NULL);
 	check_scalar(b, "select 1", "1"); /* it holds none */
 	sql(a, "begin");
 	sql(a, "select x, '" SECRET "' as y from (values (1)) as v(x)");
+	sql(con, "set leak_threshold = 0.3");
 	wait_until("it is told of", total(con, "leak_count") == 1);
 	check("in the log", sluice_logged("leak: it holds server S-0x"));
 	check("who and since when", sluice_logged("in a transaction since"));
@@ -51,8 +53,10 @@ static void test_leak(void)
 	for (uint64_t until = now_ms() + 500; now_ms() < until;)
 		poll_pause();
 	check_eq("once", total(con, "leak_count"), 1);
+	sql(con, "set leak_threshold = 600");
 	check_scalar(a, "select 2", "2");
 	check_eq("it does something", leaking(con), 0);
+	sql(con, "set leak_threshold = 0.3");
 	wait_until("it is told of anew", total(con, "leak_count") == 2);
 	sql(a, "commit");
 	check_eq("not any more", leaking(con), 0);
@@ -129,22 +133,26 @@ static void test_busy(void)
 {
 	sluice_with("pool_mode = transaction\nleak_threshold = 0.1\nleak_check_interval = 0.05\n"
 		    "slow_query_threshold = 0.2");
+	enum { SLOW_MS = 200 };
 	PGconn *con = console(), *a = client(NULL);
+	uint64_t began = now_ms();
 	check_scalar(a, "select 'done' from pg_sleep(0.6)", "done");
 	check_eq("no leak", total(con, "leak_count"), 0);
 	check_eq("but slow", total(con, "slow_count"), 1);
 	check("in the log", sluice_logged("slow statement: "));
 	check_eq("an event", events(con, "slow", "select ? from pg_sleep (?)"), 1);
+	uint64_t said = now_ms();
 	check_scalar(a, "select 'quick'", "quick");
-	check_eq("not the other", total(con, "slow_count"), 1);
+	int slow = total(con, "slow_count");
+	check("not the other", slow == 1 || (slow == 2 && now_ms() - said >= SLOW_MS));
 	/* However many there are: a line a second. */
 	for (int i = 0; i < 3; i++)
 		(void)scalar(a, "select '" SECRET "' from pg_sleep(0.25)");
-	check_eq("all count", total(con, "slow_count"), 4);
-	check("few are told of", events(con, "slow", "") <= 3);
+	check_eq("all count", total(con, "slow_count"), slow + 3);
+	check("few are told of", events(con, "slow", "") <= 2 + (int)((now_ms() - began) / 1000));
 	sql(con, "set slow_query_threshold = 0");
 	(void)scalar(a, "select pg_sleep(0.3)");
-	check_eq("switched off", total(con, "slow_count"), 4);
+	check_eq("switched off", total(con, "slow_count"), slow + 3);
 	check_no_secret();
 }
 
