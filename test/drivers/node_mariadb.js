@@ -111,7 +111,7 @@ run([
 		}, { compress: true })
 	}],
 	[POOLED, async function a_pool() {
-		const pool = mariadb.createPool({ allowPublicKeyRetrieval: true, ...where, connectionLimit: 12 })
+		const pool = mariadb.createPool({ allowPublicKeyRetrieval: true, ...where, connectionLimit: 12, acquireTimeout: 60000 })
 		const got = await Promise.all([...Array(100)].map((_, i) => pool.query('select ? n', [i])))
 		got.forEach((rows, i) => assert.strictEqual(Number(rows[0].n), i))
 		await pool.end()

@@ -357,7 +357,7 @@ static void test_node(void)
 		text("%s/login.js", dir()),
 		"const [driver, port, password, tls] = process.argv.slice(2);\n"
 		"const m = require(driver === 'mysql2' ? 'mysql2/promise' : driver);\n"
-		"const how = { host: '127.0.0.1', port: +port, user: 'anna', password, database: 'test' };\n"
+		"const how = { host: '127.0.0.1', port: +port, user: 'anna', password, database: 'test', connectTimeout: 60000 };\n"
 		"if (tls === 'tls') how.ssl = { rejectUnauthorized: false };\n"
 		"if (driver === 'mariadb') { how.allowPublicKeyRetrieval = true; if (tls === 'tls') how.trustServerCertificate = true; }\n"
 		"(async () => { const c = await m.createConnection(how); console.log(JSON.stringify(await c.query(\"select '42' "
