@@ -47,7 +47,7 @@ one() {
 	local name=$1 log status
 	log=$asan/logs/${name//\//_}.log
 	shift
-	timeout -k 10 900 "$@" >"$log" 2>&1 </dev/null
+	timeout -k 10 1800 "$@" >"$log" 2>&1 </dev/null
 	status=$?
 	count "$name" "$status" "$log"
 }
@@ -67,7 +67,7 @@ later() {
 	fi
 	(
 		trap - EXIT INT TERM
-		timeout -k 10 900 "$@" >"$log" 2>&1 </dev/null
+		timeout -k 10 1800 "$@" >"$log" 2>&1 </dev/null
 		echo $? >"$log.status"
 	) &
 	running=$((running + 1))

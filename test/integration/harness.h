@@ -18,7 +18,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#define PATIENCE_MS 20000 /* longer than anything that works takes, even on a slow machine with sanitizers */
+#define PATIENCE_MS 60000 /* longer than anything that works takes, even on a slow machine with sanitizers */
 
 /* Runs the tests (all, or those named on the command line) and prints "N passed, N failed, N skipped". */
 int harness_main(int argc, char **argv, const char *suite, const struct unit_test *tests);

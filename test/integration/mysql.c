@@ -218,7 +218,7 @@ static bool try_start(void)
 		execv(daemon_path, argv);
 		_exit(127);
 	}
-	for (uint64_t until = now_ms() + 3 * PATIENCE_MS; now_ms() < until; poll_pause()) {
+	for (uint64_t until = now_ms() + PATIENCE_MS; now_ms() < until; poll_pause()) {
 		if (waitpid(my_pid, NULL, WNOHANG) == my_pid) {
 			my_pid = -1;
 			return false;
@@ -242,7 +242,7 @@ void my_stop(int sig)
 		mysql_close(root);
 	root = NULL;
 	kill(my_pid, sig);
-	require("the server stops", reap(my_pid, 2 * PATIENCE_MS) >= 0);
+	require("the server stops", reap(my_pid, PATIENCE_MS) >= 0);
 	my_pid = -1;
 }
 
