@@ -319,7 +319,7 @@ static void test_short_outage(void)
 	for (int i = 0; i < N; i++)
 		send_query(c[i], "select 'served'");
 	wait_until("tried again", stat_of(con, "connect_retry_count") >= 2);
-	check_eq("all wait", waiting(con), N);
+	wait_until("all wait", waiting(con) == N);
 	check_eq("one is tried", show_int(con, "LEDGER", "item", "servers", "value"), 1);
 	check("each counts for the host", show_int(con, "BREAKERS", "database", "test", "failures") >= 2);
 	fault_mode(FAULT_PASS, 0);
