@@ -51,7 +51,7 @@ static void test_kill(void)
 {
 	sluice_with("pool_mode = transaction\nleak_check_interval = 0.05\nleak_action = kill");
 	MYSQL *con = my_console(), *a = my_client(NULL);
-	my_sql("create or replace table test.leaked (x int) engine=innodb");
+	my_sql("drop table if exists test.leaked; create table test.leaked (x int) engine=innodb");
 	my_run(a, "begin");
 	my_run(a, "insert into leaked values (1)");
 	my_run(con, "set leak_threshold = 0.3");
