@@ -21,8 +21,13 @@ uint64_t bucket_wait_us(const struct bucket *b, const struct bucket_limits *l, u
 
 void bucket_take(struct bucket *b, const struct bucket_limits *l, uint64_t now_us)
 {
+	bucket_take_many(b, l, now_us, 1);
+}
+
+void bucket_take_many(struct bucket *b, const struct bucket_limits *l, uint64_t now_us, uint32_t n)
+{
 	uint64_t now = now_us * NS_IN_US;
 	if (!l->rate)
 		return;
-	b->full_ns = (b->full_ns > now ? b->full_ns : now) + NS_IN_S / l->rate;
+	b->full_ns = (b->full_ns > now ? b->full_ns : now) + (uint64_t)n * (NS_IN_S / l->rate);
 }

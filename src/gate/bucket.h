@@ -20,5 +20,6 @@ struct bucket {
 uint64_t bucket_wait_us(const struct bucket *b, const struct bucket_limits *l, uint64_t now_us);
 /* Takes one, be it there or not: what was taken ahead is waited for by those who come after. */
 void bucket_take(struct bucket *b, const struct bucket_limits *l, uint64_t now_us);
+void bucket_take_many(struct bucket *b, const struct bucket_limits *l, uint64_t now_us, uint32_t n);
 
 #endif

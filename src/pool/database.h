@@ -51,6 +51,8 @@ struct database {
 	struct list pools;
 	struct bucket rate;        /* rate_limit, of all that is lent there */
 	struct stats gone_stats;   /* of pools that were dropped */
+	uint64_t pass;             /* of the pool that was served last: see turn.c */
+	uint32_t nwaiting;         /* in lines of its pools */
 	uint32_t servers, clients; /* clients: also those that are still logging in */
 	uint32_t clients_in;       /* and without them */
 	uint32_t generation; /* counts changes of the target: servers of an older one are closed as they come free */

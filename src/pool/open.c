@@ -12,7 +12,13 @@ static bool make_room(struct pool *p, bool same_user)
 		if (o == p || o->nwaiting || (same_user ? !pool_is_same_user(o, p) : o->db != p->db))
 			continue;
 		struct list *idle = &o->by_state[SERVER_IDLE];
-		if (!list_empty(idle) && (!oldest || server_at(idle->prev)->released_ms < oldest->released_ms))
+		if (list_empty(idle) || (oldest && server_at(idle->prev)->released_ms >= oldest->released_ms))
+			continue;
+		/* Who has fewer, and is between two statements, would want it back at once. */
+		uint64_t kept_until = server_at(idle->prev)->released_ms + POOL_SHARE_MS;
+		if (pool_has_fewer(o, p) && loop_now() < kept_until)
+			pool_wake_at(p, kept_until);
+		else
 			oldest = server_at(idle->prev);
 	}
 	if (oldest)
@@ -45,12 +51,26 @@ static uint32_t for_clients(const struct pool *p)
 	return pool_servers(p) - p->napart;
 }
 
-/* Do its database and its user allow one more? */
+/* Is there room under the limit of its database, or its user? */
+static bool limit_allows(struct pool *p, bool of_user)
+{
+	uint32_t most = of_user ? p->lim.max_user : p->lim.max_db;
+	if (!most || (of_user ? pool_user_servers(p->user->name->s) : p->db->servers) < most || make_room(p, of_user))
+		return true;
+	pool_lacks(p, of_user ? LACK_USER_SLOT : LACK_DB_SLOT);
+	return false;
+}
+
 static bool limits_allow(struct pool *p)
 {
-	if (p->lim.max_db && p->db->servers >= p->lim.max_db && !make_room(p, false))
-		return false;
-	return !p->lim.max_user || pool_user_servers(p->user->name->s) < p->lim.max_user || make_room(p, true);
+	return limit_allows(p, false) && limit_allows(p, true);
+}
+
+/* The same, and it is not another's turn. */
+static bool limits_allow_now(struct pool *p)
+{
+	return limits_allow(p) && !(p->lim.max_db && pool_is_others_slot(p, false)) &&
+	       !(p->lim.max_user && pool_is_others_slot(p, true));
 }
 
 struct server *pool_open_apart(struct pool *p)
@@ -88,7 +108,7 @@ static bool has_room(struct pool *p, const struct pool_wait *w)
 			return false;
 		}
 	}
-	return limits_allow(p);
+	return limits_allow_now(p);
 }
 
 static const struct pool_wait *first_in_line(const struct pool *p)
@@ -205,14 +225,14 @@ static void grow_mixed(struct pool *p)
 void pool_grow(struct pool *p)
 {
 	uint32_t under_way = pool_opening(p), total = for_clients(p);
-	uint32_t in_line = p->nwaiting - p->nwaiting_own - pool_delayed(p),
+	uint32_t in_line = p->nwaiting - p->nwaiting_own - p->ndelayed,
 		 want = in_line > under_way ? in_line - under_way : 0;
 
 	if (p->is_mixed && p->nwaiting) {
 		grow_mixed(p);
 		return;
 	}
-	if (want && !pool_may_be_active(p)) /* none of them would get it */
+	if (p->lacks) /* none of them would get it */
 		want = 0;
 
 	if (p->lim.min_size > total && (p->nclients > 0 || p->user->is_forced) && !p->db->dropped &&

@@ -109,6 +109,7 @@ void pool_configure(struct pool *p)
 			     (uint32_t)config_num(c, SET_rate_burst, dc, NULL) },
 		.rate_rejects = config_num(c, SET_rate_action, dc, uc) == RATE_REJECT,
 		.active_db = (uint32_t)config_num(c, SET_max_active, dc, NULL),
+		.weight = (uint32_t)config_num(c, SET_weight, dc, uc),
 		.active_user = own_active ? (uint32_t)own_active->num : 0,
 		.queue = { 1000 * (uint64_t)config_num(c, SET_queue_target, dc, uc),
 			   1000 * (uint64_t)config_num(c, SET_queue_interval, dc, uc) },
@@ -182,7 +183,8 @@ struct pool *pool_find(struct database *db, struct user *u)
 	db->is_entered |= !u->is_house;
 	p->db = db;
 	p->user = u;
-	if (!map_add(&by_key, &p->node, &key, sizeof key)) {
+	if (!pool_line_init(p) || !map_add(&by_key, &p->node, &key, sizeof key)) {
+		pool_line_free(p);
 		free(p);
 		return NULL;
 	}
@@ -204,6 +206,8 @@ static void pool_free(struct pool *p)
 	ASSERT(p->nclients == 0 && p->nwaiting == 0 && pool_servers(p) == 0);
 	stats_add(&db->gone_stats, &p->stats);
 	loop_undefer(&p->serve_task);
+	pool_lacks_nothing(p);
+	pool_line_free(p);
 	deadline_clear(&p->deadline);
 	map_del(&by_key, &p->node);
 	list_del(&p->in_all);

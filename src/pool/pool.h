@@ -1,6 +1,7 @@
 /* pool.h - server connections of one (database, user) pair, lent to sessions one at a time.
  * Times are milliseconds of loop_now(). All on the loop's thread. A session that finds no idle server waits in one
- * line, first come first served; a released server goes to the first in line at the end of the turn. */
+ * line, first come first served, and user by user where several share a pool; a released server goes to the first in
+ * line at the end of the turn. */
 #ifndef SLUICE_POOL_POOL_H
 #define SLUICE_POOL_POOL_H
 
@@ -21,7 +22,8 @@ struct pool_limits {
 	uint64_t lifetime_ms, idle_ms, connect_ms, retry_ms, check_ms; /* 0: no limit; check_ms 0: always */
 	uint32_t max_waiting;                                          /* 0: no limit */
 	uint32_t active_db, active_user;                               /* max_active; 0: no limit */
-	struct bucket_limits rate_db, rate_user;                       /* rate_limit */
+	uint32_t weight;
+	struct bucket_limits rate_db, rate_user; /* rate_limit */
 	bool rate_rejects;
 	bool is_shared; /* what one of it gives back may be what another pool waits for */
 	bool is_gated;  /* one of max_active and rate_limit holds */
@@ -43,9 +45,17 @@ struct pool {
 	struct pool_limits lim;
 	struct list by_state[SERVER_NSTATES];
 	uint32_t count[SERVER_NSTATES];
-	struct list waiting;          /* pool_wait, the first in line first */
-	uint32_t nwaiting, nclients;  /* sessions that belong here */
-	uint32_t nwaiting_own;        /* of those in line: for a server that nobody else gets */
+	struct list waiting;         /* pool_wait, who came first first */
+	struct list flows;           /* the same by users, in the order of their turns; see turn.c */
+	struct flow *flow;           /* owned: of the first user */
+	struct map by_user;          /* of the others */
+	struct list delayed;         /* pool_wait whose time has not come, the earliest first */
+	uint32_t nwaiting, nclients; /* sessions that belong here */
+	uint32_t nwaiting_own;       /* of those in line: for a server that nobody else gets */
+	uint32_t ndelayed;           /* of the others: delayed */
+	uint64_t pass;               /* what it has had of its database's limits, by its weight */
+	uint64_t stood_back, lacks_since_ms;
+	uint8_t lacks, lacked;        /* LACK_...: what keeps it from serving; what did so before */
 	uint32_t own_opening;         /* servers that belong to a session for good, while they are being opened */
 	uint32_t own_active;          /* and those that are in use */
 	uint32_t nretrying;           /* servers that could not be opened, and are tried again: one */
@@ -60,7 +70,6 @@ struct pool {
 	uint64_t host_tried_ms;     /* when that happened last, or one of them was tried again */
 	uint32_t failed_generation; /* of the database; of another one the failures are history */
 	struct fault failure;
-	struct codel codel;         /* of the waiting line */
 	uint64_t answered_before;   /* statements that were in time, when one was late last */
 	struct log_seldom refusals; /* lines about servers that could not be opened */
 	struct log_seldom slow;     /* and about slow statements */
@@ -75,12 +84,16 @@ struct pool {
 };
 
 /* A place in the line: the caller's memory, untouched until a callback or pool_leave(). */
+struct flow;
 struct pool_wait {
-	struct list in_line;
+	struct list in_line;     /* alone: it does not wait */
+	struct list in_flow;     /* or pool->delayed */
+	struct flow *flow;       /* NULL: delayed, or not in line */
+	const struct user *user; /* whose turn it takes; NULL: the pool's */
 	uint64_t since_us;
 	uint64_t kind;          /* of the server that it wants: struct server */
 	bool is_login;          /* only to hear what servers report: no rate_limit holds for it */
-	uint64_t not_before_us; /* it is over rate_limit until then; 0: it is not */
+	uint64_t not_before_us; /* its own rate_limit lets it wait until then; 0: it does not */
 	bool is_over;           /* and is to be refused for it */
 	bool is_own;            /* wants a server that is opened for it alone, and closed when it is given back */
 	/* sv is ACTIVE and yours; is_own: it is being opened, and sv->session, which is to be set now, hears of it. */

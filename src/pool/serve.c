@@ -47,16 +47,9 @@ struct server *pool_take(struct pool *p, struct pool_wait *w)
 			return sv;
 		}
 	}
-	w->not_before_us = 0;
-	w->is_over = false;
-	if (p->lim.is_gated)
-		pool_rate(p, w);
 	p->is_mixed |= p->kind && p->kind != w->kind;
 	p->kind = w->kind;
-	w->since_us = loop_now_us();
-	list_add(&p->waiting, &w->in_line);
-	p->nwaiting++;
-	p->nwaiting_own += w->is_own;
+	pool_enter_line(p, w);
 	pool_serve(p);
 	return NULL;
 }
@@ -99,6 +92,38 @@ static void refuse_at_gate(struct pool *p)
 	pool_refuse_all(p, &f);
 }
 
+static void lend_to_those_in_line(struct pool *p)
+{
+	struct pool_wait *w, *next;
+	pool_lacks_nothing(p);
+	pool_end_delays(p);
+	for (w = pool_line_first(p); w; w = next) {
+		next = pool_line_next(p, w);
+		if (pool_is_late(p, w)) {
+			pool_shed(p, w, "its pool is overloaded");
+			next = pool_line_first(p);
+			continue;
+		}
+		if (!pool_may_be_lent(p, w)) {
+			if (p->welcome)
+				break;
+			continue; /* some may be there only to hear what servers report */
+		}
+		struct server *sv = w->is_own ? pool_open_own(p, w) : pick_checked(p, w->kind);
+		if (!sv && (w->is_own || list_empty(&p->by_state[SERVER_IDLE])))
+			break;
+		if (!sv) { /* what is idle is of another kind */
+			pool_swap_idle(p, w);
+			continue;
+		}
+		pool_is_lent(p, w);
+		if (!w->is_own)
+			lend(p, sv);
+		w->granted(w, sv);
+		next = pool_line_first(p); /* it may have changed */
+	}
+}
+
 /* The end of a turn in which something changed: idle servers to those who wait, then more servers. */
 void pool_run_serve(struct task *t)
 {
@@ -110,38 +135,7 @@ void pool_run_serve(struct task *t)
 		while (!list_empty(&p->by_state[SERVER_LISTEN]))
 			server_close(server_at(p->by_state[SERVER_LISTEN].next), "paused", NULL);
 	} else {
-		for (struct list *it = p->waiting.next; it != &p->waiting;) {
-			struct pool_wait *w = list_owner(it, struct pool_wait, in_line);
-			it = it->next;
-			if (w->is_over) {
-				pool_shed(p, w, "it would be more than rate_limit");
-				it = p->waiting.next;
-				continue;
-			}
-			if (w->not_before_us > loop_now_us()) {
-				pool_wake_at(p, w->not_before_us / 1000 + 1);
-				continue;
-			}
-			if (pool_is_late(p, w)) {
-				pool_shed(p, w, "its pool is overloaded");
-				it = p->waiting.next;
-				continue;
-			}
-			if (!pool_may_be_active(p))
-				break;
-			struct server *sv = w->is_own ? pool_open_own(p, w) : pick_checked(p, w->kind);
-			if (!sv && (w->is_own || list_empty(&p->by_state[SERVER_IDLE])))
-				break;
-			if (!sv) { /* what is idle is of another kind */
-				pool_swap_idle(p, w);
-				continue;
-			}
-			pool_left_line(p, w);
-			if (!w->is_own)
-				lend(p, sv);
-			w->granted(w, sv);
-			it = p->waiting.next; /* it may have changed */
-		}
+		lend_to_those_in_line(p);
 		if (p->nwaiting && pool_opening(p) == 0)
 			refuse_at_gate(p);
 		/* Nobody is there, and it is not yet time to try again: those who wait would wait in vain. */
@@ -183,8 +177,11 @@ static void serve_others(struct pool *p)
 void pool_server_ready(struct server *sv)
 {
 	struct pool *p = sv->pool;
-	if (p->lim.is_gated)
-		pool_serve_oldest(p);
+	if (p->nwaiting && p->lim.is_shared && sv->state == SERVER_IDLE && pool_owes_slot(p)) {
+		server_close(sv, "its database or user is at its limit of connections, and another has fewer", NULL);
+		p->lacks_since_ms = loop_now(); /* from here on it is the one who has gone without */
+		return;
+	}
 	if (p->nwaiting || pool_is_paused(p) || on_change)
 		pool_serve(p);
 	if (p->lim.is_shared && (!p->nwaiting || p->lim.is_gated))

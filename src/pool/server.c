@@ -8,6 +8,7 @@
 #include "net/dns.h"
 #include "net/tls.h"
 #include "pool/ask.h"
+#include "pool/pool_int.h"
 #include "session/varset.h"
 
 #include <inttypes.h>
@@ -611,8 +612,10 @@ struct server *server_open(struct pool *p, bool own, uint64_t kind)
 {
 	struct host *h = pool_next_host(p);
 	struct server *sv = h ? server_open_on(p, h, own, kind) : NULL;
-	if (sv)
+	if (sv) {
 		pool_host_opening(sv);
+		pool_turn_opened(p);
+	}
 	return sv;
 }
 

@@ -72,7 +72,7 @@ static bool check_pool(const struct pool *p, struct ledger *l, struct sb *dump)
 {
 	const char *db = p->db->name->s;
 	struct sums n = { 0, 0, 0 };
-	uint32_t line = 0, own = 0;
+	uint32_t line = 0, own = 0, delayed = 0, ready = 0;
 	bool ok = true;
 	for (int st = 0; st < SERVER_NSTATES; st++) {
 		uint32_t listed = 0;
@@ -80,8 +80,16 @@ static bool check_pool(const struct pool *p, struct ledger *l, struct sb *dump)
 			ok &= check_server(p, list_owner(at, struct server, in_state), st, &n, l, dump);
 		ok &= same(dump, db, "servers of a state", listed, p->count[st]);
 	}
-	for (const struct list *at = p->waiting.next; at != &p->waiting; at = at->next, line++)
-		own += list_owner(at, struct pool_wait, in_line)->is_own;
+	for (const struct list *at = p->waiting.next; at != &p->waiting; at = at->next, line++) {
+		const struct pool_wait *w = list_owner(at, struct pool_wait, in_line);
+		own += w->is_own;
+		delayed += !w->flow && !w->is_own;
+		ready += w->flow != NULL;
+	}
+	for (const struct list *at = p->delayed.next; at != &p->delayed; at = at->next)
+		ready++;
+	ok &= same(dump, db, "those in line or delayed", ready, p->nwaiting);
+	ok &= same(dump, db, "those delayed", delayed, p->ndelayed);
 	ok &= same(dump, db, "those in line", line, p->nwaiting);
 	ok &= same(dump, db, "those in line for a server of their own", own, p->nwaiting_own);
 	ok &= same(dump, db, "servers of one session that are opened", n.own_opening, p->own_opening);
@@ -92,7 +100,7 @@ static bool check_pool(const struct pool *p, struct ledger *l, struct sb *dump)
 
 static bool check_database(const struct database *db, struct sb *dump)
 {
-	uint32_t servers = 0, at_hosts = 0, elsewhere = 0;
+	uint32_t servers = 0, at_hosts = 0, elsewhere = 0, waiting = 0;
 	bool ok = true;
 	for (const struct list *at = db->pools.next; at != &db->pools; at = at->next) {
 		const struct pool *p = list_owner(at, struct pool, in_db);
@@ -100,10 +108,12 @@ static bool check_database(const struct database *db, struct sb *dump)
 			for (const struct list *s = p->by_state[st].next; s != &p->by_state[st]; s = s->next)
 				elsewhere += list_owner(s, struct server, in_state)->host->dropped;
 		servers += pool_servers(p);
+		waiting += p->nwaiting;
 	}
 	for (uint32_t i = 0; i < db->nhosts; i++)
 		at_hosts += db->hosts[i]->servers;
 	ok &= same(dump, db->name->s, "servers of the database", servers, db->servers);
+	ok &= same(dump, db->name->s, "those in lines of the database", waiting, db->nwaiting);
 	ok &= same(dump, db->name->s, "servers by their hosts", at_hosts + elsewhere, db->servers);
 	return ok;
 }

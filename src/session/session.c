@@ -385,6 +385,7 @@ void session_login_done(struct session *s)
 		return;
 	}
 	s->mode = (uint8_t)config_num(config_now(), SET_pool_mode, db->conf, u->conf);
+	s->wait.user = s->user;
 	s->wait.is_own = s->replication != REPLICATION_NONE;
 	if (s->wait.is_own)
 		s->mode = POOL_SESSION; /* whatever others have here */

@@ -488,6 +488,55 @@ static void test_rate(void)
 	check_balance(con);
 }
 
+/* Ends what it was sent, sends the next one, and adds how long it took. */
+static void go_on(PGconn *c, uint64_t *sent, uint64_t *sum, int *n)
+{
+	if (!is_answered(c))
+		return;
+	PGresult *r = PQgetResult(c);
+	check(PQresultErrorMessage(r), PQresultStatus(r) == PGRES_TUPLES_OK);
+	for (; r; r = PQgetResult(c))
+		PQclear(r);
+	*sum += now_ms() - *sent;
+	(*n)++;
+	send_query(c, "select pg_sleep(0.01)");
+	*sent = now_ms();
+}
+
+/* One user with many clients, another with two: the second's are not behind all of the first's, whatever it is that
+ * they share. */
+static void test_starvation(void)
+{
+	enum { N = 40, FEW = 2, TIMES = 60 };
+	static const char *const shared[] = { "user=postgres pool_size=2", "max_active=2", "max_db_connections=2",
+					      "rate_limit=100 rate_burst=2" };
+	for (size_t k = 0; k < COUNT(shared); k++) {
+		PGconn *c[N + FEW], *con;
+		uint64_t sent[N + FEW], sum[2] = { 0, 0 };
+		int n[2] = { 0, 0 };
+		uint64_t begun = now_ms();
+		sluice_start(&(struct conf){ .databases = text("test = @PG@ %s", shared[k]),
+					     .settings = "pool_mode = transaction" });
+		con = console();
+		for (int i = 0; i < N + FEW; i++) {
+			c[i] = client(i < N ? NULL : "user=bob");
+			send_query(c[i], "select pg_sleep(0.01)");
+			sent[i] = now_ms();
+		}
+		while (n[1] < TIMES && now_ms() - begun < PATIENCE_MS) {
+			poll_pause();
+			for (int i = 0; i < N + FEW; i++)
+				go_on(c[i], &sent[i], &sum[i >= N], &n[i >= N]);
+		}
+		uint64_t many = sum[0] / (uint64_t)(n[0] ? n[0] : 1), few = sum[1] / (uint64_t)(n[1] ? n[1] : 1);
+		check_eq("in time", n[1] >= TIMES, true);
+		check(text("%s: %d ms of many, %d ms of few", shared[k], (int)many, (int)few), 3 * few < many);
+		check(text("%s: the others are served too: %d, %d", shared[k], n[0], n[1]), 3 * n[0] > n[1]);
+		check_balance(con);
+		sluice_stop();
+	}
+}
+
 enum { CROWD = 24 };
 
 /* They ask for more than two servers can do. The average time of those that were served, and whether some were turned
@@ -571,6 +620,7 @@ int main(int argc, char **argv)
 		{ "block", test_block },
 		{ "max_active", test_max_active },
 		{ "rate", test_rate },
+		{ "starvation", test_starvation },
 		{ "overload", test_overload },
 		{ NULL, NULL },
 	};

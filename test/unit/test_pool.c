@@ -1,9 +1,12 @@
 /* test_pool.c - who gets a server, and of which host and kind one is opened. */
 #include "unit.h"
 
+#include "clock.h"
 #include "pool_lab.h"
 
 #include "core/loop.h"
+
+#include <stdio.h>
 
 /* Of hosts that are in service none is passed over for one whose breaker is open, whatever the pool has noted of them.
  */
@@ -62,11 +65,104 @@ static void test_own_kind(void)
 	lab_finish();
 }
 
+/* --- Whose turn it is */
+
+#define MANY 20
+
+/* Each of n wants one, whatever it had before. */
+static void want_all(struct lab_client *c, unsigned n, struct pool *p, const char *user)
+{
+	for (unsigned i = 0; i < n; i++) {
+		c[i].wait.user = lab_user(user);
+		if (!c[i].server && (!c[i].wait.in_line.next || list_empty(&c[i].wait.in_line)))
+			lab_want(&c[i], p, 0);
+	}
+}
+
+static void give_all(struct lab_client *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (c[i].server)
+			lab_give(&c[i]);
+}
+
+static void leave_all(struct lab_client *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		lab_leave(&c[i]);
+	lab_settle();
+}
+
+static unsigned granted_to(const struct lab_client *c, unsigned n)
+{
+	unsigned sum = 0;
+	for (unsigned i = 0; i < n; i++)
+		sum += c[i].granted;
+	return sum;
+}
+
+/* Many of anna and few of bert, who want again whenever they have had one. What bert's users have had is told in
+ * hundredths of all. */
+static const struct {
+	const char *what, *dbs, *settings, *users;
+	unsigned few, least, most;
+	unsigned skip_ms; /* that pass in each turn */
+} shares[] = {
+	{ "users of a pool, as one is forced upon them", "shop = host=@HOST@ user=anna pool_size=2", NULL, NULL, 2, 48,
+	  52, 0 },
+	{ "one of him", "shop = host=@HOST@ user=anna pool_size=1", NULL, NULL, 1, 30, 52, 0 },
+	{ "by weight", "shop = host=@HOST@ user=anna pool_size=2", NULL, "bert = weight=3", MANY, 73, 77, 0 },
+	{ "by the other's weight", "shop = host=@HOST@ user=anna pool_size=2", NULL, "anna = weight=4", MANY, 18, 22,
+	  0 },
+	{ "places of a database", "shop = host=@HOST@ max_active=2", NULL, NULL, MANY, 48, 52, 0 },
+	{ "and few of him", "shop = host=@HOST@ max_active=2", NULL, NULL, 2, 48, 52, 0 },
+	{ "places by weight", "shop = host=@HOST@ max_active=2", NULL, "anna = weight=3", MANY, 23, 27, 0 },
+	{ "one place", "shop = host=@HOST@ max_active=1", NULL, "bert = weight=2", MANY, 64, 69, 0 },
+	{ "connections of a database", "shop = host=@HOST@ max_db_connections=4", NULL, NULL, MANY, 45, 52, 0 },
+	{ "connections by weight", "shop = host=@HOST@ max_db_connections=8", NULL, "anna = weight=3", MANY, 20, 27,
+	  0 },
+	{ "connections for more than want them", "shop = host=@HOST@ max_db_connections=10", NULL, NULL, 1, 8, 12, 0 },
+	{ "one connection, in turn", "shop = host=@HOST@ max_db_connections=1", NULL, NULL, 2, 45, 55, 30 },
+	{ "tokens of a database", "shop = host=@HOST@ rate_limit=100", NULL, NULL, 2, 45, 52, 20 },
+	{ "tokens by weight", "shop = host=@HOST@ rate_limit=100", NULL, "bert = weight=2", MANY, 64, 69, 20 },
+};
+
+static void test_shares(void)
+{
+	for (size_t i = 0; i < COUNT(shares); i++) {
+		static const struct lab_client none;
+		struct lab_client a[MANY], b[MANY];
+		unsigned few = shares[i].few;
+		char what[200];
+		for (unsigned k = 0; k < MANY; k++)
+			a[k] = b[k] = none;
+		if (lab_begin(shares[i].dbs, shares[i].settings, shares[i].users)) {
+			struct pool *pa = lab_pool("shop", "anna"), *pb = lab_pool("shop", "bert");
+			for (unsigned turn = 0; turn < 400; turn++) {
+				want_all(a, MANY, pa, "anna");
+				if (turn > 3)
+					want_all(b, few, pb, "bert");
+				clock_skip(shares[i].skip_ms);
+				lab_settle();
+				give_all(a, MANY);
+				give_all(b, few);
+			}
+			unsigned of_b = granted_to(b, few), all = of_b + granted_to(a, MANY);
+			snprintf(what, sizeof what, "%s: %u of %u", shares[i].what, of_b, all);
+			check(what, 100 * of_b >= shares[i].least * all && 100 * of_b <= shares[i].most * all);
+			leave_all(a, MANY);
+			leave_all(b, few);
+		}
+		lab_finish();
+	}
+}
+
 void suite_pool(void)
 {
 	static const struct unit_test tests[] = {
 		{ "next host", test_next_host },
 		{ "own kind", test_own_kind },
+		{ "shares", test_shares },
 		{ NULL, NULL },
 	};
 	unit_add("pool", tests);
