@@ -168,14 +168,13 @@ static inline enum pg_pass pg_wait_for_answers(struct pg_client *c)
 	pg_hold(c, PG_HELD_ANSWERS);
 	return PG_PASS_WAIT;
 }
-/* door_prepared.c. */
-/* Closes what the server has too many of. False: the session is closed. */
+/* door_prepared.c: closes what the server has too many of. False: the session is closed. */
 bool pg_statements_make_room(struct pg_client *c);
 void pg_too_many_names(struct fault *f);
 
 /* Parse, Bind, Describe and Close of a client that is linked. */
 enum pg_pass pg_statement(struct pg_client *c, uint8_t type, uint32_t total, struct rd *in);
-/* Instead of a message of a batch: sends what is sure to fail, and has the client hear this. DROP, or FAILED. */
+/* door_within.c. Instead of a message of a batch: sends what is sure to fail, and has the client hear this. DROP, or FAILED. */
 enum pg_pass pg_statement_fails(struct pg_client *c, const struct fault *f);
 enum pg_pass pg_statement_no_memory(struct pg_client *c); /* the session is closed */
 /* Has the server run a statement of the house's own, within the batch. execute: what is expected of that; what is in it
@@ -196,12 +195,12 @@ bool pg_reset_behind(struct pg_client *c, struct rd *in, uint32_t total, const s
 bool pg_reset_discards(struct pg_client *c, const char *text, size_t len);
 enum pg_pass pg_reset_query(struct pg_client *c, const char *text, size_t len);
 
-/* It is about to execute x->text, which may make or forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x,
+/* door_bare.c. It is about to execute x->text, which may make or forget prepared statements. PG_PASS_AS_IT_IS: go on, and expect x,
  * and then *behind if its kind is set; PG_PASS_DROP: it fails, and that is all; or PG_PASS_WAIT, PG_PASS_FAILED. */
 enum pg_pass pg_statement_executes(struct pg_client *c, struct expect_entry *x, struct expect_entry *behind);
 /* Has the client's server what this name means under just that name? */
 bool pg_name_is_there(const struct pg_client *c, const struct pg_name *n);
-/* Has the server parse what this name means, ahead of a Query. 0: out of memory; else the statement's number. */
+/* door_prepared.c: has the server parse what this name means, ahead of a Query. 0: out of memory; else the statement's number. */
 uint32_t pg_statement_ahead(struct pg_client *c, struct pg_name *n);
 /* The rest of a Parse that is gathered; when c->in_left is 0 it is complete, and what becomes of it is asked. */
 void pg_gather(struct pg_client *c, struct rd *in);
