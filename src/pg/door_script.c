@@ -318,8 +318,6 @@ static uint32_t number_of(struct builder *b, const char *name, struct pg_text *t
 	const struct pg_script *s = b->script;
 	for (unsigned i = s->last; i > 0; i = s->steps[i - 1].before) {
 		const struct step *x = &s->steps[i - 1];
-		if (x->what == STEP_CLEAR)
-			return prepare_as_meant(b, name, text);
 		if ((x->what == STEP_OWN_PREPARE || x->what == STEP_PREPARE) && x->text == text)
 			return x->number;
 	}
