@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Made with Python's hashlib from "pencil" and RFC 7677's salt. */
 #define SALT           "W22ZaJ0SNY7soEsUEjb6gQ=="
@@ -23,6 +25,49 @@ static const uint8_t client_key[] = { 0xa6, 0x0f, 0xc9, 0x23, 0xd6, 0x7e, 0x86, 
 				      0x43, 0x74, 0xbe, 0x25, 0x53, 0x55, 0x76, 0x99, 0x6e, 0x8b };
 static const uint8_t rfc_salt[] = { 0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e,
 				    0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81 };
+
+/* FIPS 180-4's "abc", RFC 4231's second case. Short keys and long ones go different ways, and are to agree: a key
+ * longer than a block stands for its digest. */
+static void test_digests(void)
+{
+	static const uint8_t sha1[] = { 0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e,
+					0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d };
+	static const uint8_t sha256[] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+					  0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+					  0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad };
+	static const uint8_t hmac[] = { 0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+					0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+					0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43 };
+	uint8_t key[65], digest[CRYPTO_SHA256_LEN], got[CRYPTO_SHA256_LEN], want[CRYPTO_SHA256_LEN];
+	check("SHA-1", crypto_sha1_two("a", 1, "bc", 2, got) && memcmp(got, sha1, sizeof sha1) == 0);
+	check("SHA-256", crypto_sha256("abc", 3, got) && memcmp(got, sha256, sizeof sha256) == 0);
+	check("of two", crypto_sha256_two("ab", 2, "c", 1, got) && memcmp(got, sha256, sizeof sha256) == 0);
+	check("HMAC", crypto_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, got) &&
+			      memcmp(got, hmac, sizeof hmac) == 0);
+	memset(key, 'k', sizeof key);
+	check("a long key",
+	      crypto_sha256(key, sizeof key, digest) && crypto_hmac_sha256(digest, sizeof digest, "abc", 3, want) &&
+		      crypto_hmac_sha256(key, sizeof key, "abc", 3, got) && memcmp(got, want, sizeof got) == 0);
+}
+
+/* Bytes are drawn ahead: a child has none of those that its parent will hand out. */
+static void test_random_of_a_child(void)
+{
+	uint8_t first[8], ours[16], its[16] = { 0 };
+	int ends[2], status;
+	check("drawn", crypto_random(first, sizeof first) && pipe(ends) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		bool ok = crypto_random(its, sizeof its) && write(ends[1], its, sizeof its) == sizeof its;
+		_exit(ok ? 0 : 1);
+	}
+	check("in the child",
+	      read(ends[0], its, sizeof its) == sizeof its && waitpid(pid, &status, 0) == pid && status == 0);
+	check("in the parent", crypto_random(ours, sizeof ours));
+	check("they differ", memcmp(ours, its, sizeof ours) != 0);
+	close(ends[0]);
+	close(ends[1]);
+}
 
 static void test_b64(void)
 {
@@ -626,6 +671,8 @@ static void test_work(void)
 void suite_secret(void)
 {
 	static const struct unit_test tests[] = {
+		{ "digests", test_digests },
+		{ "a child's randomness", test_random_of_a_child },
 		{ "base64", test_b64 },
 		{ "parse", test_parse },
 		{ "parse a verifier", test_parse_verifier },
