@@ -16,11 +16,9 @@ struct mysql_sink {
 	struct mysql_client *client;
 	size_t ncols;
 	bool has_rows; /* columns() was called for the statement under way */
-	bool has_done; /* one was answered before: it says that more follow */
 	bool has_failed;
 	/* The answer to a statement is held back until it is known whether another follows it. */
 	uint8_t held;
-	uint64_t rows;
 };
 
 enum { HELD_NOTHING, HELD_OK, HELD_ROWS };
@@ -219,7 +217,7 @@ static void end(struct result_sink *sink)
 	if (c->s.state == SESSION_DEAD)
 		return;
 	session_move(&c->s, SESSION_IDLE);
-	if (stream_kept(&c->s.stream))
+	if (stream_kept(&c->s.stream) || stream_coded(&c->s.stream))
 		session_resume_input(&c->s);
 }
 
@@ -257,7 +255,7 @@ static void query(struct mysql_client *c, struct rd body)
 					.host = host,
 					.database = s->db->name->s,
 					.id = mysql_number(s) };
-	k->has_rows = k->has_done = k->has_failed = false;
+	k->has_rows = k->has_failed = false;
 	k->held = HELD_NOTHING;
 	c->asking = true;
 	session_move(s, SESSION_ACTIVE);

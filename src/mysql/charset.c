@@ -8,7 +8,7 @@
 
 /* Some are MySQL 8's alone; and five, the Croatian ones, are of older rules in MariaDB, which has the name for newer
  * ones. */
-static const char *const collations[256] = {
+static const char *const collations[310] = {
 	[1] = "big5_chinese_ci",
 	[2] = "latin2_czech_cs",
 	[3] = "dec8_swedish_ci",
@@ -233,6 +233,9 @@ static const char *const collations[256] = {
 	[249] = "gb18030_bin",
 	[250] = "gb18030_unicode_520_ci",
 	[255] = "utf8mb4_0900_ai_ci",
+	[278] = "utf8mb4_0900_as_cs", /* these can be told by COM_CHANGE_USER alone */
+	[305] = "utf8mb4_0900_as_ci",
+	[309] = "utf8mb4_0900_bin",
 };
 
 const char *mysql_collation_name(uint64_t id)
@@ -257,7 +260,7 @@ bool mysql_collation_names(uint64_t id, bool is_old, char *set, size_t set_cap, 
 
 bool mysql_collation_is_number(const struct istr *v, uint64_t *id)
 {
-	return v && v->len && str_to_u64(v->s, 255, id);
+	return v && v->len && str_to_u64(v->s, UINT16_MAX, id);
 }
 
 /* --- Settings */

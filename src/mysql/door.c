@@ -193,6 +193,7 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 	struct mysql_server *p = mysql_server_of((struct server *)(uintptr_t)sv);
 	unsigned owed = 0;
 
+	bool was_due = c->is_due;
 	c->full = c->waits = false;
 	mysql_statement_given_up(c);
 	stream_unhold(&s->stream, HOLD_OWNER);
@@ -206,6 +207,13 @@ static bool lost(struct session *s, const struct server *sv, const struct fault 
 		return false;
 	if (!fail_transaction_as(c, p->status & MYSQL_STATUS_IN_TRANS, f, owed))
 		return false;
+	if (was_due && ++c->due_lost > 1 &&
+	    !c->has_failed) { /* one that takes each server with it is not tried for ever */
+		if (!keep_why(c, f))
+			return false;
+		c->has_failed = true;
+		c->due_lost = 0;
+	}
 	c->in_skip = c->in_left || c->in_more; /* the rest of it is nobody's */
 	c->seq = 1;
 	session_resume_input(s);
@@ -216,8 +224,10 @@ static bool fail_transaction(struct session *s, const struct fault *f)
 {
 	struct mysql_client *c = mysql_client_of(s);
 	mysql_statement_given_up(c);
-	if (s->pins || !keep_why(c, f))
+	if (s->pins & ~SESSION_PINS_SOFT || !keep_why(c, f))
 		return false;
+	c->track.pins &= ~SESSION_PINS_SOFT;
+	s->pins &= ~SESSION_PINS_SOFT;
 	c->has_failed = true;
 	return true;
 }
@@ -258,8 +268,11 @@ static bool look_at(struct mysql_client *c, const struct rd *in, uint32_t len, s
 	struct rd body = rd_of(in->p + MYSQL_HEADER + 1, (is_whole ? len : there) - 1), text;
 	struct fault f;
 	if (!mysql_read_query(body, c->caps, &text)) {
-		mysql_protocol_fault(&c->s, "malformed COM_QUERY");
-		return false;
+		if (is_whole) {
+			mysql_protocol_fault(&c->s, "malformed COM_QUERY");
+			return false;
+		}
+		text = rd_of(body.end, 0); /* it begins behind what is there: so many are its attributes */
 	}
 	if (mysql_query_look(c, text, is_whole, q, &f))
 		return true;
@@ -398,6 +411,10 @@ static bool begin_command(struct session *s, struct rd *in, uint32_t len, uint8_
 	uint8_t com = in->p[MYSQL_HEADER];
 
 	if (com == MYSQL_COM_QUIT) {
+		if (!mysql_is_quiet(c)) { /* what it has sent before is done first, whether it hears of it or not */
+			s->server->finishes = true;
+			return false;
+		}
 		session_close(s, "client close request");
 		return false;
 	}
@@ -455,6 +472,14 @@ static void too_long(struct session *s)
 	session_fail(s, &f);
 }
 
+static void out_of_order(struct session *s)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PROTO, "Got packets out of order");
+	fault_mysql(&f, ER_OUT_OF_ORDER, "08S01");
+	session_fail(s, &f);
+}
+
 /* A packet is at the cursor: what becomes of it. False: leave it there. */
 static bool begin_packet(struct session *s, struct rd *in)
 {
@@ -469,7 +494,14 @@ static bool begin_packet(struct session *s, struct rd *in)
 		too_long(s);
 		return false;
 	}
+	if (c->in_more && seq != c->in_seq && !s->stream.codec) { /* as is seen there by who compresses */
+		out_of_order(s);
+		return false;
+	}
+	c->in_seq = (uint8_t)(seq + 1);
 	if (c->in_more) { /* of the one before */
+		if (c->in_file && s->server)
+			mysql_server_of(s->server)->seq = c->in_seq;
 		c->in_left = MYSQL_HEADER + len;
 		c->in_more = len == MYSQL_PAYLOAD_MAX;
 		c->at_head = true;
@@ -477,6 +509,10 @@ static bool begin_packet(struct session *s, struct rd *in)
 	}
 	struct mysql_server *p = s->server && s->state == SESSION_ACTIVE ? mysql_server_of(s->server) : NULL;
 	if (p && p->expect.wants_file) { /* a part of the file; the empty one ends it */
+		if (seq != p->seq && !s->stream.codec) {
+			out_of_order(s);
+			return false;
+		}
 		p->seq = (uint8_t)(seq + 1);
 		c->in_left = MYSQL_HEADER + len;
 		c->in_more = len == MYSQL_PAYLOAD_MAX;
@@ -486,10 +522,14 @@ static bool begin_packet(struct session *s, struct rd *in)
 			mysql_expect_file_sent(&p->expect);
 		return true;
 	}
-	if (!len || seq) {
+	if (len && seq) {
+		out_of_order(s);
+		return false;
+	}
+	if (!len) {
 		struct fault f;
-		fault_set(&f, FAULT_PROTO, len ? "Got packets out of order" : "a command without a command");
-		fault_mysql(&f, len ? ER_OUT_OF_ORDER : ER_MALFORMED, "08S01");
+		fault_set(&f, FAULT_PROTO, "a command without a command");
+		fault_mysql(&f, ER_MALFORMED, "08S01");
 		session_fail(s, &f);
 		return false;
 	}
@@ -599,6 +639,8 @@ static bool is_halfway(const struct session *s)
 void mysql_client_unfull(struct mysql_client *c)
 {
 	c->full = c->waits = false;
+	if (c->s.server)
+		c->s.server->finishes = false;
 	stream_unhold(&c->s.stream, HOLD_OWNER);
 	session_resume_input(&c->s);
 }

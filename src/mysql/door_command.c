@@ -21,7 +21,7 @@
 #define NUMBERS_MAX    2000000000u
 
 /* All that was sent has been answered. False: it has to wait for that. */
-static bool is_quiet(struct mysql_client *c)
+bool mysql_is_quiet(struct mysql_client *c)
 {
 	struct session *s = &c->s;
 	if (!s->server || mysql_expect_is_empty(&mysql_server_of(s->server)->expect))
@@ -187,7 +187,7 @@ static bool whole(const struct rd *in, uint32_t len, struct rd *body)
 
 static enum mysql_command refuse(struct mysql_client *c, uint32_t len, uint8_t seq, const struct fault *f)
 {
-	if (!is_quiet(c))
+	if (!mysql_is_quiet(c))
 		return MYSQL_COMMAND_WAIT;
 	begin_answer(c, seq);
 	mysql_tell(&c->s, f, false);
@@ -232,7 +232,7 @@ static enum mysql_command kill_text(struct mysql_client *c, const struct rd *in,
 		return MYSQL_COMMAND_PASS; /* it is waited for there, if it is short */
 	if ((!prepares && !mysql_read_query(text, c->caps, &text)) || !may_kill(text))
 		return MYSQL_COMMAND_PASS;
-	if (!is_quiet(c)) /* which may change how it is read */
+	if (!mysql_is_quiet(c)) /* which may change how it is read */
 		return MYSQL_COMMAND_WAIT;
 	read_kill((const char *)text.p, rd_left(&text), mysql_mode(&c->s), false, &k);
 	if (!k.is_there)
@@ -266,7 +266,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 	case MYSQL_COM_RESET_CONNECTION:
 		if (len != 1) /* servers would do it all the same, and not be told of here */
 			return malformed(c, len, seq);
-		if (!is_quiet(c))
+		if (!mysql_is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
 		mysql_skip(c, len);
@@ -276,7 +276,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 			mysql_protocol_fault(s, "COM_CHANGE_USER that is too long");
 			return MYSQL_COMMAND_WAIT;
 		}
-		if (!whole(in, len, &body) || !is_quiet(c))
+		if (!whole(in, len, &body) || !mysql_is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		begin_answer(c, seq);
 		mysql_skip(c, len);
@@ -286,7 +286,7 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 	case MYSQL_COM_PROCESS_KILL:
 		if (len != 5)
 			return malformed(c, len, seq);
-		if (!whole(in, len, &body) || !is_quiet(c))
+		if (!whole(in, len, &body) || !mysql_is_quiet(c))
 			return MYSQL_COMMAND_WAIT;
 		id = rd_u32le(&body);
 		begin_answer(c, seq);
@@ -300,11 +300,8 @@ enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in
 	case MYSQL_COM_BINLOG_DUMP:
 	case MYSQL_COM_BINLOG_DUMP_GTID:
 	case MYSQL_COM_REGISTER_SLAVE:
-		if (s->mode == POOL_SESSION) {
-			if (in->p[MYSQL_HEADER] != MYSQL_COM_REGISTER_SLAVE)
-				session_replicates(s);
+		if (s->mode == POOL_SESSION)
 			return MYSQL_COMMAND_PASS;
-		}
 		fault_set(&f, FAULT_UNSUP, "a replica needs a server of its own, and this database's are shared");
 		fault_hint(&f, "It can be had with pool_mode = session, or from the server itself.");
 		return refuse(c, len, seq, &f);

@@ -40,7 +40,7 @@ struct mysql_login {
 	uint64_t offered;
 	bool has_begun; /* it has said who it is */
 	bool has_plugins;
-	uint8_t collation;
+	uint16_t collation;
 	uint8_t nonce[MYSQL_NONCE_LEN];
 	enum mysql_plugin announced;
 	size_t response_len;
@@ -166,7 +166,7 @@ static bool no_memory(struct session *s)
 
 /* Its character set as if it had said SET NAMES with COLLATE, by its number as long as it is not known what its servers
  * call it. */
-bool mysql_set_collation(struct session *s, uint8_t id, const char *schema)
+bool mysql_set_collation(struct session *s, uint16_t id, const char *schema)
 {
 	const struct mysql_collation *known = mysql_collation_find(s->db, id);
 	char number[8];

@@ -63,6 +63,7 @@ static bool answer(struct said *m, const struct fault *f)
 	if (c->is_due && c->s.server) /* preparing it was all that ran */
 		session_request_ends(&c->s, server_of(m)->status & MYSQL_STATUS_IN_TRANS);
 	c->is_due = false;
+	c->due_lost = 0;
 	if (mysql_expect_of(m->com) == MYSQL_EXPECT_NOTHING)
 		return true;
 	c->seq = (uint8_t)(m->seq + 1);
@@ -258,6 +259,7 @@ static void pass_as(struct said *m, uint32_t id)
 	c->in_more = m->len == MYSQL_PAYLOAD_MAX;
 	c->in_skip = false;
 	c->is_due = false;
+	c->due_lost = 0;
 }
 
 /* The same of an EXECUTE, with types that it does not bring. */
@@ -281,9 +283,16 @@ static void pass_with_types(struct said *m, uint32_t id, const struct mysql_exec
 	c->in_more = false;
 	c->in_skip = false;
 	c->is_due = false;
+	c->due_lost = 0;
 }
 
 /* --- Commands */
+
+/* Statements are not shared: each is its client's. */
+static bool keeps_all(void)
+{
+	return !config_num(config_now(), SET_max_prepared_statements, NULL, NULL);
+}
 
 /* says_id: sql is not what the client said, but has its number in it. q: of one that is not whole. */
 static bool prepare_as(struct said *m, struct rd sql, const struct mysql_query *q, bool says_id)
@@ -297,7 +306,7 @@ static bool prepare_as(struct said *m, struct rd sql, const struct mysql_query *
 		return false;
 	struct mysql_server *p = server_of(m);
 	unsigned flags = MYSQL_EXPECT_MAPS;
-	if (!is_whole || !config_num(config_now(), SET_max_prepared_statements, NULL, NULL))
+	if (!is_whole || keeps_all())
 		flags |= MYSQL_EXPECT_KEPT;
 	if (is_whole) {
 		const char *now[MYSQL_MEANINGS];
@@ -340,16 +349,20 @@ static bool prepare(struct said *m)
 	size_t n = 0;
 	if (is_owed(m)) /* settings may be changing */
 		return wait(m);
-	if (c->statements.map.count >= MYSQL_STATEMENTS_MAX) {
+	if (c->statements.map.count >= MYSQL_STATEMENTS_MAX || c->statements.bytes >= MYSQL_STATEMENTS_BYTES) {
 		fault_set(&f, FAULT_PROTO,
-			  "Can't create more than max_prepared_stmt_count statements (current value: %u)",
-			  MYSQL_STATEMENTS_MAX);
+			  "Can't create more than max_prepared_stmt_count statements (current value: %zu)",
+			  c->statements.map.count);
+		fault_hint(&f, "A client may have %u, with texts of %u MB together.", MYSQL_STATEMENTS_MAX,
+			   MYSQL_STATEMENTS_BYTES >> 20);
 		fault_mysql(&f, ER_TOO_MANY_STATEMENTS, "42000");
 		return answer(m, &f);
 	}
 	bool is_whole = total <= STREAM_KEEP_MAX;
 	if (rd_left(m->in) < (is_whole ? total : LOOK_MAX))
 		return false;
+	if ((!is_whole || keeps_all()) && session_pins_are_refused(&c->s, PIN_PREPARED, &f))
+		return answer(m, &f);
 	struct rd sql = rd_of(m->in->p + ID_END - 4, is_whole ? m->len - 1 : 0);
 	struct mysql_query q = { .is_long = false };
 	if (!is_whole && !mysql_prepare_look(c, rd_of(sql.p, LOOK_MAX - ID_END), &q, &f))
@@ -449,6 +462,11 @@ static bool execute(struct said *m, struct mysql_statement *st, const struct mys
 	bool how;
 	if (!read_types(m, st, &x, &how))
 		return how;
+	if ((x.cursor && session_pins_are_refused(&c->s, PIN_HOLD, &f)) ||
+	    (st->is_refused && session_pins_are_refused(&c->s, PIN_LONG_DATA, &f))) {
+		st->is_refused = false;
+		return answer(m, &f);
+	}
 	find_there(m, st, x.is_cut || !x.has_params ? NULL : st->types, q, &ps, &how);
 	if (!ps)
 		return how;
@@ -493,6 +511,11 @@ static bool send_long_data(struct said *m, struct mysql_statement *st)
 {
 	struct mysql_client *c = m->c;
 	struct mysql_server *p = server_of(m);
+	struct fault f;
+	if (session_pins_are_refused(&c->s, PIN_LONG_DATA, &f)) { /* which its EXECUTE hears */
+		st->is_refused = true;
+		return answer(m, &f);
+	}
 	struct mysql_prepared *ps = st->held ? st->held : mysql_prepared_find(&p->cache, st->text, st->types);
 	if (!ps)
 		return provide(m, st->text);
@@ -524,6 +547,7 @@ static bool fetch(struct said *m, const struct mysql_statement *st)
 /* What has no state there needs no server for this. */
 static bool reset(struct said *m, struct mysql_statement *st)
 {
+	st->is_refused = false;
 	if (!st->held)
 		return answer(m, NULL);
 	if (!mysql_link(&m->c->s, m->in, MYSQL_HEADER + m->len))

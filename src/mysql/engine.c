@@ -223,6 +223,8 @@ static bool take_result(struct mysql_server *p, const struct mysql_seen *seen, u
 		ok = take_schema(p, x);
 	if (ok && s->mode != POOL_SESSION && is_statement(x->com, seen->said == MYSQL_SAID_ERR))
 		ok = mysql_state_answered(p, x, seen);
+	else if (ok && seen->said == MYSQL_SAID_OK && first == MYSQL_OK)
+		mysql_state_told(p); /* of the statement before, where the end of its rows could not */
 	if (ok)
 		follow(p);
 	mysql_forget_told(p);
@@ -431,6 +433,8 @@ static bool packet(struct mysql_server *p, struct rd *in, uint32_t len, uint8_t 
 		mysql_client_of(s)->seq = p->seq;
 		mysql_client_of(s)->is_partway = true;
 	}
+	if (x->kind == MYSQL_EXPECT_STREAM && to && seen.is_end == (s->replication != REPLICATION_NONE))
+		session_replicates(s, !seen.is_end); /* it is a replica as long as it is told something */
 	switch (seen.said) {
 	case MYSQL_SAID_OK:
 		p->status = seen.ok.status;

@@ -16,7 +16,7 @@
 #define PACKAGE_VERSION "0.0.0"
 #endif
 
-#define PACKET_MAX       (1u << 30) /* that we take, as servers' own clients say at most */
+#define PACKET_MAX (1u << 30) /* that we take, as servers' own clients say at most */
 
 /* Of what a server offers these are always taken. */
 #define CAPS_WANTED                                                                                                    \

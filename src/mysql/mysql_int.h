@@ -24,6 +24,8 @@ struct mysql_client {
 	uint32_t out_left;             /* bytes of the packet that is passing to it */
 	uint16_t status;               /* that it was told last */
 	uint8_t seq;                   /* of the next packet to it, if it is ours */
+	uint8_t in_seq;                /* of the next from it, if that goes on */
+	uint8_t due_lost;              /* how many servers were lost as a statement was prepared there */
 	uint8_t nonce[MYSQL_SCRAMBLE]; /* the last that it answered: who wants to be another user may answer it again */
 	uint8_t zstd_level;            /* that it asks for */
 	bool in_skip;                  /* what passes from it is dropped */
@@ -128,7 +130,7 @@ const struct mysql_known *mysql_known_to_all(void);
 /* What is kept of a database, in its `notes`; made when it is not there. NULL: out of memory. */
 #define MYSQL_COLLATIONS_MAX 8u /* that are remembered of a database; more are set by number each time */
 struct mysql_collation {
-	uint8_t id;
+	uint16_t id;
 	bool is_own; /* the server does not have it, and has this instead */
 	char set[32], name[64];
 };
@@ -219,6 +221,8 @@ enum mysql_command {
 uint32_t mysql_number(const struct session *s);
 enum mysql_command mysql_own_command(struct mysql_client *c, const struct rd *in, uint32_t len, uint8_t seq);
 
+/* All that was sent has been answered. False: it is not read from until it is. */
+bool mysql_is_quiet(struct mysql_client *c);
 void mysql_forget_state(struct mysql_client *c);
 
 /* COM_CHANGE_USER, without its first byte: the session logs in again. */
@@ -256,7 +260,7 @@ void mysql_login_free(struct mysql_client *c);
 void mysql_login_bytes(struct session *s, struct rd *in);
 /* As if it had greeted with this collation (0: its server's own) and this default schema (NULL: that stays). False: out
  * of memory. */
-bool mysql_set_collation(struct session *s, uint8_t id, const char *schema);
+bool mysql_set_collation(struct session *s, uint16_t id, const char *schema);
 void mysql_welcome(struct session *s, const struct varset *reported);
 
 /* --- engine_login.c: a packet of a server that logs in. */
@@ -270,7 +274,7 @@ void mysql_engine_set_up(struct mysql_server *p, const struct fault *f);
 
 /* --- own.c: collations by the numbers that clients say, as servers of a database have told what they are called; NULL:
  * not yet known. */
-const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id);
+const struct mysql_collation *mysql_collation_find(const struct database *db, uint16_t id);
 
 /* --- engine.c */
 /* Its server may be at rest, and go back. */

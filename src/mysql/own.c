@@ -422,7 +422,7 @@ bool mysql_own_row(struct mysql_server *p, struct rd body)
 
 /* --- Collations */
 
-const struct mysql_collation *mysql_collation_find(const struct database *db, uint8_t id)
+const struct mysql_collation *mysql_collation_find(const struct database *db, uint16_t id)
 {
 	const struct mysql_notes *k = db->notes;
 	for (unsigned i = 0; k && i < k->n; i++)
@@ -438,14 +438,14 @@ static void learn_collation(const struct mysql_server *p, uint64_t id)
 	struct database *db = p->sv.pool->db;
 	const struct istr *name = varset_find(p->sv.vars, MYSQL_COLLATION);
 	const struct istr *set = varset_find(p->sv.vars, MYSQL_SET_CLIENT);
-	if (!name || !set || mysql_collation_find(db, (uint8_t)id))
+	if (!name || !set || mysql_collation_find(db, (uint16_t)id))
 		return;
 	struct mysql_notes *k = mysql_notes(db);
 	if (!k || k->n == MYSQL_COLLATIONS_MAX)
 		return;
 	struct mysql_collation *c = &k->at[k->n];
 	if (str_copy(c->set, sizeof c->set, set->s) && str_copy(c->name, sizeof c->name, name->s)) {
-		c->id = (uint8_t)id;
+		c->id = (uint16_t)id;
 		c->is_own = p->has_own_collation;
 		k->n++;
 	}

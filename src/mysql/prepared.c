@@ -192,6 +192,7 @@ struct mysql_statement *mysql_statement_add(struct mysql_statements *m, const st
 	}
 	st->text = text ? istr_ref(text) : NULL;
 	st->nparams = nparams;
+	m->bytes += text ? text->len : 0;
 	return st;
 }
 
@@ -221,6 +222,7 @@ void mysql_statement_drop(struct mysql_statements *m, struct mysql_statement *st
 	m->kept -= st->is_kept;
 	if (m->used == st)
 		m->used = NULL;
+	m->bytes -= st->text ? st->text->len : 0;
 	map_del(&m->map, &st->node);
 	istr_put(st->text);
 	istr_put(st->types);

@@ -15,8 +15,9 @@
 #include "core/map.h"
 #include "mysql/wire.h"
 
-#define MYSQL_STATEMENTS_MAX 10000u               /* that one client may have */
-#define MYSQL_STATEMENT_LAST UINT32_C(0xffffffff) /* MariaDB: the one that was prepared last */
+#define MYSQL_STATEMENTS_MAX   10000u               /* that one client may have */
+#define MYSQL_STATEMENTS_BYTES (16u << 20)          /* of their texts together */
+#define MYSQL_STATEMENT_LAST   UINT32_C(0xffffffff) /* MariaDB: the one that was prepared last */
 
 /* A text that a server has. */
 struct mysql_prepared {
@@ -84,15 +85,17 @@ struct mysql_statement {
 	uint32_t id;
 	uint16_t nparams;
 	bool has_cursor, has_long;
-	bool is_kept;  /* on that server, whatever becomes of cursors and long data */
-	bool is_about; /* its session: it is looked at each time that it is executed */
+	bool is_kept;    /* on that server, whatever becomes of cursors and long data */
+	bool is_refused; /* long data for it was, which the next EXECUTE hears */
+	bool is_about;   /* its session: it is looked at each time that it is executed */
 };
 
 /* All of a client's. */
 struct mysql_statements {
 	struct map map;
-	struct mysql_statement *used;  /* the one looked for last */
-	uint32_t last;                 /* number that was given */
+	struct mysql_statement *used; /* the one looked for last */
+	uint32_t last;                /* number that was given */
+	size_t bytes;                 /* of the texts of all; each is counted, though it may be kept once for several */
 	uint32_t cursors, longs, kept; /* how many have one, and are */
 };
 

@@ -41,7 +41,7 @@ struct mysql_look {
 	uint32_t asks_any; /* as asks, of all its statements up to the first that gives another answer */
 	bool hides_id;     /* behind it the server knows LAST_INSERT_ID(), and nobody else: a procedure */
 	bool wants_id;     /* a statement of it asks for CONNECTION_ID(), and not for others to do so later */
-	uint32_t pins; /* enum session_pin: those that its session would get, at most */
+	uint32_t pins;     /* enum session_pin: those that its session would get, at most */
 };
 struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode);
 

@@ -137,7 +137,7 @@ bool mysql_read_change_user(struct rd body, uint64_t caps, struct mysql_response
 	}
 	r->database = rd_cstr(&body, NULL);
 	if (rd_left(&body))
-		r->collation = (uint8_t)rd_u16le(&body);
+		r->collation = rd_u16le(&body);
 	if (caps & MYSQL_CAP_PLUGIN_AUTH && rd_left(&body))
 		r->plugin = rd_cstr(&body, NULL);
 	if (caps & MYSQL_CAP_CONNECT_ATTRS && rd_left(&body))
@@ -233,6 +233,7 @@ static void skip_value(struct rd *r, uint8_t type)
 	case 0x06: /* NULL */
 		break;
 	case 0x01: /* TINY */
+	case 0xf4: /* BOOL */
 		(void)rd_take(r, 1);
 		break;
 	case 0x02: /* SHORT */
@@ -402,7 +403,7 @@ void mysql_put_response(struct mysql_out *o, uint8_t seq, const struct mysql_res
 	mysql_begin(o, seq);
 	mysql_put_u32(o, (uint32_t)r->caps);
 	mysql_put_u32(o, r->max_packet);
-	mysql_put_u8(o, r->collation);
+	mysql_put_u8(o, (uint8_t)r->collation); /* those that have more than a byte can be told later alone */
 	mysql_put(o, filler, sizeof filler);
 	mysql_put_u32(o, is_mariadb ? (uint32_t)(r->caps >> 32) : 0);
 	if (!r->is_tls_request) {

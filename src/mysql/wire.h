@@ -150,7 +150,7 @@ bool mysql_read_greeting(struct rd body, struct mysql_greeting *g);
 struct mysql_response {
 	uint64_t caps;
 	uint32_t max_packet;
-	uint8_t collation;
+	uint16_t collation;
 	bool is_tls_request; /* nothing follows but TLS */
 	bool is_old;         /* of before version 4.1: nothing else is set */
 	const char *user;

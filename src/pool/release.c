@@ -173,7 +173,8 @@ static void clean_up(struct server *sv)
 		sv->cancels_again = false;
 		sv->drains_until = loop_now() + p->lim.rollback_ms;
 		server_arm_drain(sv);
-		(void)server_cancel(sv, NULL);
+		if (!sv->finishes)
+			(void)server_cancel(sv, NULL);
 		break;
 	case ENGINE_OPEN:
 		if (sv->cancels) {
@@ -191,6 +192,8 @@ void server_drains_on(struct server *sv)
 {
 	if (sv->state != SERVER_DRAIN)
 		return;
+	if (sv->finishes)
+		return;
 	sv->cancels_again = sv->cancels > 0; /* that one may have been for what is answered now */
 	if (!sv->cancels)
 		(void)server_cancel(sv, NULL);
@@ -198,6 +201,7 @@ void server_drains_on(struct server *sv)
 
 void server_drained(struct server *sv)
 {
+	sv->finishes = false;
 	if (sv->state == SERVER_DRAIN)
 		server_release(sv);
 }

@@ -542,8 +542,9 @@ static void on_deadline(struct deadline *d)
 		server_close(sv, "no answer to the house's own query", NULL);
 		break;
 	case SERVER_DRAIN:
-		(void)server_cancel(sv, NULL); /* it would run on */
-		if (now < sv->drains_until) {  /* the one before may have come before what it was for */
+		if (!sv->finishes || now >= sv->drains_until)
+			(void)server_cancel(sv, NULL); /* it would run on */
+		if (now < sv->drains_until) {          /* the one before may have come before what it was for */
 			server_arm_drain(sv);
 			break;
 		}

@@ -106,6 +106,7 @@ struct server {
 	uint64_t kind;         /* its engine's own: what was agreed on with it, and cannot be changed any more */
 	uint32_t drained;      /* DRAIN: bytes that were swallowed */
 	uint64_t drains_until; /* DRAIN: ms of loop_now() */
+	bool finishes;         /* ACTIVE, DRAIN: its client has taken leave: what is under way is not cancelled */
 	bool cancels_again;    /* DRAIN: another answer is awaited than the one that was asked to be cancelled */
 
 	bool secret_second;               /* of two passwords the other one was tried */

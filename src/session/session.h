@@ -178,7 +178,7 @@ bool session_is_kept(const struct session *s);
  * instead. */
 bool session_is_late(const struct session *s, struct fault *f);
 /* It asks for its server's changes, as they come: limits of time do not hold for that. */
-void session_replicates(struct session *s);
+void session_replicates(struct session *s, bool does);
 /* What it has on its server is given up, and its settings are those that it came with. Nothing is owed to it. False:
  * out of memory. */
 bool session_reset(struct session *s);

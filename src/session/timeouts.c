@@ -312,9 +312,9 @@ void session_read_limits(struct session *s)
 	s->has_limits = s->limits.query || s->limits.xact || s->limits.idle_xact || s->limits.idle;
 }
 
-void session_replicates(struct session *s)
+void session_replicates(struct session *s, bool does)
 {
-	s->replication = REPLICATION_PHYSICAL;
+	s->replication = does ? REPLICATION_PHYSICAL : REPLICATION_NONE;
 	session_read_limits(s);
 }
 

@@ -413,12 +413,50 @@ static void test_kill_linked(void)
 	}
 }
 
+/* What was sent before a COM_QUIT is done, though nobody waits for it. */
+static void test_quit_behind(void)
+{
+	BOTH_MODES(mode)
+	{
+		start(mode, "");
+		my_sql("drop table if exists test.q; create table test.q (a int)");
+		struct myraw r;
+		open_raw(&r);
+		check_goes_on(&r, "there is a server for it");
+		require("sent", myraw_query(&r, "do sleep(1.5)") && myraw_query(&r, "insert into q values (1)") &&
+					myraw_query(&r, "insert into q values (2)"));
+		myraw_close(&r, true);
+		wait_until("all of it is done", strcmp(my_scalar("select count(*) from test.q"), "2") == 0);
+		/* And whoever waits for the answers has them. */
+		struct pgraw_bytes b = { 0 };
+		char got[512] = "";
+		open_raw(&r);
+		size_t at = myraw_begin(&b, MY_QUERY);
+		pgraw_add(&b, "select 'it is here'", 19);
+		myraw_end(&b, at);
+		myraw_end(&b, myraw_begin(&b, MY_QUIT));
+		require("sent", myraw_bytes(&r, b.p, b.n));
+		ssize_t n = raw_read_all(r.fd, got, sizeof got);
+		check("answered, and closed", n > 0 && memmem(got, (size_t)n, "it is here", 10));
+		free(b.p);
+		myraw_close(&r, false);
+		check_my(my_client(NULL), "select 1", "1");
+		sluice_stop();
+	}
+}
+
 static const struct unit_test tests[] = {
-	{ "few_say", test_few_say },         { "process_info", test_process_info },
-	{ "shutdown", test_shutdown },       { "old_clients", test_old_clients },
-	{ "too_long", test_too_long },       { "kill", test_kill },
-	{ "release", test_release },         { "kill_waiting", test_kill_waiting },
-	{ "kill_linked", test_kill_linked }, { NULL, NULL },
+	{ "few_say", test_few_say },
+	{ "process_info", test_process_info },
+	{ "shutdown", test_shutdown },
+	{ "old_clients", test_old_clients },
+	{ "too_long", test_too_long },
+	{ "kill", test_kill },
+	{ "release", test_release },
+	{ "quit_behind", test_quit_behind },
+	{ "kill_waiting", test_kill_waiting },
+	{ "kill_linked", test_kill_linked },
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)

@@ -111,6 +111,21 @@ static void test_idle(void)
 	}
 }
 
+/* A warning keeps nobody from hearing that its transaction took too long. */
+static void test_idle_in_transaction(void)
+{
+	start("pool_mode = transaction\nidle_transaction_timeout = 0.3");
+	MYSQL *c = my_client(NULL), *console = my_console();
+	my_run(c, "begin");
+	my_run(c, "select 1 + '1x'");
+	check_str("it is kept for its warnings", my_show(console, "clients", "user", "alice", "pins"), "warnings");
+	wait_until("it takes too long",
+		   strcmp(my_show(console, "servers", "user", "alice", "state"), "idle") == 0);
+	check("it hears so", mysql_query(c, "select 2") != 0);
+	check(my_error(c), mysql_errno(c) != 2013 && mysql_errno(c) != 2006);
+	check_my(c, "select 3", "3");
+}
+
 /* It may be let in, and is told when it asks for something. */
 static void check_unreachable(void)
 {
@@ -255,6 +270,7 @@ int main(int argc, char **argv)
 		{ "no_server_is_free", test_no_server_is_free },
 		{ "query_timeout", test_query_timeout },
 		{ "idle", test_idle },
+		{ "idle_in_transaction", test_idle_in_transaction },
 		{ "server_dies", test_server_dies },
 		{ "killed_while_idle", test_killed_while_idle },
 		{ "lost_before_a_close", test_lost_before_a_close },

@@ -124,17 +124,16 @@ static bool get_in(struct myraw *r)
 	return check("it gets in", myraw_open(r, sluice_my_port(), "bob", "bob-secret", "test", 0));
 }
 
-/* Each command with too little, with chance, and as a packet of another number. */
+/* Each command with too little, with chance, as a packet of another number, and of another length than it says. */
 static void test_commands(void)
 {
 	struct myraw r;
 	uint64_t luck = 11;
 	start("");
 	for (unsigned command = 0; command < 256; command++) {
-		if (command == MY_PROCESS_KILL ||
-		    command == 18) /* chance may name somebody; COM_BINLOG_DUMP never ends */
+		if (command == 18) /* COM_BINLOG_DUMP never ends */
 			continue;
-		for (unsigned how = 0; how < 3; how++) {
+		for (unsigned how = 0; how < 5; how++) {
 			struct pgraw_bytes out = { 0 };
 			uint8_t body[64] = { (uint8_t)command };
 			for (size_t n = 1; n < sizeof body; n++)
@@ -143,10 +142,60 @@ static void test_commands(void)
 				return;
 			add_packet(&out, how == 2 ? (uint8_t)(1 + chance(&luck) % 250) : 0, body,
 				   how ? 1 + chance(&luck) % 60 : 1);
+			if (how > 2) {
+				size_t len = out.n - 4, said = how == 3 ? len + 1 + chance(&luck) % 70000 : len / 2;
+				for (int i = 0; i < 3; i++)
+					out.p[i] = (char)(said >> 8 * i);
+			}
 			say_and_end(&r, text("command %u, %u", command, how), out.p, out.n);
 			free(out.p);
 		}
 	}
+	others_are_served();
+}
+
+/* What goes on in the next packet has the next number, of a command and of a file. */
+static void test_numbers(void)
+{
+	enum { LONG = 0xffffff };
+	struct myraw r;
+	char heard[4096], *piece = malloc(LONG);
+	start("");
+	require("memory", piece != NULL);
+	memset(piece, ' ', LONG);
+	for (int is_file = 0; is_file < 2; is_file++)
+		for (int second = 0; second < 2; second++) {
+			struct pgraw_bytes out = { 0 };
+			if (!get_in(&r))
+				return;
+			if (is_file) {
+				my_sql("set global local_infile = 1");
+				my_sql("drop table if exists test.f; create table test.f (a text)");
+				r.file = NULL;
+				static const char load[] = "\3load data local infile 'x' into table f";
+				add_packet(&out, 0, load, sizeof load - 1);
+				require("sent", myraw_bytes(&r, out.p, out.n));
+				require("it asks for the file", raw_read(r.fd, heard, 6));
+				out.n = 0;
+				add_packet(&out, second ? 2 : 9, "x", 1);
+				add_packet(&out, second ? 9 : 10, "x", 1);
+			} else {
+				memcpy(piece, "\3select 1", 9);
+				add_packet(&out, 0, piece, LONG);
+				add_packet(&out, second ? 7 : 2, " ", 1);
+			}
+			(void)myraw_bytes(&r, out.p, out.n);
+			ssize_t n = raw_read_all(r.fd, heard, sizeof heard - 1);
+			bool found = false;
+			for (ssize_t i = 0; i + 7 < n; i++)
+				found |= memcmp(heard + i, "\xff\x84\x04#08S01", 9) == 0;
+			/* It may hear only of the end where it was still sending. */
+			check(text("%s, %d: %zd bytes", is_file ? "file" : "command", second, n), found || n == 0);
+			check("closed", n >= 0);
+			free(out.p);
+			myraw_close(&r, false);
+		}
+	free(piece);
 	others_are_served();
 }
 
@@ -322,13 +371,10 @@ static void test_servers(void)
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
-		{ "logins", test_logins },
-		{ "login_by_chance", test_login_by_chance },
-		{ "commands", test_commands },
-		{ "truncated_commands", test_truncated_commands },
-		{ "streams", test_streams },
-		{ "servers", test_servers },
-		{ NULL, NULL },
+		{ "logins", test_logins },     { "login_by_chance", test_login_by_chance },
+		{ "commands", test_commands }, { "truncated_commands", test_truncated_commands },
+		{ "numbers", test_numbers },   { "streams", test_streams },
+		{ "servers", test_servers },   { NULL, NULL },
 	};
 	return harness_my_main(argc, argv, "my_hostile", tests);
 }

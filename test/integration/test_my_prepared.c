@@ -3,6 +3,7 @@
 #include "harness_my.h"
 #include "mysqlraw.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -466,11 +467,70 @@ static void test_about(void)
 	mysql_stmt_close(user);
 }
 
+/* What would keep its server is refused where that is not wanted, and the connection goes on. */
+static void test_refused(void)
+{
+	start(1, "pin_policy = error\n");
+	MYSQL *c = my_client(NULL);
+	unsigned long kind = CURSOR_TYPE_READ_ONLY;
+	MYSQL_STMT *st = prepare(c, "select 1 union select 2"), *put = prepare(c, "select ?");
+	mysql_stmt_attr_set(st, STMT_ATTR_CURSOR_TYPE, &kind);
+	check("a cursor", mysql_stmt_execute(st) != 0 && mysql_stmt_errno(st) == 1235);
+	bind_text(put, "");
+	check("long data is not answered", mysql_stmt_send_long_data(put, 0, "abc", 3) == 0);
+	check("but with its statement", mysql_stmt_execute(put) != 0 && mysql_stmt_errno(put) == 1235);
+	check_str("once", run_st(put), "");
+	check_my(c, "select 3", "3");
+	mysql_stmt_close(st);
+	mysql_stmt_close(put);
+	char *sql = malloc(80000);
+	require("memory", sql != NULL);
+	memset(sql, ' ', 79999);
+	memcpy(sql, "select 1", 8);
+	st = mysql_stmt_init(c);
+	check("a long one", mysql_stmt_prepare(st, sql, 79999) != 0 && mysql_stmt_errno(st) == 1235);
+	mysql_stmt_close(st);
+	free(sql);
+	check_my(c, "select 4", "4");
+}
+
+/* Texts take memory, of which nobody has more than is his. */
+static void test_texts(void)
+{
+	enum { MANY = 400, LENGTH = 60000 };
+	start(1, "");
+	MYSQL *c = my_client(NULL);
+	MYSQL_STMT *st[MANY];
+	char *sql = malloc(LENGTH);
+	int n = 0;
+	require("memory", sql != NULL);
+	memset(sql, ' ', LENGTH);
+	for (; n < MANY; n++) {
+		snprintf(sql, LENGTH, "select %d", n);
+		sql[strlen(sql)] = ' ';
+		st[n] = mysql_stmt_init(c);
+		if (mysql_stmt_prepare(st[n], sql, LENGTH))
+			break;
+	}
+	check(text("%d fit", n), n > 100 && n < MANY);
+	check_eq("the error of too many", mysql_stmt_errno(st[n]), 1461);
+	mysql_stmt_close(st[n]);
+	mysql_stmt_close(st[--n]);
+	st[n] = prepare(c, "select 5");
+	check_str("less is more", run_st(st[n]), "5");
+	for (; n >= 0; n--)
+		mysql_stmt_close(st[n]);
+	free(sql);
+}
+
 static const struct unit_test tests[] = {
-	{ "shared", test_shared },       { "moved", test_moved },     { "meaning", test_meaning },
-	{ "long_data", test_long_data }, { "cursors", test_cursors }, { "gone", test_gone },
-	{ "many", test_many },           { "unknown", test_unknown }, { "mariadb", test_mariadb },
-	{ "kept", test_kept },           { "about", test_about },     { NULL, NULL },
+	{ "refused", test_refused }, { "texts", test_texts },
+	{ "shared", test_shared },   { "moved", test_moved },
+	{ "meaning", test_meaning }, { "long_data", test_long_data },
+	{ "cursors", test_cursors }, { "gone", test_gone },
+	{ "many", test_many },       { "unknown", test_unknown },
+	{ "mariadb", test_mariadb }, { "kept", test_kept },
+	{ "about", test_about },     { NULL, NULL },
 };
 
 int main(int argc, char **argv)

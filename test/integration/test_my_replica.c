@@ -121,6 +121,10 @@ static void test_ends(void)
 	lines = myraw_lines(&r);
 	check(text("refused by the server: %s", lines), strstr(lines, "error 1236"));
 	free(lines);
+	/* Refused, it is none. */
+	MYSQL *console = my_console();
+	char *is = my_show(console, "clients", "user", "alice", "replication");
+	check("no replica", !is || strcmp(is, "none") == 0);
 	lines = myraw_ask(&r, "select 5");
 	check(text("and goes on, or is closed: %s", lines), strstr(lines, "row 5") || r.closed || r.error == 1158);
 	free(lines);

@@ -247,17 +247,18 @@ static void test_change_user(void)
 	for (size_t m = 0; m < COUNT(modes); m++) {
 		start(modes[m]);
 		open_pair(0);
-		for (size_t i = 0; i < COUNT(proofs); i++) {
+		for (size_t i = 0; i < 2 * COUNT(proofs); i++) {
+			const char *proof = proofs[i / 2]; /* and a collation of one byte, and of two */
 			for (int k = 0; k < 2; k++) {
 				struct pgraw_bytes b = { 0 };
-				uint8_t n = (uint8_t)strlen(proofs[i]);
+				uint8_t n = (uint8_t)strlen(proof);
 				snprintf(pair[k].password, sizeof pair[k].password, "bob-secret");
 				size_t at = myraw_begin(&b, MY_CHANGE_USER);
 				pgraw_add_cstr(&b, "bob");
 				pgraw_add(&b, &n, 1);
-				pgraw_add(&b, proofs[i], n);
+				pgraw_add(&b, proof, n);
 				pgraw_add_cstr(&b, "test");
-				myraw_add_u16(&b, 46);
+				myraw_add_u16(&b, i % 2 ? 309 : 46);
 				pgraw_add_cstr(&b, pair[k].plugin);
 				myraw_end(&b, at);
 				require("sent", myraw_send(&pair[k], &b));

@@ -169,6 +169,28 @@ static void test_routines(void)
 	check_pins(d, "select quiet()", "function");
 }
 
+/* What a function has done is told with the next OK where rows end without one, and that may be a ping's. */
+static void test_told_late(void)
+{
+	static const uint8_t commands[] = { MY_PING, MY_STATISTICS, MY_SET_OPTION };
+	start(3, "");
+	my_sql("drop function if exists test.loud; create function test.loud() returns int no sql begin set @x = 6; return 1; end");
+	for (size_t i = 0; i < COUNT(commands) && my_tells(); i++) {
+		struct myraw r;
+		require("in", myraw_open(&r, sluice_my_port(), "alice", "alice-secret", "test", MY_USUAL));
+		require("sent", myraw_query(&r, "select loud()") &&
+					myraw_command(&r, commands[i], "\0\0", i == 2 ? 2 : 0) &&
+					myraw_command(&r, MY_PING, "", 0) && myraw_query(&r, "select @x"));
+		require("answered", myraw_wait(&r));
+		char *lines = myraw_lines(&r);
+		check(lines, strstr(lines, "row 6") != NULL);
+		free(lines);
+		check(text("command %u", commands[i]),
+		      strstr(my_show(admin, "clients", "id", my_id(r.thread), "pins"), "routine") != NULL);
+		myraw_close(&r, true);
+	}
+}
+
 /* What a statement leaves for the one after it, however many others the server has served meanwhile. */
 static void test_last(void)
 {
@@ -273,11 +295,17 @@ static void test_policy(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "ordinary", test_ordinary }, { "schemas", test_schemas },
-	{ "settings", test_settings }, { "pins", test_pins },
-	{ "routines", test_routines }, { "last", test_last },
-	{ "warnings", test_warnings }, { "ahead", test_ahead },
-	{ "policy", test_policy },     { NULL, NULL },
+	{ "ordinary", test_ordinary },
+	{ "schemas", test_schemas },
+	{ "settings", test_settings },
+	{ "pins", test_pins },
+	{ "routines", test_routines },
+	{ "told_late", test_told_late },
+	{ "last", test_last },
+	{ "warnings", test_warnings },
+	{ "ahead", test_ahead },
+	{ "policy", test_policy },
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)
