@@ -77,10 +77,10 @@ echo quickstart >"$work/password"
 	>"$work/postgres.log" 2>&1 &
 pg_pid=$!
 export PGPASSWORD=quickstart PGCONNECT_TIMEOUT=10
-for i in $(seq 1 300); do
+for i in $(seq 1 1200); do
 	if psql -qXh 127.0.0.1 -p "$pg_port" -U postgres -c 'select 1' >/dev/null 2>&1; then break; fi
 	kill -0 "$pg_pid" 2>/dev/null || { cat "$work/postgres.log" >&2; fail "PostgreSQL did not start"; }
-	[ "$i" -lt 300 ] || fail "PostgreSQL did not answer"
+	[ "$i" -lt 1200 ] || fail "PostgreSQL did not answer"
 	sleep 0.1
 done
 
@@ -97,10 +97,10 @@ SQL
 	>"$work/mariadb.log" 2>&1 &
 my_pid=$!
 export MYSQL_PWD=quickstart
-for i in $(seq 1 300); do
+for i in $(seq 1 1200); do
 	if mariadb --no-defaults -h 127.0.0.1 -P "$my_server_port" -u shop -e 'select 1' shop >/dev/null 2>&1; then break; fi
 	kill -0 "$my_pid" 2>/dev/null || { cat "$work/mariadb.log" >&2; fail "MariaDB did not start"; }
-	[ "$i" -lt 300 ] || fail "MariaDB did not answer"
+	[ "$i" -lt 1200 ] || fail "MariaDB did not answer"
 	sleep 0.1
 done
 
@@ -127,10 +127,10 @@ printf '"%s" "quickstart"\n' postgres shop >"$work/userlist.txt"
 say "Starting Sluice on port $port, and $my_port for MySQL's clients"
 (as_user "$work/sluice" "$work/sluice.ini") >"$work/sluice.log" 2>&1 &
 sluice_pid=$!
-for i in $(seq 1 300); do
+for i in $(seq 1 1200); do
 	if taken "$port" && taken "$my_port"; then break; fi
 	kill -0 "$sluice_pid" 2>/dev/null || { cat "$work/sluice.log" >&2; fail "Sluice did not start"; }
-	[ "$i" -lt 300 ] || fail "Sluice did not answer"
+	[ "$i" -lt 1200 ] || fail "Sluice did not answer"
 	sleep 0.1
 done
 
