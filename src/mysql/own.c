@@ -237,6 +237,15 @@ static bool is_apart(const struct var *v)
 	return is_schema(v) || mysql_is_charset(v->name->s) || !is_name(v->name->s);
 }
 
+/* What all have. MySQL 9 makes 0 of these two for DEFAULT, whatever their global values. */
+static void add_default(struct sb *b, const char *name)
+{
+	if (strcmp(name, "foreign_key_checks") == 0 || strcmp(name, "unique_checks") == 0)
+		sb_addf(b, "@@global.%s", name);
+	else
+		sb_add(b, "DEFAULT");
+}
+
 static void add_sets(struct sb *b, const struct varset *has, const struct varset *want)
 {
 	for (uint32_t i = 0; i < has->count; i++) {
@@ -244,7 +253,7 @@ static void add_sets(struct sb *b, const struct varset *has, const struct varset
 		if (is_apart(v) || varset_find(want, v->name->s))
 			continue;
 		mysql_put_set(b, v->name->s);
-		sb_add(b, "DEFAULT");
+		add_default(b, v->name->s);
 	}
 	for (uint32_t i = 0; i < want->count; i++) {
 		const struct var *v = &want->at[i];

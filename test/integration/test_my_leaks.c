@@ -148,6 +148,20 @@ static void test_tells(void)
 	check_str("no pins", pins(a), "");
 }
 
+/* Who has set none has those of all, however they are asked for. */
+static void test_checks(void)
+{
+	start(1, "transaction");
+	const char *ask = "select @@foreign_key_checks, @@unique_checks, @@autocommit, @@sql_notes, @@sql_log_off";
+	MYSQL *a = one(), *b = one();
+	check_my(b, ask, "1,1,1,1,0");
+	my_run(a, "set foreign_key_checks = 1, unique_checks = 1, autocommit = 1, sql_notes = 1, sql_log_off = 0");
+	check_my(b, ask, "1,1,1,1,0");
+	my_run(a, "set foreign_key_checks = 0, unique_checks = 0, sql_notes = 0");
+	check_my(b, ask, "1,1,1,1,0");
+	check_my(a, ask, "0,0,1,0,0");
+}
+
 /* MariaDB: what is set for one statement alone. */
 static void test_set_statement(void)
 {
@@ -400,6 +414,7 @@ static const struct unit_test tests[] = {
 	{ "next_transaction", test_next_transaction },
 	{ "failed", test_failed },
 	{ "tells", test_tells },
+	{ "checks", test_checks },
 	{ "set_statement", test_set_statement },
 	{ "sequences", test_sequences },
 	{ "ids", test_ids },
