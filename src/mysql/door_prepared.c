@@ -99,7 +99,7 @@ static bool answer_wrong(struct said *m)
 static bool answer_malformed(struct said *m)
 {
 	struct fault f;
-	fault_set(&f, FAULT_PROTO, "Malformed communication packet");
+	fault_set(&f, FAULT_PROTO, "Malformed communication packet.");
 	fault_mysql(&f, ER_MALFORMED, "HY000");
 	return answer(m, &f);
 }
@@ -417,10 +417,9 @@ static bool read_types(struct said *m, struct mysql_statement *st, struct mysql_
 			x->is_cut = rd_left(&body) >= LOOK_MAX;
 			return x->is_cut;
 		}
-		*how = answer_malformed(m);
-		return false;
+		/* fall through */
 	case FRAME_BAD:
-		*how = answer_malformed(m);
+		*how = mysql_known_of(m->c->s.db)->is_mariadb ? answer_wrong(m) : answer_malformed(m);
 		return false;
 	}
 	if (x->has_types && !take_types(st, body.p + x->types_at, x->types_len)) {

@@ -507,6 +507,8 @@ static bool open_all(const struct conf_of_it *c)
 			       "create procedure %s.p%u(a int) begin select a; insert into own%u (n) values (a); select a + 1, 'x'; end",
 			       schema_of[side], i, schema_of[side], i, i);
 		my_sql("create procedure %s.sets(a int) set @user = a, time_zone = '+07:00'", schema_of[side]);
+		my_sql("create procedure %s.fails() signal sqlstate '45000' set message_text = 'it fails'",
+		       schema_of[side]);
 	}
 	for (unsigned i = 0; i < c->clients; i++)
 		if (!let_in(&twins[i])) {
@@ -713,6 +715,13 @@ static const char *think(struct mind *m)
 		"show tables like 'own%u'",
 		"/* a comment */ select 5 -- and more",
 		"select * from own%u where n = 99",
+		"insert into own%u (n, s) values (last_insert_id(), left('@70000', 3))",
+		"select last_insert_id(), length('@70000')",
+		"select n, length('@70000') from own%u order by id desc limit 2",
+		"do last_insert_id(1%u)",
+		"select last_insert_id(2%u)",
+		"update own%u set n = last_insert_id(n + 1) where n = 1",
+		"delete from own%u where n = 4 and last_insert_id(5)",
 	};
 	static const char *const settings[] = {
 		"set time_zone = '+0%u:00'",
@@ -766,6 +775,26 @@ static const char *think(struct mind *m)
 		"deallocate prepare ps",
 		"lock tables own%u write",
 		"unlock tables",
+		/* Where rows end as before 5.7.5 that says with each statement that something has changed. */
+		"set session_track_transaction_info = 'STATE'",
+		"set session_track_transaction_info = default",
+		"select @@session_track_transaction_info",
+		"call fails()",
+		"select get_lock('$DB%u', 0), (select 1 union select 2)",
+		"select @user := 5, (select 1 union select 2)",
+		"select get_lock('$DB%u', 0), length('@70000')",
+		"select @user := length('@70000')",
+		"set @user = length('@70000')",
+		"select sql_calc_found_rows id from own%u where '@70000' <> '' limit 1",
+		"set @@transaction_read_only = 1",
+		"set @@tx_read_only = 1",
+		"set sql_auto_is_null = 1",
+		"set sql_auto_is_null = 0",
+		"select n from own%u where id is null",
+		/* MariaDB's. */
+		"set statement sql_select_limit = 1 for select id from own%u",
+		"set sql_select_limit = 3; set statement sql_select_limit = 1 for select id from own%u",
+		"set statement time_zone = '+01:00' for call sets(%u)",
 	};
 	bool may_prepare = more & PREPARED || conf.pool > CLIENTS;
 	m->n = 0;
@@ -861,7 +890,7 @@ static void cut_down(struct script *s, enum verdict want)
 
 static void script_print(const struct script *s)
 {
-	enum { SHOWN = 40 };
+	enum { SHOWN = 200 };
 	fprintf(stderr, "# %u clients, %u servers, max_prepared_statements = %u%s\n", s->conf.clients, s->conf.pool,
 		s->conf.kept, s->conf.session ? ", session pooling" : "");
 	for (size_t i = s->n > SHOWN ? s->n - SHOWN : 0; i < s->n; i++)
