@@ -374,7 +374,7 @@ static bool begin_pass(struct session *s, const struct rd *in, uint32_t len, uin
 		if (is_execute && len >= EXECUTE_FRONT && in->p[MYSQL_HEADER + EXECUTE_FRONT - 1])
 			x.flags = MYSQL_EXPECT_CURSOR;
 		if (q.look.changes) {
-			x.flags = MYSQL_EXPECT_CHANGES;
+			x.flags = (uint16_t)(MYSQL_EXPECT_CHANGES | (q.look.tries_lock ? MYSQL_EXPECT_LOCK : 0));
 			needs_text = true;
 			x.text = istr_get((const char *)q.text.p, rd_left(&q.text));
 		} else if (looks && !q.is_whole) {

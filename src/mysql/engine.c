@@ -18,6 +18,8 @@
 	(64u << 20) /* bytes that are swallowed for a client that has left, until its cancel request counts            \
 		     */
 
+#define LOCK_ROW_MAX 16u /* what is longer does not say 0 */
+
 enum ends { ENDS_NOTHING, ENDS_WELL, ENDS_BADLY }; /* what passes is the end of an answer */
 
 static struct slab slab;
@@ -134,7 +136,7 @@ bool mysql_take_state(struct mysql_server *p, const struct mysql_seen *seen)
 void mysql_forget_told(struct mysql_server *p)
 {
 	p->is_untold = p->told_settings = p->told_changed = p->told_xact = p->had_rows = false;
-	p->any_rows = false;
+	p->any_rows = p->has_no_lock = false;
 	p->results = p->odd_pins = 0;
 	p->rows = p->found = p->insert_id = 0;
 }
@@ -531,7 +533,7 @@ static void pass_plain(struct mysql_server *p, struct rd *in)
 	const struct mysql_expect_entry *x = mysql_expect_first(&p->expect);
 	struct session *s = p->sv.session;
 	uint8_t seq = 0;
-	if (!x || x->flags & MYSQL_EXPECT_OWN || !s || p->own || p->continues)
+	if (!x || x->flags & (MYSQL_EXPECT_OWN | MYSQL_EXPECT_LOCK) || !s || p->own || p->continues)
 		return;
 	size_t n = mysql_expect_plain(&p->expect, in->p, rd_left(in), &p->rows, &seq);
 	if (n == 0)
@@ -564,6 +566,11 @@ static bool relay_packet(struct mysql_server *p, struct rd *in)
 		first = in->p[MYSQL_HEADER];
 	}
 	if (mysql_expect_is_row(&p->expect, len, first)) { /* nearly all that comes */
+		if (x->flags & MYSQL_EXPECT_LOCK && len < LOCK_ROW_MAX) {
+			if (rd_left(in) - MYSQL_HEADER < len)
+				return false;
+			mysql_state_tried(p, rd_of(in->p + MYSQL_HEADER, len));
+		}
 		if (p->own == MYSQL_OWN_ASK ||
 		    x->flags & (MYSQL_EXPECT_ID | MYSQL_EXPECT_ROLE | MYSQL_EXPECT_SETTINGS)) {
 			if (len > MYSQL_HELD_MAX) {

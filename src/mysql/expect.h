@@ -29,18 +29,19 @@ enum mysql_expect_kind mysql_expect_of(uint8_t com);
 
 /* Who hears the answer; bits. */
 enum {
-	MYSQL_EXPECT_OWN = 1,        /* nobody: the house itself asked */
-	MYSQL_EXPECT_CHANGES = 2,    /* it changes the session; text: the statement */
-	MYSQL_EXPECT_LAST = 4,       /* of what the house asked: with this answer all of it is answered */
-	MYSQL_EXPECT_PARTIAL = 8,    /* a text too long to be looked at */
-	MYSQL_EXPECT_MAPS = 16,      /* it is about a prepared statement whose numbers are mapped: prepared.h */
-	MYSQL_EXPECT_CURSOR = 32,    /* and asks for a cursor */
-	MYSQL_EXPECT_MAY_FAIL = 64,  /* what the house asked, without which it goes on */
-	MYSQL_EXPECT_ABOUT = 128,    /* what is prepared is about its session */
-	MYSQL_EXPECT_KEPT = 256,     /* and is its client's alone */
-	MYSQL_EXPECT_ID = 512,       /* the house asked for LAST_INSERT_ID() */
-	MYSQL_EXPECT_ROLE = 1024,    /* and for CURRENT_ROLE() */
-	MYSQL_EXPECT_SETTINGS = 2048 /* and for settings that it is not told of */
+	MYSQL_EXPECT_OWN = 1,         /* nobody: the house itself asked */
+	MYSQL_EXPECT_CHANGES = 2,     /* it changes the session; text: the statement */
+	MYSQL_EXPECT_LAST = 4,        /* of what the house asked: with this answer all of it is answered */
+	MYSQL_EXPECT_PARTIAL = 8,     /* a text too long to be looked at */
+	MYSQL_EXPECT_MAPS = 16,       /* it is about a prepared statement whose numbers are mapped: prepared.h */
+	MYSQL_EXPECT_CURSOR = 32,     /* and asks for a cursor */
+	MYSQL_EXPECT_MAY_FAIL = 64,   /* what the house asked, without which it goes on */
+	MYSQL_EXPECT_ABOUT = 128,     /* what is prepared is about its session */
+	MYSQL_EXPECT_KEPT = 256,      /* and is its client's alone */
+	MYSQL_EXPECT_ID = 512,        /* the house asked for LAST_INSERT_ID() */
+	MYSQL_EXPECT_ROLE = 1024,     /* and for CURRENT_ROLE() */
+	MYSQL_EXPECT_SETTINGS = 2048, /* and for settings that it is not told of */
+	MYSQL_EXPECT_LOCK = 4096      /* its row says whether GET_LOCK() has got it */
 };
 
 enum mysql_expect_end { MYSQL_EXPECT_ANSWERED, MYSQL_EXPECT_FAILED, MYSQL_EXPECT_DROPPED };

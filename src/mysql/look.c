@@ -321,6 +321,8 @@ struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode)
 				look.asks &= ~(uint32_t)MY_CALL_LAST_VALUE;
 			look.diagnostics = (st.flags & MY_DIAGNOSTICS) != 0;
 		}
+		look.tries_lock =
+			first && st.kind == MY_SELECT && st.flags & MY_LOCK_ALONE && st.calls == MY_CALL_GET_LOCK;
 		look.asks_any |= st.calls & open;
 		open &= ~(answers(&st) | MY_CALL_ROW_COUNT | MY_CALL_WARNING_COUNT);
 		look.pins |= mysql_pins_of(&st);

@@ -73,6 +73,7 @@ struct mysql_server {
 	struct mysql_cache cache;
 	bool is_untold, told_settings, told_changed, told_xact, had_rows,
 		any_rows;                            /* by the answer that is coming: mysql/track.h */
+	bool has_no_lock;                            /* likewise */
 	uint32_t results, odd_pins;                  /* likewise; without its last result */
 	uint64_t rows;                               /* of the last result */
 	uint64_t found, insert_id;                   /* of the last that had rows; of the last that told one */
@@ -185,6 +186,8 @@ bool mysql_query_prepare(struct mysql_client *c, struct mysql_server *p, const s
 /* Before its client gives the server back: is something asked for first? False: out of memory. */
 bool mysql_state_fetch(struct mysql_server *p, bool *asked);
 void mysql_state_fetched(struct mysql_server *p, struct rd row);
+/* The row of an entry with MYSQL_EXPECT_LOCK. */
+void mysql_state_tried(struct mysql_server *p, struct rd row);
 /* Behind that the house has asked for what the answer could not tell, and it is told. */
 void mysql_state_told(struct mysql_server *p);
 

@@ -301,6 +301,7 @@ bool mysql_state_answered(struct mysql_server *p, const struct mysql_expect_entr
 		.is_mariadb = p->is_mariadb,
 		.settings = p->told_settings,
 		.changed = p->told_changed && x->com != MYSQL_COM_INIT_DB, /* it says itself what it changes */
+		.has_no_lock = p->has_no_lock,
 		.in_xact = p->status & MYSQL_STATUS_IN_TRANS,
 		.had_xact = p->told_xact,
 		.had_rows = p->had_rows,
@@ -373,6 +374,13 @@ bool mysql_state_fetch(struct mysql_server *p, bool *asked)
 	c->is_fresh = true; /* the statement before is not the client's any more */
 	c->has_found = false;
 	return mysql_own_fetch_id(p);
+}
+
+void mysql_state_tried(struct mysql_server *p, struct rd row)
+{
+	bool is_null = rd_left(&row) && *row.p == 0xfb;
+	struct rd value = is_null ? rd_sub(&row, 1) : mysql_rd_text(&row);
+	p->has_no_lock = !row.bad && (is_null || (rd_left(&value) == 1 && *value.p == '0'));
 }
 
 void mysql_state_fetched(struct mysql_server *p, struct rd row)

@@ -192,6 +192,8 @@ static void did_lock(struct done *d, const struct my_stmt *st)
 		if (*c >= 'A' && *c <= 'Z')
 			*c |= 0x20;
 	}
+	if (d->told->has_no_lock)
+		return;
 	if (st->calls & MY_CALL_GET_LOCK)
 		d->ok = hold(d->t, PIN_GET_LOCK, known ? name : NULL);
 	else if (st->calls & MY_CALL_RELEASE_ALL_LOCKS && st->flags & MY_LOCK_ALONE)

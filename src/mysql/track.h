@@ -42,6 +42,7 @@ struct mysql_look {
 	bool hides_id;     /* behind it the server knows LAST_INSERT_ID(), and nobody else: a procedure */
 	bool wants_id;     /* a statement of it asks for CONNECTION_ID(), and not for others to do so later */
 	uint32_t pins;     /* enum session_pin: those that its session would get, at most */
+	bool tries_lock;   /* it is SELECT GET_LOCK(...), and no more: its row says whether that is held now */
 };
 struct mysql_look mysql_track_look(const char *text, size_t len, unsigned mode);
 
@@ -76,6 +77,7 @@ struct mysql_told {
 	bool is_mariadb;
 	bool settings;               /* it told of settings */
 	bool changed;                /* and that something has changed */
+	bool has_no_lock;            /* tries_lock, and it is not held */
 	bool in_xact;                /* where it ended */
 	bool had_xact;               /* or before */
 	bool had_rows;               /* the last result was rows */

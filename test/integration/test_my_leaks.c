@@ -130,6 +130,28 @@ static void test_failed(void)
 	check_str("which has not run", pins(b), "");
 }
 
+/* A lock that was not got is none. */
+static void test_try_lock(void)
+{
+	start(2, "transaction");
+	MYSQL *a = one(), *b = one();
+	check_my(a, "select get_lock('x', 0)", "1");
+	check_my(b, "select get_lock('x', 0)", "0");
+	check_str("nothing is held", pins(b), "");
+	check_my(b, "select get_lock('x', 0), 1", "0,1");
+	check_str("that is not looked at", pins(b), "get_lock");
+	check_my(b, "select release_all_locks()", "0");
+	check_str("not any more", pins(b), "");
+	check_my(a, "select get_lock('x', 0)", "1");
+	check_my(a, "select release_lock('x')", "1");
+	check_str("it is held twice", pins(a), "get_lock");
+	check_my(b, "select get_lock('x', 0)", "0");
+	check_my(a, "select release_lock('x')", "1");
+	check_str("no more", pins(a), "");
+	check_my(b, "select get_lock('x', 0) as l", "1");
+	check_str("it is held", pins(b), "get_lock");
+}
+
 /* What servers are to tell their client is a setting as any other. */
 static void test_tells(void)
 {
@@ -413,6 +435,7 @@ static const struct unit_test tests[] = {
 	{ "backup", test_backup },
 	{ "next_transaction", test_next_transaction },
 	{ "failed", test_failed },
+	{ "try_lock", test_try_lock },
 	{ "tells", test_tells },
 	{ "checks", test_checks },
 	{ "set_statement", test_set_statement },

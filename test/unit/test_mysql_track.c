@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A line is a statement and its answer: words of
- *   err syntax rows=N results=N id=N aff=N warn=N trx   as they mean
+ *   err syntax none rows=N results=N id=N aff=N warn=N trx   as they mean
  *   changed                                      the server told that something has
  *   name=value                                   and of this setting ("schema", too)
  * and then what the session is: "id" where last_insert_id(x) has made it the server alone that knows it, its pins, "|",
@@ -93,6 +93,7 @@ static const struct {
 	{ TELLS, "select get_lock(a, 1) from t", "rows=1", "get_lock|" },
 	{ TELLS, "select release_lock('a')", "rows=1", "get_lock|" },
 	{ TELLS, "select release_all_locks()", "rows=1", "|" },
+	{ TELLS, "select get_lock('a', 0)", "rows=1 none", "|" },
 	{ TELLS, "lock tables a read", "", "lock_tables|" },
 	{ TELLS, "unlock tables", "", "|" },
 	{ TELLS, "flush tables with read lock", "", "read_lock|" },
@@ -281,6 +282,8 @@ static void answer(const char *words, struct mysql_told *told, const struct vars
 			told->results = 0;
 		} else if (strcmp(word, "syntax") == 0) {
 			told->never_ran = true;
+		} else if (strcmp(word, "none") == 0) {
+			told->has_no_lock = true;
 		} else if (strcmp(word, "rows") == 0) {
 			told->had_rows = told->any_rows = true;
 			told->rows = n;
@@ -364,12 +367,17 @@ static void test_look(void)
 		{ "set time_zone='SYSTEM'", "changes" },
 		{ "call p()", "changes" },
 		{ "begin", "" },
+		{ "select get_lock('a', 0) as l", "changes pins" },
+		{ "select get_lock('a', 0) from t", "changes pins" },
+		{ "do get_lock('a', 0)", "changes pins" },
+		{ "select get_lock('a', 0); select 1", "changes pins" },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char out[100];
 		struct mysql_look k = mysql_track_look(rows[i].text, strlen(rows[i].text), MY_MODE(0, 90704));
 		snprintf(out, sizeof out, "%s%s%s%s%s", k.asks ? " asks" : "", k.diagnostics ? " diagnostics" : "",
 			 k.wants_id ? " id" : "", k.changes ? " changes" : "", k.pins ? " pins" : "");
+		check_eq(rows[i].text, k.tries_lock, strcmp(rows[i].text, "select get_lock('a', 0) as l") == 0);
 		check_str(rows[i].text, *out ? out + 1 : out, rows[i].want);
 	}
 }
