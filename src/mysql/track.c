@@ -339,6 +339,10 @@ static void did_assign(struct done *d, const struct my_assignment *x, bool told)
 		forget(d, MYSQL_COLLATION);
 	if (told)
 		return;
+	/* Whoever ends its transactions so ends the connection with them. */
+	if (strcmp(name, "completion_type") == 0 &&
+	    (!known || strcasecmp(value, "release") == 0 || strcmp(value, "2") == 0))
+		d->t->pins |= PIN_SETTING;
 	if (known)
 		keep(d, name, value);
 	else if (x->form == MY_VALUE_DEFAULT)
