@@ -182,7 +182,7 @@ static void test_given_back(void)
 	for (uint64_t i = 0, runs = number_of("ORDER_RUNS", RUNS); i < runs; i++)
 		one_client(probe, i);
 	PGconn *boss = console();
-	check_eq("there is one server", show_int(boss, "pools", "database", "test", "sv_idle"), 1);
+	wait_until("there is one server", show_int(boss, "pools", "database", "test", "sv_idle") == 1);
 	check_scalar(probe, "show work_mem", "4MB");
 }
 
