@@ -419,10 +419,10 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 }
 
 /* A DISCARD ALL is under way, and its batch has ended: what the client asked for when it came is set again before it
- * says more. */
+ * says more; not before a COPY in front of it has its data. */
 static bool discards(const struct pg_server *p)
 {
-	return p->discards && p->discards <= p->expect.ends;
+	return p->discards && p->discards <= p->expect.ends && !p->expect.copying_in;
 }
 
 /* A message for a server: its header is at the cursor. False: it has to wait, or the session is closed. */

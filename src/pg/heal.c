@@ -106,14 +106,22 @@ static void doubt(struct pg_server *p, uint32_t number, bool has_changed)
 		s->text->edition = ++last_edition;
 }
 
+/* The server has it no more. What a function raises in its name is none of that: it may have done what does not roll
+ * back. */
+static bool is_lost(const struct expect_entry *x, const struct pg_error *e)
+{
+	return strcmp(e->sqlstate, "26000") == 0 && (x->kind == EXPECT_BIND || x->kind == EXPECT_DESCRIBE ||
+						     strcmp(e->routine, "FetchPreparedStatement") == 0);
+}
+
 bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 {
 	struct pg_heal *h = &p->heal;
 	const struct expect_entry *x = expect_next(&p->expect);
 	bool has_changed = strcmp(e->sqlstate, "0A000") == 0 && strcmp(e->routine, "RevalidateCachedQuery") == 0;
-	bool is_lost = strcmp(e->sqlstate, "26000") == 0, is_first = true;
+	bool is_first = true;
 
-	if (!x || (!has_changed && !is_lost))
+	if (!x || (!has_changed && !is_lost(x, e)))
 		return false;
 	uint32_t number = x->flags & EXPECT_SCRIPT ? pg_script_number(p, &is_first) : x->number;
 	if (!number)
@@ -123,8 +131,10 @@ bool pg_heal_begin(struct pg_server *p, const struct pg_error *e)
 		return false;
 	if (!h->is_query && has_changed && x->kind != EXPECT_DESCRIBE && !h->describes && h->is_told)
 		return false;
-	if (h->is_query)
+	if (h->is_query) {
+		istr_put(h->query); /* of one whose client left meanwhile */
 		h->query = istr_ref(x->text);
+	}
 	h->state = PG_HEAL_REFUSED;
 	return true;
 }

@@ -230,6 +230,27 @@ static void test_several_in_one_query(void)
 	sql(c, "drop table copied");
 }
 
+/* What its client asked for when it came is not set again before the copy has its data. */
+static void test_discard_behind_it(void)
+{
+	sluice_with(modes[1]);
+	PGconn *c = client("application_name=copier");
+	sql(c, "create table copied (n int, t text)");
+	copy_begin(c, "copy copied from stdin; discard all", PGRES_COPY_IN);
+	copy_rows(c, 0, 2, 10);
+	check_eq("end of copy", PQputCopyEnd(c, NULL), 1);
+	PGresult *r = PQgetResult(c);
+	check_str("copied", PQcmdStatus(r), "COPY 2");
+	PQclear(r);
+	r = PQgetResult(c);
+	check_str("a block of its own", PQresultErrorField(r, PG_DIAG_SQLSTATE), "25001");
+	PQclear(r);
+	check("that was all", !PQgetResult(c));
+	check_scalar(c, "show application_name", "copier");
+	check_scalar(c, "select count(*) from copied", "0");
+	sql(c, "drop table copied");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = {
@@ -240,6 +261,7 @@ int main(int argc, char **argv)
 		{ "client_gives_up", test_client_gives_up },
 		{ "client_vanishes", test_client_vanishes },
 		{ "several_in_one_query", test_several_in_one_query },
+		{ "discard_behind_it", test_discard_behind_it },
 		{ NULL, NULL },
 	};
 	return harness_main(argc, argv, "copy", tests);

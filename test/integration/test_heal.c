@@ -243,6 +243,26 @@ static void test_query(void)
 	goes_on("healed");
 }
 
+/* Lost, and not: a function raised it, and may have done what does not roll back. */
+static void test_query_lost(void)
+{
+	begin_with_execute();
+	MSG(sv, 'E', "SERROR\0VERROR\0C26000\0Mprepared statement does not exist\0RFetchPreparedStatement\0\0");
+	answer("Z");
+	heard("said again", sv, "CQ");
+	answer("3");
+	MSG(sv, 'C', "PREPARE\0");
+	answer("TDCZ");
+	heard("healed", cl, "TDCZ");
+	goes_on("healed");
+	sluice_stop();
+	begin_with_execute();
+	MSG(sv, 'E', "SERROR\0VERROR\0C26000\0Mprepared statement does not exist\0Rexec_stmt_raise\0\0");
+	answer("Z");
+	heard("told", cl, "EZ");
+	goes_on("told");
+}
+
 static void test_query_twice(void)
 {
 	begin_with_execute();
@@ -419,6 +439,7 @@ int main(int argc, char **argv)
 		{ "twice", test_twice },
 		{ "pipelined", test_pipelined },
 		{ "query", test_query },
+		{ "query_lost", test_query_lost },
 		{ "query_twice", test_query_twice },
 		{ "query_and_more", test_query_and_more },
 		{ "query_too_late", test_query_too_late },
