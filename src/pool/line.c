@@ -111,10 +111,10 @@ static void rate(struct pool *p, struct pool_wait *w)
 	bucket_take(&p->user->rate, &lim->rate_user, now);
 }
 
-/* Mostly it is the last. */
+/* Mostly it is the last, and who is refused the first. */
 static void delay(struct pool *p, struct pool_wait *w)
 {
-	struct list *before = p->delayed.prev;
+	struct list *before = w->is_over ? &p->delayed : p->delayed.prev;
 	while (before != &p->delayed && list_owner(before, struct pool_wait, in_flow)->not_before_us > w->not_before_us)
 		before = before->prev;
 	list_push(before, &w->in_flow);

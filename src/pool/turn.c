@@ -82,10 +82,11 @@ static struct flow *flow_of(struct pool *p, const struct user *u)
 
 void pool_line_add(struct pool *p, struct pool_wait *w)
 {
-	struct flow *f = flow_of(p, w->user ? w->user : p->user);
+	const struct user *u = w->user ? w->user : p->user;
+	struct flow *f = flow_of(p, u);
 	if (f->n++ == 0) {
 		/* Only upon whom one is forced share it with others. */
-		f->weight = p->user->is_forced ? (uint32_t)config_num(p->config, SET_weight, NULL, f->user->conf) : 1;
+		f->weight = p->user->is_forced ? (uint32_t)config_num(p->config, SET_weight, NULL, u->conf) : 1;
 		f->credit = f->weight;
 		list_add(&p->flows, &f->in_pool);
 	}
