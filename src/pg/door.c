@@ -351,6 +351,15 @@ static bool pass_change(struct session *s, struct rd *in, uint32_t total, const 
 	return ok;
 }
 
+/* The type of a Query that disable_pqexec refuses, here only: no message has it. */
+#define QUERY_REFUSED 1
+
+static void query_fault(struct fault *f)
+{
+	fault_set(f, FAULT_PROTO, "PQexec disallowed");
+	fault_hint(f, "disable_pqexec is on: use the extended query protocol, as PQexecParams() does.");
+}
+
 /* Passes on the message at the cursor, of a client that is linked. shares: it is one about prepared statements, which
  * are shared. False: it has to wait, or the session is closed. */
 static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_t total, bool shares)
@@ -360,6 +369,7 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 	struct expect_entry x = { 0 };
 	const struct istr *text = NULL;
 	enum pg_pass how = PG_PASS_AS_IT_IS;
+	struct fault f;
 
 	switch (p->expect.copying_in ? '\0' : type) { /* what is not data is an error there, whatever it is */
 	case PG_PARSE:
@@ -383,6 +393,10 @@ static bool pass_message(struct session *s, struct rd *in, uint8_t type, uint32_
 			how = look_for_reset(s, in, total);
 		if (how == PG_PASS_AS_IT_IS && total > STREAM_KEEP_MAX && s->mode != POOL_SESSION)
 			pg_track_long(c);
+		break;
+	case QUERY_REFUSED:
+		query_fault(&f);
+		how = pg_send_failure(s, &f) ? PG_PASS_DROP : PG_PASS_FAILED;
 		break;
 	case PG_EXECUTE:
 		if (c->portals && !pg_portal_text(c, in, total, &text))
@@ -486,6 +500,26 @@ static void look_for_way_out(struct pg_client *c, struct rd in, uint8_t type)
 		pg_track_way_out(c, text, len);
 }
 
+/* A Query is at the cursor, and disable_pqexec is on. At a server it fails in its turn, and so does its transaction;
+ * what comes within a COPY is refused there. False: leave it there. */
+static bool refuse_query(struct session *s, struct rd *in, uint32_t total)
+{
+	struct fault f;
+	query_fault(&f);
+	if (config_num(config_now(), SET_compat_disconnect, NULL, NULL)) {
+		session_fail(s, &f);
+		return false;
+	}
+	if (s->state != SESSION_IDLE) {
+		bool copies = s->server && pg_server_of(s->server)->expect.copying_in;
+		return begin_pass(s, in, copies ? PG_QUERY : QUERY_REFUSED, total);
+	}
+	skip(pg_client_of(s), total);
+	pg_tell(s, &f, false);
+	pg_tell_ready(s);
+	return true;
+}
+
 /* The header of a message is at the cursor: what becomes of it. False: leave it there. */
 static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32_t total)
 {
@@ -507,10 +541,8 @@ static bool begin_message(struct session *s, struct rd *in, uint8_t type, uint32
 		look_for_way_out(c, *in, type);
 	switch (type) {
 	case PG_QUERY:
-		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL)) {
-			pg_protocol_fault(s, "PQexec disallowed");
-			return false;
-		}
+		if (config_num(config_now(), SET_disable_pqexec, NULL, NULL))
+			return refuse_query(s, in, total);
 		if (c->names && s->state == SESSION_IDLE && pg_deallocate_without_server(c, *in)) {
 			skip(c, total);
 			return true;

@@ -258,6 +258,33 @@ static void test_statement_mode(void)
 	}
 }
 
+/* The simple query protocol is refused, in its turn and with what it is within, and its client goes on. */
+static void test_disable_pqexec(void)
+{
+	static const char *const modes[] = { "session", "transaction", "statement" };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		sluice_with(text("pool_mode = %s\ndisable_pqexec = 1", modes[i]));
+		PGconn *c = client(NULL);
+		for (int n = 0; n < 2; n++) {
+			check_sql_fails(c, "select 1", "08P01", "PQexec disallowed");
+			check_str(modes[i], scalar_params(c, "select $1::text", "x", NULL), "x");
+		}
+		if (i < 2) {
+			PQclear(PQexecParams(c, "begin", 0, NULL, NULL, NULL, NULL, 0));
+			check_sql_fails(c, "select 1; select 2", "08P01", "PQexec disallowed");
+			check_eq("has failed", PQtransactionStatus(c), PQTRANS_INERROR);
+			PQclear(PQexecParams(c, "rollback", 0, NULL, NULL, NULL, NULL, 0));
+			check_eq("has ended", PQtransactionStatus(c), PQTRANS_IDLE);
+			check_str("goes on", scalar_params(c, "select $1::text", "y", NULL), "y");
+		}
+		sluice_stop();
+	}
+	sluice_with("disable_pqexec = 1\ncompat_disconnect = 1");
+	PGconn *c = client(NULL);
+	check_sql_fails(c, "select 1", "08P01", "PQexec disallowed");
+	check_eq("is disconnected", PQstatus(c), CONNECTION_BAD);
+}
+
 /* Whoever leaves in the middle of a transaction leaves nothing of it to the next. */
 static void test_leaving_in_a_transaction(void)
 {
@@ -516,6 +543,7 @@ int main(int argc, char **argv)
 		{ "startup_parameters", test_startup_parameters },
 		{ "session_reset", test_session_reset },
 		{ "statement_mode", test_statement_mode },
+		{ "disable_pqexec", test_disable_pqexec },
 		{ "leaving_in_a_transaction", test_leaving_in_a_transaction },
 		{ "min_pool_size", test_min_pool_size },
 		{ "max_db_connections", test_max_db_connections },
