@@ -200,7 +200,7 @@ void expect_error(struct expect *e)
 void expect_copy_in(struct expect *e)
 {
 	unsigned keep = 0;
-	bool ended = false, is_second;
+	bool ended = false, dropped = false, is_second;
 
 	/* Syncs between what started the copy and its end were, or will be, ignored. */
 	copy_is_over(e);
@@ -215,7 +215,7 @@ void expect_copy_in(struct expect *e)
 		}
 		ended |= at.kind == EXPECT_COPY_END;
 		if (at.kind == EXPECT_SYNC && !ended) {
-			e->copy_sync = true;
+			e->copy_sync = dropped = true;
 			e->ends--;
 			continue;
 		}
@@ -223,6 +223,8 @@ void expect_copy_in(struct expect *e)
 	}
 	e->count = (uint16_t)keep;
 	e->copying_in = !ended;
+	if (dropped && keep && is_batch(entry(e, 0)) && !is_end(entry(e, keep - 1u)))
+		e->is_open = true; /* its batch did not end by that one */
 }
 
 unsigned expect_owed(struct expect *e)
