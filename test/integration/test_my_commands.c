@@ -141,7 +141,7 @@ static void test_shutdown(void)
 			wait_until("it is gone", !(again = my_try(NULL, NULL)) || mysql_query(again, "do 1") != 0);
 			my_stop(SIGTERM);
 			my_start();
-			wait_until("and comes again", (again = my_try(NULL, NULL)));
+			wait_until("and comes again", (again = my_try(NULL, NULL)) && mysql_query(again, "do 1") == 0);
 			check_my(again, "select 1", "1");
 		}
 		sluice_stop();
