@@ -272,10 +272,7 @@ bool pool_host_may_retry(struct server *sv, const struct fault *f)
 	for (uint32_t i = 0; i < db->nhosts; i++)
 		if (db->hosts[i] != sv->host && breaker_wait_ms(&db->hosts[i]->breaker, &l, loop_now()) == 0)
 			return false;
-	if (l.failures && breaker_failures(&sv->host->breaker, &l, loop_now()) + 1 >= l.failures)
-		return false; /* this one opens it */
-	host_failed(sv, f->text);
-	return true;
+	return breaker_wait_ms(&sv->host->breaker, &l, loop_now()) == 0;
 }
 
 void pool_host_tried(struct server *sv, const struct fault *f)

@@ -153,8 +153,8 @@ struct host *pool_next_host(struct pool *p);
  * pool_server_failed(); it is closed, whether or not it has said what its host does. */
 void pool_host_opening(struct server *sv);
 void pool_host_tried(struct server *sv, const struct fault *f);
-/* It could not: is it worth another try at once, since the host alone is to blame, and there is no other? That counts
- * for the host; pool_host_tried() does so when it was the last. */
+/* It could not: is it worth another try at once, since the host alone is to blame, and there is no other? Only when it
+ * was the last it counts for the host: pool_host_tried(). */
 bool pool_host_may_retry(struct server *sv, const struct fault *f);
 void pool_host_gone(struct server *sv);
 /* It ended without a word before it had answered, or did not answer a check; a statement there was cancelled by
