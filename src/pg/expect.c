@@ -200,7 +200,7 @@ void expect_error(struct expect *e)
 void expect_copy_in(struct expect *e)
 {
 	unsigned keep = 0;
-	bool ended = false, dropped = false, is_second;
+	bool ended = false, dropped = false, is_within = true, is_second;
 
 	/* Syncs between what started the copy and its end were, or will be, ignored. */
 	copy_is_over(e);
@@ -219,12 +219,13 @@ void expect_copy_in(struct expect *e)
 			e->ends--;
 			continue;
 		}
+		is_within &= !is_end(&at);
 		*entry(e, keep++) = at;
 	}
 	e->count = (uint16_t)keep;
 	e->copying_in = !ended;
-	if (dropped && keep && is_batch(entry(e, 0)) && !is_end(entry(e, keep - 1u)))
-		e->is_open = true; /* its batch did not end by that one */
+	if (dropped && is_within)
+		e->is_open = true; /* its batch did not end by that one, nor by another */
 }
 
 unsigned expect_owed(struct expect *e)
